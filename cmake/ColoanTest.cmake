@@ -1,0 +1,27 @@
+# coloan_test(<name> LIBS <targets...> [LABELS <labels...>] [ENV <VAR=value...>])
+# Builds <name>.c of this folder with cmocka and registers it with ctest.
+function(coloan_test name)
+  cmake_parse_arguments(ARG "" "" "LIBS;LABELS;ENV;SOURCES" ${ARGN})
+  add_executable(${name} ${name}.c ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE coloan_flags ${ARG_LIBS} coloan::cmocka)
+  target_compile_definitions(${name} PRIVATE COLOAN_SOURCE_DIR="${CMAKE_SOURCE_DIR}" COLOAN_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS "${ARG_LABELS}" ENVIRONMENT "${ARG_ENV}")
+endfunction()
+
+# coloan_fuzzer(<name> LIBS <targets...>)
+# Builds <name>.c, which defines LLVMFuzzerTestOneInput, twice: with libFuzzer when COLOAN_FUZZ is on, and always with a plain
+# driver that replays tests/fuzz/corpus/<name> as a normal test.
+function(coloan_fuzzer name)
+  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  if(COLOAN_FUZZ)
+    add_executable(${name} ${name}.c)
+    target_link_libraries(${name} PRIVATE coloan_flags ${ARG_LIBS})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endif()
+  add_executable(${name}_replay ${name}.c ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+  target_link_libraries(${name}_replay PRIVATE coloan_flags ${ARG_LIBS})
+  add_test(NAME ${name}_replay COMMAND ${name}_replay ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  set_tests_properties(${name}_replay PROPERTIES TIMEOUT 60 LABELS "fuzz")
+endfunction()
