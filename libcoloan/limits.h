@@ -31,6 +31,7 @@
 #define CL_MESSAGE_LIFE_MS_MAX (10 * 60 * 1000)   /* of a request; bounds how long a captured one is of use */
 #define CL_DEADLINE_MS_DEFAULT (30 * 1000)
 #define CL_DEADLINE_MS_MIN 100                    /* less cannot cover a commit and a signature under load */
+#define CL_RETRY_MS_DEFAULT 1000                  /* told to a caller who may send the same bytes again */
 
 /* -- Connections and calls ------------------------------------------------------------------------------------ */
 
