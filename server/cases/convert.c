@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "libcoloan/dsse.h"
 #include "libcoloan/personal.h"
 #include "libcoloan/sha256.h"
 #include "libcoloan/wirescan.h"
@@ -298,18 +299,6 @@ struct cl_status convert_result_out(Coloan__V1__VerificationResult **out, struct
 
 /* -- Offers -------------------------------------------------------------------------------------------------- */
 
-struct cl_status convert_pack(struct cl_bytes *out, struct cl_arena *arena, const ProtobufCMessage *message)
-{
-    size_t len = protobuf_c_message_get_packed_size(message);
-    uint8_t *data = cl_arena_alloc(arena, len == 0 ? 1 : len);
-    if (data == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    (void)protobuf_c_message_pack(message, data);
-    *out = cl_bytes(data, len);
-    return cl_ok();
-}
-
 static void part_out(Coloan__V1__LoanPart *out, const struct loan_part *in)
 {
     coloan__v1__loan_part__init(out);
@@ -358,7 +347,7 @@ struct cl_status convert_terms(struct terms *out, struct cl_arena *arena, const 
     message.valid_until_ms = of->offer->valid_until_ms;
     message.interest_subsidy = of->offer->interest_subsidy;
     struct cl_bytes bytes;
-    struct cl_status status = convert_pack(&bytes, arena, &message.base);
+    struct cl_status status = cl_pack(&bytes, arena, &message.base);
     if (cl_failed(status)) {
         return status;
     }
@@ -441,7 +430,7 @@ struct cl_status convert_trace(struct terms *out, struct cl_arena *arena, const 
     message.rule_set_digest = binary_digest(&rules->digest);
     message.steps = list;
     message.n_steps = decision->step_count;
-    struct cl_status status = convert_pack(&out->bytes, arena, &message.base);
+    struct cl_status status = cl_pack(&out->bytes, arena, &message.base);
     if (cl_failed(status)) {
         return status;
     }

@@ -57,8 +57,4 @@ CL_MUST_CHECK struct cl_status convert_reasons(Coloan__V1__Reason ***out, struct
 CL_MUST_CHECK struct cl_status convert_trace(struct terms *out, struct cl_arena *arena, const struct rule_set *rules,
                                              const struct fund_decision *decision);
 
-/* A packed copy of any message, in the arena. */
-CL_MUST_CHECK struct cl_status convert_pack(struct cl_bytes *out, struct cl_arena *arena,
-                                            const ProtobufCMessage *message);
-
 #endif
