@@ -32,6 +32,9 @@ struct cases {
     size_t rule_set_count;
 };
 
+/* The rule set in force at that moment; NULL when there is none. */
+const struct rule_set *cases_rules(const struct cases *cases, int64_t now_ms);
+
 /* Events that one command can write: the application's own, and the decisions it leads to. */
 #define CASE_EVENTS_MAX 4
 

@@ -54,6 +54,32 @@ SAME(REGISTRY_NOT_STARTED, COLOAN__V1__REGISTRY_TRACK__REGISTRY_TRACK_NOT_STARTE
 SAME(ACTOR_NOBODY, COLOAN__V1__ACTOR__ACTOR_NOBODY);
 SAME(OUTCOME_MANUAL, COLOAN__V1__OUTCOME__OUTCOME_MANUAL);
 
+/* -- Borrowing ----------------------------------------------------------------------------------------------- */
+
+/* protobuf-c's texts are not const; nothing writes to them. */
+static char *unconst(const char *text)
+{
+    union {
+        const char *in;
+        char *out;
+    } cast = {.in = text};
+    return cast.out;
+}
+
+static uint8_t *unconst_bytes(const uint8_t *bytes)
+{
+    union {
+        const uint8_t *in;
+        uint8_t *out;
+    } cast = {.in = bytes};
+    return cast.out;
+}
+
+static ProtobufCBinaryData binary(struct cl_bytes bytes)
+{
+    return (ProtobufCBinaryData){.len = bytes.len, .data = unconst_bytes(bytes.data)};
+}
+
 /* -- The application ----------------------------------------------------------------------------------------- */
 
 static struct cl_bytes bytes_of(ProtobufCBinaryData data)
@@ -202,6 +228,31 @@ struct cl_status convert_personal(struct application *application, struct cl_are
     return cl_ok();
 }
 
+struct cl_status convert_kept_body(ProtobufCMessage **out, struct cl_arena *arena, struct cl_bytes envelope,
+                                   const ProtobufCMessageDescriptor *descriptor)
+{
+    Coloan__V1__Envelope *frame = NULL;
+    struct cl_status status = cl_dsse_read(&frame, arena, envelope);
+    ProtobufCMessage *message = NULL;
+    if (cl_is_ok(status)) {
+        status = cl_unpack(&message, arena, &coloan__v1__signed_payload__descriptor,
+                           cl_bytes(frame->payload.data, frame->payload.len));
+    }
+    if (cl_is_ok(status)) {
+        const Coloan__V1__SignedPayload *payload = (const Coloan__V1__SignedPayload *)message;
+        status = cl_unpack(out, arena, descriptor, cl_bytes(payload->body.data, payload->body.len));
+    }
+    return cl_is_ok(status) || status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
+}
+
+void convert_disclosure(Coloan__V1__Disclosure *out, struct vault_value *value)
+{
+    coloan__v1__disclosure__init(out);
+    out->path = unconst(value->path);
+    out->salt = binary(cl_bytes(value->salt, sizeof value->salt));
+    out->value = binary(value->value);
+}
+
 /* -- Verification results ------------------------------------------------------------------------------------ */
 
 struct cl_status convert_result(struct item_result *out, struct field_path *path_out,
@@ -224,28 +275,19 @@ struct cl_status convert_result(struct item_result *out, struct field_path *path
     return cl_ok();
 }
 
-/* protobuf-c's texts are not const; nothing writes to them. */
-static char *unconst(const char *text)
+void convert_text(char **out, const char *text)
 {
-    union {
-        const char *in;
-        char *out;
-    } cast = {.in = text};
-    return cast.out;
+    *out = unconst(text);
 }
 
-static uint8_t *unconst_bytes(const uint8_t *bytes)
+void convert_bytes(ProtobufCBinaryData *out, struct cl_bytes bytes)
 {
-    union {
-        const uint8_t *in;
-        uint8_t *out;
-    } cast = {.in = bytes};
-    return cast.out;
+    *out = binary(bytes);
 }
 
-static ProtobufCBinaryData binary(struct cl_bytes bytes)
+void convert_digest(ProtobufCBinaryData *out, const struct cl_digest *digest)
 {
-    return (ProtobufCBinaryData){.len = bytes.len, .data = unconst_bytes(bytes.data)};
+    *out = binary(cl_bytes(digest->bytes, sizeof digest->bytes));
 }
 
 static ProtobufCBinaryData binary_digest(const struct cl_digest *digest)

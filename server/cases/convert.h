@@ -13,6 +13,7 @@
 #include "libcoloan/arena.h"
 #include "server/domain/decide.h"
 #include "server/domain/facts.h"
+#include "server/vault/vault.h"
 
 /* More elements than a domain list holds. PERSONS_INVALID, FIELD_INVALID with the list's path. */
 CL_MUST_CHECK struct cl_status convert_application(struct application *out, struct field_path *path_out,
@@ -21,6 +22,19 @@ CL_MUST_CHECK struct cl_status convert_application(struct application *out, stru
 /* Puts names, ID numbers and mobile numbers of the disclosures into the persons, as texts in the arena. */
 CL_MUST_CHECK struct cl_status convert_personal(struct application *application, struct cl_arena *arena,
                                                 Coloan__V1__Disclosure *const *disclosures, size_t disclosure_count);
+
+/* Borrowed by the message. */
+void convert_text(char **out, const char *text);
+void convert_bytes(ProtobufCBinaryData *out, struct cl_bytes bytes);
+void convert_digest(ProtobufCBinaryData *out, const struct cl_digest *digest);
+
+/* The body of a message of our own log. What does not read there is a fault of ours: INTERNAL. */
+CL_MUST_CHECK struct cl_status convert_kept_body(ProtobufCMessage **out, struct cl_arena *arena,
+                                                 struct cl_bytes envelope,
+                                                 const ProtobufCMessageDescriptor *descriptor);
+
+/* A stored value as a disclosure that borrows from it. */
+void convert_disclosure(Coloan__V1__Disclosure *out, struct vault_value *value);
 
 /* A verification result; more facts than an item has are FIELD_INVALID. */
 CL_MUST_CHECK struct cl_status convert_result(struct item_result *out, struct field_path *path_out,
