@@ -60,7 +60,7 @@ CL_MUST_CHECK struct cl_status cl_json_members(const struct cl_json_member **out
                                                struct cl_arena *arena, struct cl_bytes text,
                                                struct cl_json_error *error);
 
-/* `text` as a JSON string, quotes included; what is not UTF-8 becomes U+FFFD. NULL when the arena is full. */
+/* `text` as a JSON string, quotes included. NULL when it is not UTF-8 or the arena is full. */
 const char *cl_json_quote(struct cl_arena *arena, const char *text);
 
 #endif

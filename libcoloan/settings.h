@@ -6,7 +6,8 @@
  * names the file, the line, the field, what was found, what is expected, and what to do.
  *
  * Owner: whoever loaded a struct cl_settings frees it; every setting, text, path and list taken from it is borrowed and
- * lives as long. Immutable once loaded, so any number of threads may read. Fails: CONFIG_INVALID for anything about the
+ * lives as long. Looking at the tree is for any number of threads; filling structs (paths are joined in the file's own
+ * memory) for one at a time. Fails: CONFIG_INVALID for anything about the
  * file, with the sentence for its author in struct cl_setting_error; MEMORY_LIMIT. */
 #ifndef COLOAN_SETTINGS_H
 #define COLOAN_SETTINGS_H
