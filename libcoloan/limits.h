@@ -18,12 +18,21 @@
 /* A protobuf field costs at least 2 bytes; 4,096 is ten times the largest real message. */
 #define CL_FIELDS_MAX 4096
 #define CL_SIGNATURES_MAX 4
+/* Signatures that name no key are tried with the party's keys one by one; each try takes some 60 us. */
+#define CL_KEY_TRIES_MAX 4
 #define CL_DISCLOSURES_MAX 64
 #define CL_DISCLOSURE_VALUE_BYTES_MAX 256
 #define CL_DISCLOSURE_SALT_BYTES 16
 #define CL_PARTY_BYTES_MAX 64
 #define CL_METHOD_BYTES_MAX 96
 #define CL_TEXT_BYTES_MAX 64 /* references, numbers and codes that a sender chooses */
+
+/* -- Key directory -------------------------------------------------------------------------------------------- */
+
+/* A directory travels inside one payload, which holds about 800 keys of 230 bytes: every partner with all its old keys. */
+#define CL_KEYS_MAX 4096
+/* 9 fields and its own for each key that fits into a payload, with room to spare. */
+#define CL_DIRECTORY_FIELDS_MAX (16 * 1024)
 
 /* -- Time (ms) ------------------------------------------------------------------------------------------------ */
 
