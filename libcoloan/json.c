@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcoloan/wirescan.h"
+
 enum {
     NAME_BYTES_MAX = 64,   /* of a field, in either form; the longest we have is 23 */
     NUMBER_BYTES_MAX = 24, /* of a 64-bit number as text, with sign and NUL */
@@ -451,23 +453,12 @@ static struct cl_status read_enum(int *out, struct reader *reader, const Protobu
     return refuse(reader, "found %s, expected one of %s", json_is_string(json) ? "another word" : kind_of(json), names);
 }
 
-/* No C0, DEL or C1, which a signed message may not hold; jansson has checked that it is UTF-8 without NUL. */
-static bool text_clean(const char *text)
-{
-    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-        if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static struct cl_status read_string(char **out, struct reader *reader, const json_t *json)
 {
     if (!json_is_string(json)) {
         return unexpected(reader, json, "a string");
     }
-    if (!text_clean(json_string_value(json))) {
+    if (!cl_text_clean(cl_bytes_text(json_string_value(json)))) { /* nor could a signed message hold it */
         return refuse(reader, "the string holds a control character; remove it");
     }
     *out = cl_arena_text(reader->arena, json_string_value(json));
