@@ -11,7 +11,7 @@
 #include "libcoloan/signer.h"
 #include "libcoloan/status.h"
 
-#define CL_SPEC_VERSION           "1.0"
+#define CL_SPEC_VERSION_TEXT      "1.0" /* the only one there is: the window is 1.0 to 1.0 */
 #define CL_PAYLOAD_TYPE_BYTES_MAX 128
 
 /* PAE = "DSSEv1" SP len(type) SP type SP len(payload) SP payload: the bytes that are signed. MEMORY_LIMIT. */
@@ -39,7 +39,7 @@ CL_MUST_CHECK struct cl_status cl_dsse_write(struct cl_bytes *out, size_t *store
 /* Signs `payload` with each signer and serialises the envelope. MEMORY_LIMIT, MESSAGE_TOO_LARGE. */
 CL_MUST_CHECK struct cl_status cl_dsse_seal(struct cl_bytes *out, size_t *stored_len_out, struct cl_digest *digest_out,
                                             struct cl_arena *arena, const struct cl_signer *const *signers,
-                                            size_t signer_count, Coloan__V1__Envelope *unsigned_envelope);
+                                            size_t signer_count, const Coloan__V1__Envelope *unsigned_envelope);
 
 /* Packs any message into the arena. MEMORY_LIMIT. */
 CL_MUST_CHECK struct cl_status cl_pack(struct cl_bytes *out, struct cl_arena *arena, const ProtobufCMessage *message);

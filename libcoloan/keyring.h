@@ -53,10 +53,11 @@ struct cl_directory_trust {
 
 /* Verifies the envelope, its header and every key. `held` (NULL is fine) is the keyring to be replaced: the new number
  * must be higher. Everything is copied.
- * What cl_dsse_read gives; PAYLOAD_TYPE_WRONG; SIGNATURE_COUNT (exactly one); PROFILE_UNSUPPORTED; SIGNATURE_INVALID;
- * HEADER_INCOMPLETE; SPEC_VERSION; ENVIRONMENT_WRONG (header, directory or key); SENDER_WRONG; DIRECTION_WRONG;
- * MESSAGE_ID_INVALID; SEQUENCE_WRONG (not the directory's number, or not above held's); KEY_WEAK; KEY_POSSESSION;
- * DIRECTORY_INVALID (anything else about a key); MEMORY_LIMIT. */
+ * What cl_dsse_read gives; PAYLOAD_TYPE_WRONG; SIGNATURE_COUNT (exactly one); PROFILE_UNSUPPORTED; KEY_UNKNOWN (another
+ * key id); SIGNATURE_INVALID; HEADER_INCOMPLETE; SPEC_VERSION; ENVIRONMENT_WRONG (header, directory or key);
+ * SENDER_WRONG; RECIPIENT_WRONG (a directory names none); METHOD_WRONG; DIRECTION_WRONG; MESSAGE_ID_INVALID;
+ * IN_REPLY_TO_WRONG; LIFETIME_WRONG (it expires); SEQUENCE_WRONG (not the directory's number, or not above held's);
+ * KEY_WEAK (also the pinned one); KEY_POSSESSION; DIRECTORY_INVALID (anything else about a key); MEMORY_LIMIT. */
 CL_MUST_CHECK struct cl_status cl_keyring_load(struct cl_keyring **out, struct cl_bytes directory,
                                                const struct cl_directory_trust *trust, const struct cl_keyring *held);
 
