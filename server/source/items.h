@@ -38,13 +38,19 @@ enum source_field_kind {
     SOURCE_FIELD_STATUS, /* "SINGLE", "MARRIED", "DIVORCED", "WIDOWED" */
 };
 
-/* A field of the answer and the fact it becomes. */
+/* What becomes of a field of the answer. */
+enum source_field_use {
+    SOURCE_FIELD_FACT,             /* a fact of the same name */
+    SOURCE_FIELD_MUST,             /* a flag that must be true, or what was declared is wrong: FAIL, MISMATCH */
+    SOURCE_FIELD_MUST_WITH_SPOUSE, /* the same when a spouse was named; else not looked at */
+};
+
+/* A field that an answer has to have. */
 struct source_field {
-    const char *name; /* in the answer; NULL ends the list */
-    const char *fact; /* its name in the catalogue */
+    const char *name; /* NULL ends the list */
     enum source_field_kind kind;
+    enum source_field_use use;
     int64_t min, max;
-    bool with_spouse; /* required when a spouse was named, not looked at otherwise */
 };
 
 struct source_item_row {
@@ -52,12 +58,9 @@ struct source_item_row {
     const char *name; /* "MARRIAGE", as in coloan.v1.Item without its prefix */
     const char *path; /* "/v1/marriage" */
     bool per_person;
-    unsigned sends; /* of enum source_sends */
+    unsigned sends;                /* of enum source_sends */
+    enum source_outcome no_record; /* never a pass. MISMATCH and NOT_AUTHORISED are FAIL, AMBIGUOUS is MANUAL for all */
     struct source_field fields[SOURCE_FACTS_MAX];
-    /* What a business code becomes. MISMATCH is always FAIL, NOT_AUTHORISED and AMBIGUOUS are always MANUAL. */
-    enum source_outcome no_record;
-    /* Whether the facts contradict what was declared: FAIL, MISMATCH. NULL: they cannot. */
-    bool (*contradicts)(const struct source_inquiry *inquiry, const struct source_answer *answer);
 };
 
 /* The row of an item, or NULL for a number no authority settles. */
@@ -75,12 +78,12 @@ bool source_failure_is_technical(enum source_failure failure);
 CL_MUST_CHECK struct cl_status source_request_write(char *out, size_t *len_out, const struct source_question *question,
                                                     const char *request_id);
 
-/* Reads what an authority answered with HTTP status 200 and sets `answer->outcome`, failure, receipt, observed_ms,
- * valid_until_ms and facts. A technical failure (PARSE, STALE, CLOSED) is only reported: it leaves outcome OPEN. */
+/* Reads what an authority answered with HTTP status 200 and sets the answer's outcome, failure, receipt, times and
+ * facts. A technical failure (PARSE, STALE, CLOSED) is only returned and leaves `answer` untouched. */
 enum source_failure source_answer_read(struct source_answer *answer, const struct source_question *question,
                                        struct cl_bytes body, const char *request_id, int64_t now_ms);
 
-/* The business or technical code of an error body ("SOURCE_CLOSED"), as a failure; FAILURE_NONE when there is none. */
+/* Whether the body of an HTTP 503 says SOURCE_CLOSED: that, or FAILURE_NONE. */
 enum source_failure source_error_read(struct cl_bytes body);
 
 #endif

@@ -21,20 +21,21 @@
 #include "libcoloan/limits.h"
 #include "libcoloan/status.h"
 
-/* The items that an authority settles, with the numbers of coloan.v1.Item. The others are settled locally or by the
- * bank. Their facts, which a PASS always has all of (a FAIL or MANUAL may have them, too):
- *   IDENTITY       match
- *   MARRIAGE       status (1 single, 2 married, 3 divorced, 4 widowed), spouse_match (only when a spouse was named)
+/* The items that an authority settles, with the numbers of coloan.v1.Item; the others are settled locally or by the
+ * bank. Their facts have the catalogue's names; a PASS has all of them, a FAIL or MANUAL may have them, too:
+ *   IDENTITY       -
+ *   MARRIAGE       status (1 single, 2 married, 3 divorced, 4 widowed)
  *   CHILDREN       minors
  *   CONTRIBUTION   months (continuous; back-paid ones do not count), base_fen, balance_fen, sealed
- *   LOAN_HISTORY   count, unsettled (of fund loans nationwide)
- *   FRAUD_LIST     banned, until (yyyymmdd; 0 without a ban)
- *   CREDIT_FUND    consecutive_24m, cumulative_24m, current_overdue, monthly_debts_fen, mortgages_unsettled
+ *   LOAN_HISTORY   loans_used, loans_open (fund loans nationwide; the open ones are among the used)
+ *   FRAUD_LIST     banned_until (yyyymmdd; 0 without a ban)
+ *   CREDIT_FUND    overdue_now, overdue_consecutive, overdue_total (24 months), debts_fen (monthly), mortgages_open
  *   HOME_COUNT     homes
- *   HOME_CONTRACT  price_fen, area_centi_m2, buyers_match, filed
+ *   HOME_CONTRACT  price_fen, area_centi_m2
  *   GREEN_BUILDING stars, improved, trade_in, youth_voucher
- * Flags are 0 or 1. CHILDREN, HOME_COUNT, HOME_CONTRACT and GREEN_BUILDING are of the whole case, the
- * others of one person. */
+ * Flags are 0 or 1. CHILDREN, HOME_COUNT, HOME_CONTRACT and GREEN_BUILDING are of the whole case, the others of one
+ * person. FAIL, MISMATCH says: name and number do not belong together; married, but to somebody else; contract not
+ * filed or with other buyers. What the numbers mean for the loan is the domain's to judge. */
 enum source_item {
     SOURCE_IDENTITY = 2,
     SOURCE_MARRIAGE = 3,
@@ -127,8 +128,6 @@ struct source_person {
 struct source_home {
     char contract_no[CL_TEXT_BYTES_MAX + 1];
     char district_code[SOURCE_DISTRICT_BYTES_MAX + 1];
-    int64_t price_fen;     /* as declared: compared here, not sent */
-    int32_t area_centi_m2; /* as declared: compared here, not sent; 0: not declared */
 };
 
 struct source_inquiry {
