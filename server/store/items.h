@@ -42,7 +42,7 @@ struct item_rows {
     size_t count;
 };
 
-/* By item, then person. */
+/* By item, then person. INTERNAL past CL_ITEM_RESULTS_MAX: the catalogue allows no application that many. */
 CL_MUST_CHECK struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_arena *arena,
                                           const char *application_id);
 

@@ -30,10 +30,10 @@ struct message_row {
 };
 
 /* MESSAGE_ID_REUSED when the sender has used this id, or the digest is known. A row with has_reply needs the reply's
- * row to be there. */
+ * row to be there (INTERNAL). */
 CL_MUST_CHECK struct cl_status messages_add(struct store_tx *tx, const struct message_row *row);
 
-/* Both rows exist already. STATE_CONFLICT when there is no such request, it has a reply, or there is no such reply. */
+/* After messages_add of both (INTERNAL otherwise). STATE_CONFLICT when the request has its reply. */
 CL_MUST_CHECK struct cl_status messages_set_reply(struct store_tx *tx, const struct cl_digest *request,
                                                   const struct cl_digest *reply);
 

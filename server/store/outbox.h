@@ -61,8 +61,9 @@ struct outbox_ack {
     int64_t at_ms;
 };
 
-/* APPLIED implies RECEIVED. The same again is fine and the first stays. EVENT_UNKNOWN when there is no such event for
- * the recipient; ACK_WRONG when the digest is not the event's, or it was applied under another reference. */
+/* After messages_add of the acknowledgement. APPLIED implies RECEIVED. The same again is fine and the first stays.
+ * EVENT_UNKNOWN when there is no such event for the recipient; ACK_WRONG when the digest is not the event's, or it was
+ * applied under another reference. */
 CL_MUST_CHECK struct cl_status outbox_ack(struct store_tx *tx, const struct outbox_ack *ack);
 
 #endif

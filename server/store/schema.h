@@ -4,7 +4,7 @@
  * order, each in a transaction of its own together with its row (number, digest of the text) in table `migrations`.
  *
  * Fails with CONFIG_INVALID when the database is another program's, when a newer program has migrated it, or when an
- * applied migration is not the one this program knows; nothing is changed then. */
+ * applied migration is not the one this program knows; no table is changed then. */
 #ifndef COLOAN_STORE_SCHEMA_H
 #define COLOAN_STORE_SCHEMA_H
 

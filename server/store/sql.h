@@ -5,9 +5,9 @@
  * A connection is used by one thread at a time and owns its statements, which are prepared once and kept. Errors:
  * - STORE_FAILED: the disk, the file or the engine failed. Latched in the health that all connections of one store
  *   share: every later call of any of them fails with it, because what is on disk is not known any more.
- * - STATE_CONFLICT: a constraint refused the statement, which had no effect.
+ * - STATE_CONFLICT: a uniqueness constraint or a trigger refused the statement, which had no effect.
  * - MESSAGE_TOO_LARGE: a value is larger than the engine may take (SQL_VALUE_BYTES_MAX).
- * - INTERNAL: anything else; on the connection that writes it is latched as well. */
+ * - INTERNAL: anything else, such as a reference to a row that is not there: a mistake of ours. No effect either. */
 #ifndef COLOAN_STORE_SQL_H
 #define COLOAN_STORE_SQL_H
 

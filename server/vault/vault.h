@@ -42,7 +42,7 @@ struct vault_values {
 };
 
 /* A path that has a value gets the new one. STATE_CONFLICT when the application was erased; FIELD_INVALID when a value
- * is empty or too long, or a path is. */
+ * is empty or too long, or a path or the id is. */
 CL_MUST_CHECK struct cl_status vault_put(struct store_tx *tx, const struct vault *vault, const char *application_id,
                                          const struct vault_value *values, size_t count);
 
