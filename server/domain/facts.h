@@ -79,8 +79,8 @@ CL_MUST_CHECK struct cl_status item_result_check(struct field_path *path_out, co
 void facts_read(struct case_facts *out, const struct application *application, const struct item_result *results,
                 size_t result_count, int64_t now_ms);
 
-/* What the two LOCAL items with facts of their own and the two without say: the results of ID_NUMBER, RETIREMENT and
- * CONSENT as this module settles them. `key` is one of them and applies; the persons are identified. */
+/* Settles one of the LOCAL items: ID_NUMBER (an application that passed intake has none that is not well-formed),
+ * RETIREMENT and CONSENT. `key` is one of them and applies; the persons are identified. */
 void item_settle_locally(struct item_result *out, const struct application *application, const char *centre,
                          struct item_key key, int64_t now_ms);
 

@@ -100,7 +100,8 @@ struct case_tracks {
     enum registry_track registry;
     uint32_t items_total;
     uint32_t items_open;    /* not settled, neither by machine nor by a person */
-    uint32_t items_officer; /* wait for an officer */
+    uint32_t items_bank;    /* of the open ones: the bank's to report */
+    uint32_t items_officer; /* wait for an officer; not among the open ones */
     uint32_t offer_version; /* 0: no offer */
     bool fund_only;         /* the offer has no commercial part */
 };
@@ -110,8 +111,15 @@ struct case_input {
     enum case_command command;
     uint32_t items_total; /* SUBMIT, SETTLE_ITEM: the counts after it */
     uint32_t items_open;
+    uint32_t items_bank;
     uint32_t items_officer;
     uint32_t offer_versions_max; /* BANK_COUNTER: the rule set's */
+};
+
+/* The events to write, in this order. */
+struct case_events {
+    enum case_event list[2];
+    size_t count;
 };
 
 /* One row of the table. */
@@ -123,23 +131,25 @@ struct transition {
     enum fund_track fund_to;
     enum bank_track bank_to;
     enum case_event event;
-    /* The counter-offer changes the terms without any new decision of the fund: the event tells the new offer. */
     bool new_offer; /* offer_version rises by one */
+    bool ends;      /* the case is decided: a JOINT_DECISION event follows */
     const char *sentence;
 };
 
 /* Row `index`, or NULL past the end: for documents and tests. */
 const struct transition *lifecycle_at(unsigned index);
 
-/* Moves the tracks and says which event to write; both untouched on failure. STATE_CONFLICT when no row fits. */
-CL_MUST_CHECK struct cl_status lifecycle_apply(struct case_tracks *tracks, enum case_event *event_out,
+/* Moves the tracks and says which events to write; both untouched on failure. STATE_CONFLICT when no row fits. The
+ * caller's counts fit together (lifecycle_valid). */
+CL_MUST_CHECK struct cl_status lifecycle_apply(struct case_tracks *tracks, struct case_events *events_out,
                                                const struct case_input *input);
 
 enum case_state lifecycle_state(const struct case_tracks *tracks);
 enum case_outcome lifecycle_outcome(const struct case_tracks *tracks);
 enum case_actor lifecycle_next_actor(const struct case_tracks *tracks);
 
-/* The fund may decide: every item is settled and none waits for an officer. */
+/* The fund may decide: every item is settled or waits for an officer. With one that waits it can only reject or refer;
+ * a caller that need not know of a rejection early asks for items_officer == 0 too. */
 bool lifecycle_may_decide(const struct case_tracks *tracks);
 
 /* Whether the tracks go together; asserted after every transition, to be checked after every load. */

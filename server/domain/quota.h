@@ -35,6 +35,8 @@ struct household {
     int64_t balance_fen;
     int64_t debts_fen; /* monthly */
     int32_t fund_loans_used;
+    int32_t fund_loans_open;
+    int32_t mortgages_open;
 };
 
 void household_sum(struct household *out, const struct application *application, const struct case_facts *facts);

@@ -13,20 +13,22 @@
  * months (from 1975-01 on). */
 int32_t retirement_age_months(int32_t birth_date, enum cl_sex sex, enum staff_category category);
 
-/* Why a term is what it is. */
 struct term_limit {
-    int32_t months;             /* the longest allowed; below 1: none */
-    enum cl_loan_reason reason; /* AGE_TERM or HSE_AGE when that lies below the policy's longest; else CL_LOAN_NONE */
+    int32_t months; /* the longest allowed, a multiple of the rule set's step; below 1: none at all */
+    /* What makes it so: AGE_TERM, HSE_AGE or TRM_MAX (the policy's longest). */
+    enum cl_loan_reason reason;
 };
 
-/* The longest terms on `date`, whole steps of the rule set. With equal_term both are the shorter one. */
+/* With equal_term both are the shorter one. The numbers below them are what they are made of, in months from `date`. */
 struct term_limits {
     struct term_limit fund;
     struct term_limit commercial;
-    struct term_limit age;      /* the borrower's, before the policy's longest */
-    struct term_limit building; /* the building's; months INT32_MAX when its age is unknown or new */
+    int32_t retirement_months; /* until statutory retirement and the extra time */
+    int32_t age_months;        /* until the bank's age limit */
+    int32_t building_months;   /* until the building is too old; INT32_MAX when new or of unknown age */
 };
 
+/* The longest terms from `date` on. The fund counts to the borrower's retirement, the bank to the borrower's age. */
 void term_limits_for(struct term_limits *out, const struct rule_set *rules, const struct application *application,
                      const struct case_facts *facts, int32_t date);
 
