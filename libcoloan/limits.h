@@ -29,7 +29,8 @@
 
 /* -- Key directory -------------------------------------------------------------------------------------------- */
 
-/* A directory travels inside one payload, which holds about 800 keys of 230 bytes: every partner with all its old keys. */
+/* A directory travels inside one payload, which holds about 1,300 keys of 150 bytes; more need shorter
+ * histories or a new contract. */
 #define CL_KEYS_MAX 4096
 /* 9 fields and its own for each key that fits into a payload, with room to spare. */
 #define CL_DIRECTORY_FIELDS_MAX (16 * 1024)
