@@ -25,8 +25,8 @@ static const struct cl_setting_field file_fields[] = {
      "Party id of this centre, e.g. fund:cn-nj-prov; the name in its certificate and directory."},
     {"environment", CL_SETTING_TEXT, offsetof(struct file, config.environment), true, NULL, 1, CL_ENVIRONMENT_BYTES_MAX,
      NULL, "prod, test or conf/<run>; messages of another environment are refused."},
-    {"accept_synthetic_ids", CL_SETTING_BOOL, offsetof(struct file, config.accept_synthetic_ids), false, "false", 0, 0, NULL,
-     "Accept ID numbers of area 99, which are never given out. Not in prod."},
+    {"accept_synthetic_ids", CL_SETTING_BOOL, offsetof(struct file, config.accept_synthetic_ids), false, "false", 0, 0,
+     NULL, "Accept ID numbers of area 99, which are never given out. Not in prod."},
     {"log_level", CL_SETTING_CHOICE, offsetof(struct file, config.log_level), false, "info", 0, 0, log_levels,
      "Lines below it are not written."},
     {"listen", CL_SETTING_TEXT, offsetof(struct file, config.listen), true, NULL, 3, 255, NULL,
@@ -47,12 +47,12 @@ static const struct cl_setting_field file_fields[] = {
     {"store", CL_SETTING_SECTION, offsetof(struct file, store), true, NULL, 0, 0, NULL, "Where everything is kept."},
     {"poll_threads", CL_SETTING_INT64, offsetof(struct file, config.poll_threads), false, "2", 1, 16, NULL,
      "Threads that verify signatures; one for each core is right."},
-    {"calls_per_second", CL_SETTING_INT64, offsetof(struct file, config.calls_per_second), false, "2000", 1, 1000000, NULL,
-     "Of one party, in the long run."},
+    {"calls_per_second", CL_SETTING_INT64, offsetof(struct file, config.calls_per_second), false, "2000", 1, 1000000,
+     NULL, "Of one party, in the long run."},
     {"burst", CL_SETTING_INT64, offsetof(struct file, config.burst), false, "4000", 1, 1000000, NULL,
      "Calls of one party at once."},
-    {"connections_per_party", CL_SETTING_INT64, offsetof(struct file, config.connections_per_party), false, "8", 1, 1000,
-     NULL, "Connections one party may hold."},
+    {"connections_per_party", CL_SETTING_INT64, offsetof(struct file, config.connections_per_party), false, "8", 1,
+     1000, NULL, "Connections one party may hold."},
     {"gather_events", CL_SETTING_INT64, offsetof(struct file, config.gather_events), false, "8", 0, 1000, NULL,
      "The gate lets replies gather once so many events are waiting: more throughput, a little later each; 0: never."},
     {"stop_grace", CL_SETTING_DURATION, offsetof(struct file, config.stop_grace_ms), false, "5s", 0, 60000, NULL,
@@ -146,8 +146,8 @@ static struct cl_status read_directory_key(struct config *config, const struct f
 
 static struct cl_status read_rules(struct config *config, const struct cl_setting *list, struct cl_setting_error *error)
 {
-    const struct cl_setting_field path = {.name = "rules", .type = CL_SETTING_PATH, .min = 1, .max = 4096,
-                                          .doc = "Path of a rule set."};
+    const struct cl_setting_field path = {
+        .name = "rules", .type = CL_SETTING_PATH, .min = 1, .max = 4096, .doc = "Path of a rule set."};
     for (size_t i = 0; i < cl_setting_count(list); i++) {
         struct cl_status status = cl_setting_value(&config->rules[i], cl_setting_at(list, i), &path, error);
         if (cl_failed(status)) {

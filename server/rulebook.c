@@ -61,8 +61,8 @@ static struct cl_status put(void *record, const struct cl_setting *setting, cons
     return cl_is_ok(status) ? status : refuse_value(error, setting, field);
 }
 
-static struct cl_status read_record(void *record, const struct cl_setting *section, find_field *find,
-                                    const char *but, struct cl_setting_error *error)
+static struct cl_status read_record(void *record, const struct cl_setting *section, find_field *find, const char *but,
+                                    struct cl_setting_error *error)
 {
     for (size_t i = 0; i < cl_setting_count(section); i++) {
         const struct cl_setting *setting = cl_setting_at(section, i);
@@ -82,8 +82,8 @@ static struct cl_status read_record(void *record, const struct cl_setting *secti
     return cl_ok();
 }
 
-static struct cl_status check_complete(const struct cl_setting *section,
-                                       const struct rule_field *(*at)(unsigned index), struct cl_setting_error *error)
+static struct cl_status check_complete(const struct cl_setting *section, const struct rule_field *(*at)(unsigned index),
+                                       struct cl_setting_error *error)
 {
     for (unsigned i = 0; at(i) != NULL; i++) {
         if (cl_setting_find(section, at(i)->name) == NULL) {

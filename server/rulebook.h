@@ -1,7 +1,7 @@
 /* rulebook.h - rule sets from their files: YAML in, checked numbers out.
  *
- * Owner: the caller frees the book; its sets are borrowed. Start-up thread. Fails: CONFIG_INVALID with file, line, field
- * and mend in `error`; MEMORY_LIMIT. */
+ * Owner: the caller frees the book; its sets are borrowed. Start-up thread. Fails: CONFIG_INVALID with file, line,
+ * field and mend in `error`; MEMORY_LIMIT. */
 #ifndef COLOAN_SERVER_RULEBOOK_H
 #define COLOAN_SERVER_RULEBOOK_H
 

@@ -62,8 +62,8 @@ static struct cl_status get_capabilities(struct cl_bytes *reply_out, const struc
             methods[body.n_methods++] = text(request, api_method_name(method));
         }
     }
-    body.spec_version_min = text(request, CL_SPEC_VERSION);
-    body.spec_version_max = text(request, CL_SPEC_VERSION);
+    body.spec_version_min = text(request, CL_SPEC_VERSION_TEXT);
+    body.spec_version_max = text(request, CL_SPEC_VERSION_TEXT);
     body.environment = text(request, centre->environment);
     body.party = text(request, centre->party);
     body.server_time_ms = cl_clock_unix_ms(centre->clock);

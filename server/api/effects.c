@@ -17,7 +17,7 @@ enum {
 
 struct effects {
     struct effects_options options;
-    pthread_mutex_t mutex; /* guards `asking` */
+    pthread_mutex_t mutex;                         /* guards `asking` */
     char asking[ASKING_MAX][APPLICATION_ID_BYTES]; /* "": free */
     size_t asking_count;
 };
@@ -92,8 +92,7 @@ static void forget(struct effects *effects, const char *id)
     if (effects->asking[place][0] != '\0') {
         effects->asking[place][0] = '\0';
         effects->asking_count--;
-        for (size_t next = (place + 1) % ASKING_MAX; effects->asking[next][0] != '\0';
-             next = (next + 1) % ASKING_MAX) {
+        for (size_t next = (place + 1) % ASKING_MAX; effects->asking[next][0] != '\0'; next = (next + 1) % ASKING_MAX) {
             char moved[APPLICATION_ID_BYTES];
             memcpy(moved, effects->asking[next], sizeof moved);
             effects->asking[next][0] = '\0';

@@ -1,7 +1,7 @@
 /* effects.h - carries out, after the commit, what a command left to do: wakes the bank's stream, asks the authorities.
  *
- * Inquiries on their way are remembered, so that no application is asked for twice at a time; their answers come back as
- * commands of our own. What gets lost (overload, restart) is found open by the sweep and asked again.
+ * Inquiries on their way are remembered, so that no application is asked for twice at a time; their answers come back
+ * as commands of our own. What gets lost (overload, restart) is found open by the sweep and asked again.
  *
  * Owner: api. Threads: effects_carry_out on the writer thread, the sweep on any, answers on the source thread. */
 #ifndef COLOAN_API_EFFECTS_H

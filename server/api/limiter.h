@@ -9,7 +9,8 @@
 
 #include "libcoloan/status.h"
 
-#define API_LIMITER_PARTIES_MAX 1024 /* a centre has some twenty banks; the certificates name the parties, so this holds */
+#define API_LIMITER_PARTIES_MAX                                                                                        \
+    1024 /* a centre has some twenty banks; the certificates name the parties, so this holds */
 
 struct api_limiter;
 

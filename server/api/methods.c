@@ -4,7 +4,12 @@
 #include <string.h>
 
 #define CALLER(kind) (1u << (unsigned)CL_PARTY_##kind)
-#define REQUEST_OF(name) {{&coloan__v1__##name##__descriptor, COLOAN__V1__DIRECTION__DIRECTION_REQUEST}}
+#define REQUEST_OF(name)                                                                                               \
+    {                                                                                                                  \
+        {                                                                                                              \
+            &coloan__v1__##name##__descriptor, COLOAN__V1__DIRECTION__DIRECTION_REQUEST                                \
+        }                                                                                                              \
+    }
 
 static const struct api_method methods[API_METHOD_COUNT] = {
     {.path = "/coloan.v1.JointApproval/SubmitApplication",

@@ -1,7 +1,7 @@
 /* methods.h - which messages each RPC takes and gives, who may call it, and what runs: one table.
  *
- * The pipeline reads it, a test compares it with the compiled contract (so a new RPC cannot be forgotten) and walks every
- * caller against every method, and docs print it. Static rows; any thread. */
+ * The pipeline reads it, a test compares it with the compiled contract (so a new RPC cannot be forgotten) and walks
+ * every caller against every method, and docs print it. Static rows; any thread. */
 #ifndef COLOAN_API_METHODS_H
 #define COLOAN_API_METHODS_H
 
@@ -25,9 +25,9 @@ enum { API_BODIES_MAX = 3 }; /* what a stream's frames may hold */
 struct api_method {
     const char *path; /* "/coloan.v1.JointApproval/SubmitApplication" */
     enum api_way way;
-    bool creates;                  /* makes an application: the header names none yet */
-    bool needs_application;        /* the header has to name one */
-    unsigned callers;              /* bit 1 << enum cl_party_kind of each; 0: nobody */
+    bool creates;           /* makes an application: the header names none yet */
+    bool needs_application; /* the header has to name one */
+    unsigned callers;       /* bit 1 << enum cl_party_kind of each; 0: nobody */
     struct cl_expected_body bodies[API_BODIES_MAX];
     size_t body_count;
     const ProtobufCMessageDescriptor *reply; /* NULL: a stream's frames */

@@ -33,8 +33,8 @@ static struct cl_status find_duplicate(struct unary *unary, struct sql *sql)
 {
     const struct cl_opened *opened = &unary->request.opened;
     struct message_duplicate duplicate;
-    struct cl_status status = messages_find_duplicate(&duplicate, sql, unary->request.arena, unary->request.sender,
-                                                      opened->message_id.bytes);
+    struct cl_status status =
+        messages_find_duplicate(&duplicate, sql, unary->request.arena, unary->request.sender, opened->message_id.bytes);
     if (cl_failed(status) || !duplicate.found) {
         return status;
     }

@@ -58,8 +58,7 @@ static struct cl_status find_offer(struct offer_row *out, struct case_tx *tx, co
         return blame(tx, "offerVersion", CL_OFFER_STALE);
     }
     bool found = false;
-    struct cl_status status =
-        offers_get(&found, out, tx->sql, tx->arena, file->row.id, decision->offer_version);
+    struct cl_status status = offers_get(&found, out, tx->sql, tx->arena, file->row.id, decision->offer_version);
     if (cl_failed(status)) {
         return status;
     }
@@ -90,8 +89,8 @@ static struct cl_status end_case(struct case_file *file, struct case_tx *tx, con
                                  const struct answer_to *answer)
 {
     bool approves = answer->decision->verdict == COLOAN__V1__BANK_VERDICT__BANK_VERDICT_APPROVE;
-    enum case_event event = EVENT_NONE;
-    struct cl_status status = file_move(file, tx, &event, approves ? COMMAND_BANK_APPROVE : COMMAND_BANK_DECLINE);
+    struct case_events events;
+    struct cl_status status = file_move(file, tx, &events, approves ? COMMAND_BANK_APPROVE : COMMAND_BANK_DECLINE);
     if (cl_failed(status)) {
         return status;
     }
@@ -146,8 +145,8 @@ static struct cl_status counter_offer(struct case_file *file, struct case_tx *tx
     if (cl_failed(status)) {
         return status;
     }
-    enum case_event event = EVENT_NONE;
-    status = file_move(file, tx, &event, COMMAND_BANK_COUNTER);
+    struct case_events events;
+    status = file_move(file, tx, &events, COMMAND_BANK_COUNTER);
     if (cl_failed(status)) {
         return status;
     }
@@ -165,8 +164,7 @@ static struct cl_status reply(ProtobufCMessage **out, const struct case_file *fi
     }
     struct offer_row current;
     bool found = false;
-    struct cl_status status =
-        offers_get(&found, &current, tx->sql, tx->arena, file->row.id, file->row.offer_version);
+    struct cl_status status = offers_get(&found, &current, tx->sql, tx->arena, file->row.id, file->row.offer_version);
     if (cl_failed(status) || !found) {
         return cl_failed(status) ? status : cl_fail(CL_INTERNAL);
     }

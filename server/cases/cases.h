@@ -72,13 +72,13 @@ struct case_request {
 typedef struct cl_status case_handler(ProtobufCMessage **reply_out, struct case_tx *tx,
                                       const struct case_request *request);
 
-case_handler case_submit;                 /* Application -> ApplicationReceipt */
-case_handler case_report_verifications;   /* VerificationReport -> ApplicationStatus */
-case_handler case_query_verifications;    /* VerificationQuery -> VerificationAnswer */
-case_handler case_report_bank_decision;   /* BankDecision -> JointOutcome */
-case_handler case_get_application;        /* ApplicationQuery -> ApplicationView */
-case_handler case_list_applications;      /* ApplicationListQuery -> ApplicationList */
-case_handler case_acknowledge;            /* Ack -> nothing; answered on the stream by silence */
+case_handler case_submit;               /* Application -> ApplicationReceipt */
+case_handler case_report_verifications; /* VerificationReport -> ApplicationStatus */
+case_handler case_query_verifications;  /* VerificationQuery -> VerificationAnswer */
+case_handler case_report_bank_decision; /* BankDecision -> JointOutcome */
+case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
+case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
+case_handler case_acknowledge;          /* Ack -> nothing; answered on the stream by silence */
 
 /* Answers of the authorities come in as a command of our own. Items that were settled meanwhile are left alone. */
 CL_MUST_CHECK struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry);
@@ -90,8 +90,8 @@ CL_MUST_CHECK struct cl_status case_ask_again(struct case_tx *tx, const char *ap
 /* -- Sharing ------------------------------------------------------------------------------------------------- */
 
 /* The personal values that `recipient` may see of the submission in this event, as disclosures in the arena: those of
- * persons whose SHARE consent names the recipient and is in force. For every kind but APPLICATION, and after an erasure,
- * there are none. Any thread with a connection of its own. */
+ * persons whose SHARE consent names the recipient and is in force. For every kind but APPLICATION, and after an
+ * erasure, there are none. Any thread with a connection of its own. */
 struct case_disclosures {
     Coloan__V1__Disclosure **list;
     size_t count;

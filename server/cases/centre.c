@@ -24,7 +24,6 @@ struct cl_status centre_seal(struct centre_sealed *out, struct cl_arena *arena, 
     if (cl_failed(status)) {
         return status;
     }
-    *out = (struct centre_sealed){
-        .message_id = message.message_id, .digest = sealed.digest, .envelope = sealed.stored};
+    *out = (struct centre_sealed){.message_id = message.message_id, .digest = sealed.digest, .envelope = sealed.stored};
     return cl_ok();
 }

@@ -15,12 +15,14 @@
 
 static void tracks_in(struct case_tracks *out, const struct application_row *row)
 {
+    bool only_the_bank = row->state == CASE_VERIFYING && row->next_actor == ACTOR_BANK;
     *out = (struct case_tracks){
         .fund = (enum fund_track)row->fund,
         .bank = (enum bank_track)row->bank_track,
         .registry = (enum registry_track)row->registry,
         .items_total = row->items_total,
         .items_open = row->items_open,
+        .items_bank = only_the_bank ? row->items_open : 0, /* all that is asked of this number */
         .items_officer = row->items_by_person,
         .offer_version = row->offer_version,
         .fund_only = row->outcome == OUTCOME_APPROVED_FUND_ONLY,
@@ -95,8 +97,7 @@ static struct cl_status load_personal(struct application *application, struct ca
 static struct cl_status load_application(struct case_file *file, struct case_tx *tx)
 {
     const ProtobufCMessage *body = NULL;
-    struct cl_status status =
-        file_kept_body(&body, tx, &file->row.submission, &coloan__v1__application__descriptor);
+    struct cl_status status = file_kept_body(&body, tx, &file->row.submission, &coloan__v1__application__descriptor);
     if (cl_failed(status)) {
         return status;
     }
@@ -152,7 +153,7 @@ struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx)
 
 /* -- Changing ------------------------------------------------------------------------------------------------ */
 
-struct cl_status file_move(struct case_file *file, struct case_tx *tx, enum case_event *event_out,
+struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
                            enum case_command command)
 {
     struct item_counts counts;
@@ -165,10 +166,11 @@ struct cl_status file_move(struct case_file *file, struct case_tx *tx, enum case
         .command = command,
         .items_total = counts.total,
         .items_open = counts.by_outcome[ITEM_OPEN],
+        .items_bank = counts.open_by_owner[OWNER_BANK],
         .items_officer = counts.by_outcome[ITEM_MANUAL],
         .offer_versions_max = rules == NULL ? 0 : (uint32_t)rules->offer_versions_max,
     };
-    status = lifecycle_apply(&file->tracks, event_out, &input);
+    status = lifecycle_apply(&file->tracks, events_out, &input);
     if (cl_failed(status)) {
         return status;
     }
@@ -244,8 +246,7 @@ struct cl_status file_status(Coloan__V1__ApplicationStatus **out, struct cl_aren
                              const struct application_row *row)
 {
     ProtobufCMessage *message = NULL;
-    struct cl_status status =
-        cl_unpack(&message, arena, &coloan__v1__application_status__descriptor, row->reasons);
+    struct cl_status status = cl_unpack(&message, arena, &coloan__v1__application_status__descriptor, row->reasons);
     Coloan__V1__ItemProgress *progress = cl_arena_alloc(arena, sizeof *progress);
     if (cl_failed(status) || progress == NULL) {
         return progress == NULL || status.reason == CL_MEMORY_LIMIT ? cl_fail(CL_MEMORY_LIMIT) : cl_fail(CL_INTERNAL);

@@ -27,8 +27,8 @@ CL_MUST_CHECK struct cl_status file_load(struct case_file *out, struct case_tx *
 /* The submission and the items. STATE_CONFLICT when the personal values were erased. */
 CL_MUST_CHECK struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx);
 
-/* Moves the tracks by `command`, with item counts read anew, and says which event has to be written. */
-CL_MUST_CHECK struct cl_status file_move(struct case_file *file, struct case_tx *tx, enum case_event *event_out,
+/* Moves the tracks by `command`, with item counts read anew, and says which events have to be written. */
+CL_MUST_CHECK struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
                                          enum case_command command);
 
 /* Writes the row with everything that follows from the tracks; releases the persons when the case has ended. */

@@ -196,9 +196,9 @@ struct cl_status fund_decide(struct case_file *file, struct case_tx *tx)
     if (cl_is_ok(status)) {
         status = file_set_reasons(file, tx, decision->reasons, decision->reason_count);
     }
-    enum case_event event = EVENT_NONE;
+    struct case_events events;
     if (cl_is_ok(status)) {
-        status = file_move(file, tx, &event, command_of(decision));
+        status = file_move(file, tx, &events, command_of(decision));
     }
     Coloan__V1__FundDecision told;
     if (cl_is_ok(status)) {

@@ -16,8 +16,7 @@ static struct cl_status pack_result(struct cl_bytes *out, struct case_tx *tx, co
                                     const struct settle_source *source)
 {
     Coloan__V1__VerificationResult *message = NULL;
-    struct cl_status status =
-        convert_result_out(&message, tx->arena, result, source->authority, source->receipt);
+    struct cl_status status = convert_result_out(&message, tx->arena, result, source->authority, source->receipt);
     return cl_is_ok(status) ? cl_pack(out, tx->arena, &message->base) : status;
 }
 
@@ -51,8 +50,7 @@ struct cl_status settle_open(struct case_file *file, struct case_tx *tx)
     size_t count = catalogue_items_for(keys, &file->application);
     for (size_t i = 0; i < count; i++) {
         const struct catalogue_row *catalogue = catalogue_row(keys[i].item);
-        struct settle_source source = {
-            .owner = catalogue->owner, .authority = catalogue->authority, .receipt = ""};
+        struct settle_source source = {.owner = catalogue->owner, .authority = catalogue->authority, .receipt = ""};
         struct item_result result = {.key = keys[i]};
         if (catalogue->owner == OWNER_LOCAL) {
             item_settle_locally(&result, &file->application, tx->cases->centre->party, keys[i], tx->now_ms);
@@ -93,14 +91,14 @@ static struct cl_status tell_progress(struct case_file *file, struct case_tx *tx
 
 struct cl_status settle_finish(struct case_file *file, struct case_tx *tx)
 {
-    enum case_event event = EVENT_NONE;
-    struct cl_status status = file_move(file, tx, &event, COMMAND_SETTLE_ITEM);
+    struct case_events events;
+    struct cl_status status = file_move(file, tx, &events, COMMAND_SETTLE_ITEM);
     if (cl_failed(status)) {
         return status;
     }
-    if (file->tracks.items_open == 0) {
+    if (lifecycle_may_decide(&file->tracks)) {
         status = fund_decide(file, tx);
-    } else if (event == EVENT_STATUS) {
+    } else if (events.count > 0 && events.list[0] == EVENT_STATUS) {
         status = tell_progress(file, tx);
     }
     return cl_is_ok(status) ? file_save(file, tx) : status;
@@ -169,8 +167,6 @@ static struct cl_status subject_in(struct source_inquiry *out, const struct case
     if (cl_is_ok(status)) {
         status = text_in(out->home.district_code, sizeof out->home.district_code, application->home.district_code);
     }
-    out->home.price_fen = application->home.price_fen;
-    out->home.area_centi_m2 = application->home.area_centi_m2;
     out->person_count = application->person_count;
     for (unsigned i = 0; cl_is_ok(status) && i < application->person_count; i++) {
         status = person_in(&out->persons[i], application, i, centre);

@@ -60,8 +60,9 @@ struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_
     if (event->kind != COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION) {
         return cl_ok();
     }
-    status = convert_kept_body(&message, arena, cl_bytes(event->application_envelope.data, event->application_envelope.len),
-                     &coloan__v1__application__descriptor);
+    status =
+        convert_kept_body(&message, arena, cl_bytes(event->application_envelope.data, event->application_envelope.len),
+                          &coloan__v1__application__descriptor);
     if (cl_failed(status)) {
         return status;
     }

@@ -21,8 +21,8 @@ static struct cl_status check_bank(const struct case_tx *tx, const struct case_r
     const struct centre *centre = tx->cases->centre;
     struct cl_keyring *keyring = cl_keyring_slot_take(centre->keyrings);
     const struct cl_key *keys = NULL;
-    size_t count = cl_keyring_candidates(keyring, centre->environment, bank, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN,
-                                         &keys);
+    size_t count =
+        cl_keyring_candidates(keyring, centre->environment, bank, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN, &keys);
     cl_keyring_unref(keyring);
     return count > 0 ? cl_ok() : cl_fail(CL_BANK_UNKNOWN);
 }
@@ -144,12 +144,12 @@ static struct cl_status open_case(struct case_file *file, struct case_tx *tx, co
     if (cl_is_ok(status)) {
         status = settle_open(file, tx);
     }
-    enum case_event event = EVENT_NONE;
+    struct case_events events;
     if (cl_is_ok(status)) {
-        status = file_move(file, tx, &event, COMMAND_SUBMIT);
+        status = file_move(file, tx, &events, COMMAND_SUBMIT);
     }
     if (cl_is_ok(status)) {
-        assert(event == EVENT_APPLICATION);
+        assert(events.count == 1 && events.list[0] == EVENT_APPLICATION);
         status = file_save(file, tx);
     }
     return status;

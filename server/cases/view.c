@@ -53,8 +53,7 @@ static struct cl_status item_told(Coloan__V1__VerificationResult **out, struct c
                                   enum item_view view)
 {
     ProtobufCMessage *message = NULL;
-    struct cl_status status =
-        cl_unpack(&message, tx->arena, &coloan__v1__verification_result__descriptor, row->result);
+    struct cl_status status = cl_unpack(&message, tx->arena, &coloan__v1__verification_result__descriptor, row->result);
     if (cl_failed(status)) {
         return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
     }

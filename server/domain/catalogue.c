@@ -42,7 +42,7 @@ static bool for_new_homes(const struct application *application, unsigned person
 }
 
 /* In the order of their numbers, which a test holds; row 0 stands for no item. */
-static const struct item_row rows[ITEM_COUNT] = {
+static const struct catalogue_row rows[ITEM_COUNT] = {
     [ITEM_ID_NUMBER] = {ITEM_ID_NUMBER,
                         "ID_NUMBER",
                         "ID number well-formed",
@@ -234,12 +234,12 @@ static const struct item_row rows[ITEM_COUNT] = {
                       {{NULL, 0, 0, false}}},
 };
 
-const struct item_row *catalogue_row(enum item item)
+const struct catalogue_row *catalogue_row(enum item item)
 {
     return item > ITEM_NONE && item < ITEM_COUNT ? &rows[item] : NULL;
 }
 
-const struct item_row *catalogue_find(const char *name)
+const struct catalogue_row *catalogue_find(const char *name)
 {
     for (unsigned i = ITEM_NONE + 1; i < ITEM_COUNT; i++) {
         if (strcmp(rows[i].name, name) == 0) {
@@ -249,7 +249,7 @@ const struct item_row *catalogue_find(const char *name)
     return NULL;
 }
 
-const struct item_fact_row *catalogue_fact(const struct item_row *row, const char *name)
+const struct item_fact_row *catalogue_fact(const struct catalogue_row *row, const char *name)
 {
     for (size_t i = 0; i < ITEM_FACTS_MAX && row->facts[i].name != NULL; i++) {
         if (strcmp(row->facts[i].name, name) == 0) {
@@ -261,7 +261,7 @@ const struct item_fact_row *catalogue_fact(const struct item_row *row, const cha
 
 bool catalogue_applies(const struct application *application, struct item_key key)
 {
-    const struct item_row *row = catalogue_row(key.item);
+    const struct catalogue_row *row = catalogue_row(key.item);
     if (row == NULL) {
         return false;
     }
@@ -285,7 +285,7 @@ size_t catalogue_items_for(struct item_key *out, const struct application *appli
     return count;
 }
 
-int64_t catalogue_valid_until_ms(const struct item_row *row, int64_t observed_ms)
+int64_t catalogue_valid_until_ms(const struct catalogue_row *row, int64_t observed_ms)
 {
     int64_t day_ms = 24 * 60 * 60 * 1000;
     int64_t first_ms = cl_date_to_ms(cl_date_from_ms(observed_ms));

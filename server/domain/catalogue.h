@@ -71,7 +71,7 @@ struct item_fact_row {
     bool required; /* in a PASS */
 };
 
-struct item_row {
+struct catalogue_row {
     enum item item;
     const char *name; /* "CONTRIBUTION", as in coloan.v1.Item without its prefix */
     const char *title_en;
@@ -93,13 +93,13 @@ struct item_key {
 };
 
 /* The row of an item, or NULL for a number without one. */
-const struct item_row *catalogue_row(enum item item);
+const struct catalogue_row *catalogue_row(enum item item);
 
 /* The row of a name ("CONTRIBUTION"), or NULL. */
-const struct item_row *catalogue_find(const char *name);
+const struct catalogue_row *catalogue_find(const char *name);
 
 /* The fact of that name, or NULL. */
-const struct item_fact_row *catalogue_fact(const struct item_row *row, const char *name);
+const struct item_fact_row *catalogue_fact(const struct catalogue_row *row, const char *name);
 
 /* Writes the items that this application has to settle, in catalogue order and persons in theirs; returns how many.
  * `out` has room for CL_ITEM_RESULTS_MAX. */
@@ -109,7 +109,7 @@ size_t catalogue_items_for(struct item_key *out, const struct application *appli
 bool catalogue_applies(const struct application *application, struct item_key key);
 
 /* Until when an answer observed then may be used: the end of a day in China. */
-int64_t catalogue_valid_until_ms(const struct item_row *row, int64_t observed_ms);
+int64_t catalogue_valid_until_ms(const struct catalogue_row *row, int64_t observed_ms);
 
 /* A failure of the way, not an answer: retried, then handed to an officer. The other kinds are answers. */
 bool failure_is_technical(enum failure_kind kind);

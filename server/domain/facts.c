@@ -43,7 +43,7 @@ static bool fact_in_range(const struct item_fact_row *row, int64_t number)
     return !is_date || number == 0 || cl_date_valid((int32_t)number);
 }
 
-static struct cl_status check_facts(struct field_path *path_out, const struct item_row *row,
+static struct cl_status check_facts(struct field_path *path_out, const struct catalogue_row *row,
                                     const struct item_result *result)
 {
     if (result->fact_count > ITEM_FACTS_MAX) {
@@ -62,7 +62,7 @@ static struct cl_status check_facts(struct field_path *path_out, const struct it
     return cl_ok();
 }
 
-static bool facts_complete(const struct item_row *row, const struct item_result *result)
+static bool facts_complete(const struct catalogue_row *row, const struct item_result *result)
 {
     for (size_t i = 0; i < ITEM_FACTS_MAX && row->facts[i].name != NULL; i++) {
         if (row->facts[i].required && fact_of(result, row->facts[i].name) == NULL) {
@@ -80,7 +80,7 @@ static bool observed_within_calendar(int64_t observed_ms)
 struct cl_status item_result_check(struct field_path *path_out, const struct application *application,
                                    const struct item_result *result)
 {
-    const struct item_row *row = catalogue_row(result->key.item);
+    const struct catalogue_row *row = catalogue_row(result->key.item);
     if (row == NULL) {
         return blame(path_out, CL_FIELD_INVALID, "item");
     }
@@ -124,7 +124,7 @@ static enum answer answer_of_failure(const struct item_result *result)
     return result->failure == FAILURE_NOT_AUTHORISED ? ANSWER_REFUSED : ANSWER_NO;
 }
 
-static bool in_force(const struct item_row *row, const struct item_result *result, int64_t now_ms)
+static bool in_force(const struct catalogue_row *row, const struct item_result *result, int64_t now_ms)
 {
     bool from_the_future = result->observed_ms > now_ms + CL_CLOCK_AHEAD_MS_MAX;
     bool ended = result->valid_until_ms != 0 && result->valid_until_ms < now_ms;

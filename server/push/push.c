@@ -16,10 +16,10 @@
 #include "server/store/outbox.h"
 
 enum {
-    TICK_MS = 250,          /* heartbeats and drains are this exact */
-    RETRY_MS = 10,          /* after a stream's queue was full */
-    READ_MAX = 64,          /* events read at a time */
-    RECONNECT_MS = 1000,    /* told with Drain */
+    TICK_MS = 250,                     /* heartbeats and drains are this exact */
+    RETRY_MS = 10,                     /* after a stream's queue was full */
+    READ_MAX = 64,                     /* events read at a time */
+    RECONNECT_MS = 1000,               /* told with Drain */
     ARENA_BYTES_MAX = 8 * 1024 * 1024, /* OUTBOX_READ_BYTES, unpacked to find what may be disclosed, and to spare */
 };
 
@@ -168,8 +168,8 @@ static bool send_events(struct push *push, struct push_stream *stream, uint64_t 
 {
     cl_arena_reset(push->arena);
     struct outbox_rows rows;
-    struct cl_status status = outbox_read(&rows, push->sql, push->arena, stream->party, stream->sent,
-                                          room < READ_MAX ? room : READ_MAX);
+    struct cl_status status =
+        outbox_read(&rows, push->sql, push->arena, stream->party, stream->sent, room < READ_MAX ? room : READ_MAX);
     if (cl_failed(status)) {
         finish(stream, status);
         return false;
@@ -468,9 +468,9 @@ struct cl_status push_open(struct push_stream **out, struct push *push, const st
     stream->window = opening->max_outstanding;
     memcpy(stream->party, opening->party, strlen(opening->party) + 1);
     (void)pthread_mutex_lock(&push->mutex);
-    struct cl_status status = push->stopping                ? cl_fail(CL_SHUTTING_DOWN)
+    struct cl_status status = push->stopping              ? cl_fail(CL_SHUTTING_DOWN)
                               : !take_over(push, opening) ? cl_fail(CL_STREAM_FENCED)
-                                                            : cl_ok();
+                                                          : cl_ok();
     if (cl_is_ok(status)) {
         stream->call = cl_rpc_call_ref(opening->call);
         stream->next = push->streams;

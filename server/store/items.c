@@ -55,7 +55,7 @@ static void read_row(struct item_row *out, struct sql_statement *statement, stru
         .application_id = application_id,
         .item = (int)sql_column_i64(statement, 0),
         .person = (uint32_t)sql_column_i64(statement, 1),
-        .owner = (enum item_owner)sql_column_i64(statement, 2),
+        .owner = (int)sql_column_i64(statement, 2),
         .outcome = (int)sql_column_i64(statement, 3),
         .failure = (int)sql_column_i64(statement, 4),
         .settled_ms = sql_column_i64(statement, 5),
@@ -97,7 +97,8 @@ struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_ar
 
 struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id)
 {
-    static const char text[] = "SELECT outcome, count(*) FROM items WHERE application_id = $1 GROUP BY outcome";
+    static const char text[] = "SELECT outcome, owner, count(*) FROM items WHERE application_id = $1"
+                               " GROUP BY outcome, owner";
     struct sql_statement *statement = NULL;
     struct item_counts counts = {.total = 0};
     bool row = false;
@@ -108,8 +109,10 @@ struct cl_status items_count(struct item_counts *out, struct sql *sql, const cha
     sql_bind_text(statement, 1, application_id);
     status = sql_step(&row, statement);
     while (cl_is_ok(status) && row) {
-        uint32_t count = (uint32_t)sql_column_i64(statement, 1);
-        counts.by_outcome[sql_column_i64(statement, 0) & (ITEM_OUTCOMES - 1)] += count;
+        int64_t outcome = sql_column_i64(statement, 0);
+        uint32_t count = (uint32_t)sql_column_i64(statement, 2);
+        counts.by_outcome[outcome & (ITEM_OUTCOMES - 1)] += count;
+        counts.open_by_owner[sql_column_i64(statement, 1) & (ITEM_OWNERS - 1)] += outcome == 0 ? count : 0;
         counts.total += count;
         status = sql_step(&row, statement);
     }

@@ -10,11 +10,8 @@
 #include "libcoloan/bytes.h"
 #include "server/store/store.h"
 
-enum item_owner {
-    ITEM_OWNER_SOURCE = 1, /* an authority is asked */
-    ITEM_OWNER_BANK = 2,   /* the bank reports it */
-    ITEM_OWNER_LOCAL = 3,  /* settled from the submission itself */
-};
+/* Who settles an item is the caller's number, 1 .. ITEM_OWNERS - 1. */
+#define ITEM_OWNERS 4
 
 /* coloan.v1.ItemOutcome; 0 is open. */
 #define ITEM_OUTCOMES 4
@@ -23,7 +20,7 @@ struct item_row {
     const char *application_id;
     int item;        /* coloan.v1.Item */
     uint32_t person; /* index in the application's persons; 0 for items of the whole case */
-    enum item_owner owner;
+    int owner;
     int outcome; /* 0: open; what follows is then 0 and empty */
     int failure;
     int64_t settled_ms, valid_until_ms;
@@ -49,6 +46,7 @@ CL_MUST_CHECK struct cl_status items_list(struct item_rows *out, struct sql *sql
 struct item_counts {
     uint32_t total;
     uint32_t by_outcome[ITEM_OUTCOMES]; /* [0]: open */
+    uint32_t open_by_owner[ITEM_OWNERS];
 };
 
 CL_MUST_CHECK struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id);
