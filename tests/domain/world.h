@@ -1,7 +1,7 @@
 /* world.h - what the tests of the rules share: the reference rule set as its file has it, and made-up cases.
  *
- * A persona is one row of plain numbers: what is declared, what the items say, what is wanted. persona_case turns it into an
- * application and item results as a server would hold them. */
+ * A persona is one row of plain numbers: what is declared, what the items say, what is wanted. persona_case turns it
+ * into an application and item results as a server would hold them. */
 #ifndef COLOAN_TESTS_DOMAIN_WORLD_H
 #define COLOAN_TESTS_DOMAIN_WORLD_H
 
@@ -18,14 +18,14 @@ int64_t world_now_ms(void);
 /* rules/REF-NJ-2026-11.yaml, by a reader that knows just enough; fails the test on anything it does not understand. */
 void world_rules(struct rule_set *out);
 
-/* What one person declares and what the items say of him or her. All zero but the ID number: an answer of the most harmless
- * kind. */
+/* What one person declares and what the items say of him or her. All zero but the ID number: an answer of the most
+ * harmless kind. */
 struct persona_person {
     const char *id_number;
-    enum staff_category category;     /* 0: worker */
-    enum marital_status registered;   /* 0: as declared */
-    int32_t months;                   /* 0: 60; -1: none */
-    int64_t base_yuan;                /* 0: does not contribute */
+    enum staff_category category;   /* 0: worker */
+    enum marital_status registered; /* 0: as declared */
+    int32_t months;                 /* 0: 60; -1: none */
+    int64_t base_yuan;              /* 0: does not contribute */
     int64_t balance_yuan;
     bool sealed;
     int32_t loans_used;
@@ -40,8 +40,9 @@ struct persona_person {
 
 struct persona {
     const char *name;
-    struct persona_person persons[CL_PERSONS_MAX]; /* borrower, spouse, co-borrowers; up to the first without an ID number */
-    enum home_kind kind;                           /* 0: new */
+    struct persona_person
+        persons[CL_PERSONS_MAX]; /* borrower, spouse, co-borrowers; up to the first without an ID number */
+    enum home_kind kind;         /* 0: new */
     int64_t price_yuan;
     int64_t appraisal_yuan;
     int32_t built_year;
@@ -52,10 +53,10 @@ struct persona {
     bool improved;
     bool trade_in;
     bool youth_voucher;
-    int64_t income_yuan; /* 0: the sum of the bases */
-    int64_t total_yuan;  /* 0: as much as the rules allow */
-    int64_t fund_yuan;   /* 0: as much as the rules allow */
-    int32_t term_months; /* 0: 360 */
+    int64_t income_yuan;      /* 0: the sum of the bases */
+    int64_t total_yuan;       /* 0: as much as the rules allow */
+    int64_t fund_yuan;        /* 0: as much as the rules allow */
+    int32_t term_months;      /* 0: 360 */
     enum cl_repayment method; /* 0: equal instalments */
     bool fund_only;
     bool single; /* declares to be single although there is a second person, a co-borrower */
