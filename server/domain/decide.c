@@ -575,11 +575,22 @@ static enum fund_verdict verdict_of(enum cl_severity heaviest)
     return VERDICT_MANUAL;
 }
 
-/* Heaviest first and otherwise in their order, as many as a decision carries: the verdict's own reason is among them.
- */
-static void list_reasons(struct fund_decision *decision, const struct deciding *deciding)
+static enum cl_severity heaviest_of(const struct deciding *deciding)
 {
-    for (unsigned severity = CL_SEVERITY_REJECT; severity > CL_SEVERITY_NONE; severity--) {
+    enum cl_severity heaviest = CL_SEVERITY_NONE;
+    for (size_t i = 0; i < deciding->reason_count; i++) {
+        enum cl_severity severity = cl_loan_reason_severity(deciding->reasons[i].reason);
+        heaviest = severity > heaviest ? severity : heaviest;
+    }
+    return heaviest;
+}
+
+/* Heaviest first and otherwise in the order of the rules, as many as a decision carries. What was merely worth knowing
+ * goes with an approval; beside a refusal it would only distract, and the trace has it anyway. */
+static void list_reasons(struct fund_decision *decision, const struct deciding *deciding, enum cl_severity heaviest)
+{
+    enum cl_severity lightest = heaviest > CL_SEVERITY_INFO ? CL_SEVERITY_SUPPLEMENT : CL_SEVERITY_INFO;
+    for (unsigned severity = CL_SEVERITY_REJECT; severity >= lightest; severity--) {
         for (size_t i = 0; i < deciding->reason_count && decision->reason_count < CL_REASONS_MAX; i++) {
             if (cl_loan_reason_severity(deciding->reasons[i].reason) == (enum cl_severity)severity) {
                 decision->reasons[decision->reason_count++] = deciding->reasons[i];
@@ -591,9 +602,9 @@ static void list_reasons(struct fund_decision *decision, const struct deciding *
 static void conclude(struct fund_decision *out, const struct deciding *deciding, const struct split *split)
 {
     struct fund_decision decision = {.steps = deciding->steps, .step_count = deciding->step_count};
-    list_reasons(&decision, deciding);
-    decision.verdict =
-        verdict_of(decision.reason_count > 0 ? cl_loan_reason_severity(decision.reasons[0].reason) : CL_SEVERITY_NONE);
+    enum cl_severity heaviest = heaviest_of(deciding);
+    list_reasons(&decision, deciding, heaviest);
+    decision.verdict = verdict_of(heaviest);
     if (split != NULL) {
         decision.binding_limit = split->quota.limits[split->quota.binding].reason;
     }

@@ -52,7 +52,7 @@ struct decision_step {
 
 struct fund_decision {
     enum fund_verdict verdict;
-    struct decision_reason reasons[CL_REASONS_MAX]; /* heaviest first, then in the order of the rules */
+    struct decision_reason reasons[CL_REASONS_MAX]; /* heaviest first; INFO only with APPROVE */
     size_t reason_count;
     enum cl_loan_reason binding_limit; /* of the fund part; CL_LOAN_NONE when no quota could be computed */
     bool has_offer;                    /* with APPROVE only */
