@@ -29,7 +29,7 @@
 
 /* -- Key directory -------------------------------------------------------------------------------------------- */
 
-/* A directory travels inside one payload, which holds about 800 keys of 230 bytes: every partner with all its old keys. */
+/* Of the contract. A directory travels inside one payload, which binds first: it holds about 1,300 keys of 150 bytes. */
 #define CL_KEYS_MAX 4096
 /* 9 fields and its own for each key that fits into a payload, with room to spare. */
 #define CL_DIRECTORY_FIELDS_MAX (16 * 1024)

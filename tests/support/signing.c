@@ -160,6 +160,53 @@ struct cl_message signing_message(void)
     return message;
 }
 
+ProtobufCBinaryData signing_data(struct cl_arena *arena, struct cl_bytes bytes)
+{
+    return (ProtobufCBinaryData){.len = bytes.len, .data = cl_arena_copy(arena, bytes)};
+}
+
+void signing_header(Coloan__V1__SignedHeader *out, struct cl_arena *arena)
+{
+    struct cl_message message = signing_message();
+    coloan__v1__signed_header__init(out);
+    out->spec_version = cl_arena_text(arena, CL_SPEC_VERSION_TEXT);
+    out->environment = cl_arena_text(arena, message.environment);
+    out->message_id = signing_data(arena, cl_bytes(message.message_id.bytes, CL_UUID_BYTES));
+    out->sender = cl_arena_text(arena, SIGNING_ALPHA);
+    out->recipient = cl_arena_text(arena, message.recipient);
+    out->method = cl_arena_text(arena, message.method);
+    out->direction = message.direction;
+    out->created_ms = message.created_ms;
+    out->expires_ms = message.expires_ms;
+}
+
+struct cl_bytes signing_payload(struct cl_arena *arena, const Coloan__V1__SignedHeader *header, struct cl_bytes body)
+{
+    Coloan__V1__SignedPayload payload = COLOAN__V1__SIGNED_PAYLOAD__INIT;
+    Coloan__V1__SignedHeader copy = COLOAN__V1__SIGNED_HEADER__INIT;
+    struct cl_bytes bytes;
+    if (header != NULL) {
+        copy = *header;
+        payload.header = &copy;
+    }
+    payload.body = signing_data(arena, body);
+    must(cl_pack(&bytes, arena, &payload.base));
+    return bytes;
+}
+
+struct cl_bytes signing_forge(struct cl_arena *arena, const struct cl_signer *signer, const char *payload_type,
+                              struct cl_bytes payload)
+{
+    const struct cl_signer *const signers[] = {signer};
+    Coloan__V1__Envelope envelope = COLOAN__V1__ENVELOPE__INIT;
+    struct cl_digest digest;
+    struct cl_bytes bytes;
+    envelope.payload = signing_data(arena, payload);
+    envelope.payload_type = cl_arena_text(arena, payload_type);
+    must(cl_dsse_seal(&bytes, NULL, &digest, arena, signers, 1, &envelope));
+    return bytes;
+}
+
 struct cl_expectation signing_expectation(const struct signing *signing)
 {
     static const struct cl_expected_body bodies[] = {

@@ -21,6 +21,7 @@
 #define SIGNING_CENTRE      "fund:cn-example"
 #define SIGNING_ALPHA       "bank:cn-alpha-js"
 #define SIGNING_BETA        "bank:cn-beta-js"
+#define SIGNING_TYPE        "application/vnd.coloan.v1.Application+protobuf"
 #define SIGNING_METHOD      "coloan.v1.JointApproval/SubmitApplication"
 
 /* Alpha has a key in every state; they differ in nothing else. */
@@ -69,6 +70,19 @@ void signing_application(struct signing_application *out, struct cl_arena *arena
 
 /* Alpha's request to the centre; the caller sets the body. */
 struct cl_message signing_message(void);
+
+/* -- By hand, also wrong: everything lives in `arena` -- */
+
+/* The header of that request, to be spoilt. */
+void signing_header(Coloan__V1__SignedHeader *out, struct cl_arena *arena);
+ProtobufCBinaryData signing_data(struct cl_arena *arena, struct cl_bytes bytes);
+
+/* A packed SignedPayload; no header for NULL. */
+struct cl_bytes signing_payload(struct cl_arena *arena, const Coloan__V1__SignedHeader *header, struct cl_bytes body);
+
+/* An envelope of any payload and type, signed. */
+struct cl_bytes signing_forge(struct cl_arena *arena, const struct cl_signer *signer, const char *payload_type,
+                              struct cl_bytes payload);
 
 /* What the centre expects of that request. */
 struct cl_expectation signing_expectation(const struct signing *signing);
