@@ -11,6 +11,8 @@
 #include "server/store/items.h"
 #include "tests/support/store_fixture.h"
 
+enum { OWNER_SOURCE = 1, OWNER_BANK, OWNER_LOCAL }; /* the store only keeps them */
+
 static int set_up(void **state)
 {
     *state = store_fixture_create();
@@ -201,24 +203,24 @@ static void unsettled_applications_are_found_by_owner(void **state)
         for (int item = 1; item <= 2; item++) {
             struct item_row row = {.application_id = fixture_application_id(i),
                                    .item = item,
-                                   .owner = i == 3 ? ITEM_OWNER_BANK : ITEM_OWNER_SOURCE,
+                                   .owner = i == 3 ? OWNER_BANK : OWNER_SOURCE,
                                    .outcome = i == 4 ? 1 : 0};
             assert_int_equal(items_insert(tx, &row).reason, CL_OK);
         }
     }
     struct application_ids ids;
     struct sql *sql = store_tx_sql(tx);
-    assert_int_equal(applications_unsettled(&ids, sql, arena, ITEM_OWNER_SOURCE, NULL, 10).reason, CL_OK);
+    assert_int_equal(applications_unsettled(&ids, sql, arena, OWNER_SOURCE, NULL, 10).reason, CL_OK);
     assert_int_equal(ids.count, 2);
     assert_string_equal(ids.ids[0], fixture_application_id(1));
     assert_string_equal(ids.ids[1], fixture_application_id(2));
-    assert_int_equal(applications_unsettled(&ids, sql, arena, ITEM_OWNER_SOURCE, ids.ids[0], 10).reason, CL_OK);
+    assert_int_equal(applications_unsettled(&ids, sql, arena, OWNER_SOURCE, ids.ids[0], 10).reason, CL_OK);
     assert_int_equal(ids.count, 1);
     assert_string_equal(ids.ids[0], fixture_application_id(2));
-    assert_int_equal(applications_unsettled(&ids, sql, arena, ITEM_OWNER_BANK, NULL, 1).reason, CL_OK);
+    assert_int_equal(applications_unsettled(&ids, sql, arena, OWNER_BANK, NULL, 1).reason, CL_OK);
     assert_int_equal(ids.count, 1);
     assert_string_equal(ids.ids[0], fixture_application_id(3));
-    assert_int_equal(applications_unsettled(&ids, sql, arena, ITEM_OWNER_LOCAL, NULL, 10).reason, CL_OK);
+    assert_int_equal(applications_unsettled(&ids, sql, arena, OWNER_LOCAL, NULL, 10).reason, CL_OK);
     assert_int_equal(ids.count, 0);
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }

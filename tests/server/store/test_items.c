@@ -10,6 +10,8 @@
 #include "server/store/items.h"
 #include "tests/support/store_fixture.h"
 
+enum { OWNER_SOURCE = 1, OWNER_BANK, OWNER_LOCAL }; /* the store only keeps them */
+
 static int set_up(void **state)
 {
     *state = store_fixture_create();
@@ -25,7 +27,7 @@ static int tear_down(void **state)
 static struct item_row open_item(int item, uint32_t person)
 {
     return (struct item_row){
-        .application_id = fixture_application_id(1), .item = item, .person = person, .owner = ITEM_OWNER_SOURCE};
+        .application_id = fixture_application_id(1), .item = item, .person = person, .owner = OWNER_SOURCE};
 }
 
 static void an_item_is_inserted_once(void **state)
@@ -52,7 +54,7 @@ static void an_item_is_inserted_once(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct item_row row = open_item(rows[i].item, rows[i].person);
         row.application_id = fixture_application_id(rows[i].application);
-        row.owner = (enum item_owner)rows[i].owner;
+        row.owner = rows[i].owner;
         row.outcome = rows[i].outcome;
         struct cl_status status = items_insert(tx, &row);
         if (status.reason != rows[i].expected) {
@@ -92,7 +94,7 @@ static void an_item_is_settled_once(void **state)
     assert_string_equal(list.rows[0].application_id, row.application_id);
     assert_int_equal(list.rows[0].item, 2);
     assert_int_equal(list.rows[0].person, 1);
-    assert_int_equal(list.rows[0].owner, ITEM_OWNER_SOURCE);
+    assert_int_equal(list.rows[0].owner, OWNER_SOURCE);
     assert_int_equal(list.rows[0].outcome, 3);
     assert_int_equal(list.rows[0].failure, 7);
     assert_int_equal(list.rows[0].settled_ms, 8);
