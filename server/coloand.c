@@ -244,7 +244,7 @@ static struct cl_status make_source(struct coloand *server, struct cl_setting_er
 
 static struct cl_status make_push(struct coloand *server)
 {
-    struct push_options options = {.centre = &server->centre, .vault = server->vault, .store = server->store};
+    struct push_options options = {.cases = &server->cases, .store = server->store};
     return push_create(&server->push, &options);
 }
 

@@ -7,7 +7,6 @@
 
 #include "libcoloan/limits.h"
 #include "libcoloan/log.h"
-#include "server/domain/catalogue.h"
 #include "server/store/applications.h"
 
 enum {
@@ -219,8 +218,9 @@ static struct cl_status sweep_apply(struct store_command *command, struct store_
 {
     struct sweep *sweep = (struct sweep *)command;
     struct application_ids open;
-    struct cl_status status = applications_unsettled(&open, store_tx_sql(tx), sweep->arena, (int)OWNER_FUND, NULL,
-                                                     ASKING_MAX / 2 + SWEEP_MAX);
+    struct case_effect none = {0};
+    struct case_tx look = tx_of(sweep->effects, tx, sweep->arena, &none);
+    struct cl_status status = case_unasked(&open, &look, ASKING_MAX / 2 + SWEEP_MAX);
     for (size_t i = 0; cl_is_ok(status) && i < open.count && sweep->count < SWEEP_MAX; i++) {
         if (remembered(sweep->effects, open.ids[i])) {
             continue;

@@ -83,6 +83,10 @@ case_handler case_acknowledge;          /* Ack -> nothing; answered on the strea
 /* Answers of the authorities come in as a command of our own. Items that were settled meanwhile are left alone. */
 CL_MUST_CHECK struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry);
 
+/* Applications with items that an authority has to settle, by id, at most `limit`: what a restart or an overload left. */
+struct application_ids;
+CL_MUST_CHECK struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, size_t limit);
+
 /* Makes the inquiry for the open items that authorities answer, as case_submit did: for a restart. NULL in
  * tx->effect->inquiry when nothing is open. */
 CL_MUST_CHECK struct cl_status case_ask_again(struct case_tx *tx, const char *application_id);
@@ -97,7 +101,7 @@ struct case_disclosures {
     size_t count;
 };
 CL_MUST_CHECK struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_arena *arena,
-                                                      struct sql *sql, const struct vault *vault, const char *recipient,
+                                                      struct sql *sql, const struct cases *cases, const char *recipient,
                                                       struct cl_bytes event_envelope, int64_t now_ms);
 
 #endif

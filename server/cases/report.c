@@ -144,6 +144,11 @@ struct cl_status case_take_answers(struct case_tx *tx, const struct source_inqui
     return cl_is_ok(status) ? settle_finish(file, tx) : status;
 }
 
+struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, size_t limit)
+{
+    return applications_unsettled(out, tx->sql, tx->arena, (int)OWNER_FUND, NULL, limit);
+}
+
 struct cl_status case_ask_again(struct case_tx *tx, const char *application_id)
 {
     struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);

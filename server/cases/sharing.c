@@ -47,7 +47,7 @@ static struct cl_status disclose(struct case_disclosures *out, struct cl_arena *
 }
 
 struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_arena *arena, struct sql *sql,
-                                        const struct vault *vault, const char *recipient,
+                                        const struct cases *cases, const char *recipient,
                                         struct cl_bytes event_envelope, int64_t now_ms)
 {
     *out = (struct case_disclosures){NULL, 0};
@@ -67,7 +67,7 @@ struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_
         return status;
     }
     struct vault_values values;
-    status = vault_list(&values, sql, vault, arena, event->application_id);
+    status = vault_list(&values, sql, cases->vault, arena, event->application_id);
     if (cl_failed(status)) {
         return status;
     }

@@ -11,7 +11,6 @@
 #include "libcoloan/limits.h"
 #include "libcoloan/log.h"
 #include "libcoloan/refusal.h"
-#include "server/cases/cases.h"
 #include "server/cases/events.h"
 #include "server/store/outbox.h"
 
@@ -61,7 +60,7 @@ struct push {
 
 static int64_t now_ms(const struct push *push)
 {
-    return cl_clock_monotonic_ms(push->options.centre->clock);
+    return cl_clock_monotonic_ms(push->options.cases->centre->clock);
 }
 
 static void finish(struct push_stream *stream, struct cl_status status)
@@ -75,7 +74,7 @@ static void finish(struct push_stream *stream, struct cl_status status)
 /* A frame that answers the Open. */
 static void send_frame(struct push *push, struct push_stream *stream, const ProtobufCMessage *body)
 {
-    const struct centre *centre = push->options.centre;
+    const struct centre *centre = push->options.cases->centre;
     struct centre_speech speech = {
         .direction = COLOAN__V1__DIRECTION__DIRECTION_REPLY,
         .recipient = stream->party,
@@ -99,7 +98,7 @@ static void send_heartbeat(struct push *push, struct push_stream *stream, uint64
     Coloan__V1__Heartbeat body = COLOAN__V1__HEARTBEAT__INIT;
     body.head = head;
     body.received_floor = stream->floor;
-    body.server_time_ms = cl_clock_unix_ms(push->options.centre->clock);
+    body.server_time_ms = cl_clock_unix_ms(push->options.cases->centre->clock);
     send_frame(push, stream, &body.base);
     stream->heartbeat_ms = now_ms(push);
 }
@@ -122,8 +121,8 @@ static struct cl_status with_disclosures(struct cl_bytes *out, struct push *push
     }
     struct case_disclosures disclosures;
     struct cl_status status =
-        case_event_disclosures(&disclosures, push->arena, push->sql, push->options.vault, stream->party, row->envelope,
-                               cl_clock_unix_ms(push->options.centre->clock));
+        case_event_disclosures(&disclosures, push->arena, push->sql, push->options.cases, stream->party, row->envelope,
+                               cl_clock_unix_ms(push->options.cases->centre->clock));
     if (cl_failed(status) || disclosures.count == 0) {
         return status;
     }

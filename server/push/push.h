@@ -16,9 +16,8 @@
 
 #include "libcoloan/ids.h"
 #include "libcoloan/rpc.h"
-#include "server/cases/centre.h"
+#include "server/cases/cases.h"
 #include "server/store/store.h"
-#include "server/vault/vault.h"
 
 #define PUSH_OUTSTANDING_MAX 1000
 #define PUSH_HEARTBEAT_MS    (15 * 1000)
@@ -29,8 +28,7 @@ struct push;
 struct push_stream;
 
 struct push_options {
-    const struct centre *centre;
-    const struct vault *vault;
+    const struct cases *cases;
     struct store *store;
 };
 
