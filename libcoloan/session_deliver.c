@@ -176,7 +176,8 @@ static struct cl_status read_end(struct cl_delivered *out, struct cl_delivery *d
     out->kind = CL_DELIVERED_END;
     out->ended = cl_rpc_stream_outcome(delivery->stream, &result);
     if (cl_is_ok(out->ended) && result.code != CL_GRPC_OK) {
-        out->ended = session_refused(&answer, delivery->session, arena, DELIVER_METHOD, &delivery->open_digest,
+        /* It may answer any of our frames: the Open, an acknowledgement, a credit. */
+        out->ended = session_refused(&answer, delivery->session, arena, DELIVER_METHOD, NULL,
                                      cl_bytes(result.details.data, result.details.len));
         out->reconnect_after_ms = answer.retry_after_ms;
     }

@@ -43,10 +43,10 @@ static struct cl_status take_open(struct frame *frame)
         return cl_fail(CL_STATE_CONFLICT);
     }
     if (open->session_id.len != CL_UUID_BYTES) {
-        return blame(frame, "sessionId");
+        return blame(frame, "session_id");
     }
     if (open->max_outstanding == 0 || open->max_outstanding > PUSH_OUTSTANDING_MAX) {
-        return blame(frame, "maxOutstanding");
+        return blame(frame, "max_outstanding");
     }
     struct push_opening opening = {
         .call = frame->call,

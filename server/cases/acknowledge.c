@@ -22,7 +22,7 @@ struct cl_status case_acknowledge(ProtobufCMessage **reply_out, struct case_tx *
     bool applied = ack->level == COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED;
     size_t reference = strlen(ack->bank_reference);
     if (reference > CL_TEXT_BYTES_MAX || (applied ? reference == 0 : reference != 0)) {
-        return blame(tx, "bankReference");
+        return blame(tx, "bank_reference");
     }
     struct outbox_ack row = {
         .recipient = request->sender,

@@ -36,7 +36,7 @@ static struct cl_status check_form(struct case_tx *tx, const Coloan__V1__BankDec
     }
     size_t reference = strlen(decision->bank_reference);
     if (reference == 0 || reference > CL_TEXT_BYTES_MAX) {
-        return blame(tx, "bankReference", reference == 0 ? CL_FIELD_MISSING : CL_FIELD_INVALID);
+        return blame(tx, "bank_reference", reference == 0 ? CL_FIELD_MISSING : CL_FIELD_INVALID);
     }
     if (decision->n_reasons > CL_REASONS_MAX) {
         return blame(tx, "reasons", CL_FIELD_INVALID);
@@ -55,7 +55,7 @@ static struct cl_status find_offer(struct offer_row *out, struct case_tx *tx, co
         return cl_fail(CL_STATE_CONFLICT);
     }
     if (decision->offer_version != file->row.offer_version) {
-        return blame(tx, "offerVersion", CL_OFFER_STALE);
+        return blame(tx, "offer_version", CL_OFFER_STALE);
     }
     bool found = false;
     struct cl_status status = offers_get(&found, out, tx->sql, tx->arena, file->row.id, decision->offer_version);
@@ -66,7 +66,7 @@ static struct cl_status find_offer(struct offer_row *out, struct case_tx *tx, co
         return cl_fail(CL_INTERNAL);
     }
     if (!is_digest(decision->terms_digest, &out->terms_digest)) {
-        return blame(tx, "termsDigest", CL_TERMS_DIGEST_WRONG);
+        return blame(tx, "terms_digest", CL_TERMS_DIGEST_WRONG);
     }
     return tx->now_ms < out->valid_until_ms ? cl_ok() : cl_fail(CL_OFFER_EXPIRED);
 }
@@ -125,12 +125,7 @@ static struct cl_status counter_terms(struct offer *out, struct case_file *file,
     }
     struct loan_part counter;
     convert_part_in(&counter, answer->decision->counter);
-    struct field_path path;
-    status = offer_counter(out, &path, rules, &file->application, facts, &current, &counter, tx->now_ms);
-    if (cl_failed(status)) {
-        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "counter.%.40s", path.text);
-    }
-    return status;
+    return offer_counter(out, &tx->effect->field, rules, &file->application, facts, &current, &counter, tx->now_ms);
 }
 
 static struct cl_status counter_offer(struct case_file *file, struct case_tx *tx, const struct answer_to *answer)

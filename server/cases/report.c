@@ -32,13 +32,13 @@ static struct cl_status settle_reported(struct case_file *file, struct case_tx *
         return blame(tx, index, path.text, status);
     }
     if (result.observed_ms > tx->now_ms + CL_CLOCK_AHEAD_MS_MAX) {
-        return blame(tx, index, "observedMs", cl_fail(CL_FIELD_INVALID));
+        return blame(tx, index, "observed_ms", cl_fail(CL_FIELD_INVALID));
     }
     if (result.valid_until_ms == 0) {
         result.valid_until_ms = catalogue_valid_until_ms(catalogue, result.observed_ms);
     }
     if (strlen(in->source_receipt) > CL_TEXT_BYTES_MAX) {
-        return blame(tx, index, "sourceReceipt", cl_fail(CL_FIELD_INVALID));
+        return blame(tx, index, "source_receipt", cl_fail(CL_FIELD_INVALID));
     }
     struct settle_source source = {.owner = OWNER_BANK, .authority = file->row.bank, .receipt = in->source_receipt};
     status = settle_item(file, tx, &path, &result, &source);

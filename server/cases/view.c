@@ -223,11 +223,11 @@ static struct cl_status list_filter(struct application_filter *out, struct case_
         .limit = (query->page_size == 0 ? LIST_PAGE_DEFAULT : query->page_size) + 1,
     };
     if (query->page_size > CL_LIST_PAGE_MAX) {
-        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "pageSize");
+        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "page_size");
         return cl_fail(CL_FIELD_INVALID);
     }
     if (!read_token(&filter, query->page_token)) {
-        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "pageToken");
+        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "page_token");
         return cl_fail(CL_PAGE_TOKEN_INVALID);
     }
     *out = filter;
@@ -301,7 +301,7 @@ struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct c
     }
     status = check_consent(file, tx, request, query->consent_id);
     if (cl_failed(status)) {
-        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "consentId");
+        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "consent_id");
         return status;
     }
     struct items_told told;
