@@ -425,6 +425,9 @@ struct cl_status cl_opened_stored(struct cl_bytes *out, struct cl_arena *arena, 
 
 /* -- Offline ------------------------------------------------------------------------------------------------- */
 
+/* A kept message stands alone: its sender is whom it names, so its header is read, scanned but not yet trusted, to know
+ * whose keys to try. Nothing of it leaves here unless the signature then verifies. */
+
 /* Everything of step 8 that the message itself can answer for. */
 static struct cl_status check_archived(struct cl_opened *opened, const struct cl_keyring *keyring)
 {
