@@ -263,13 +263,12 @@ static void check_opened(const json_t *one, const struct cl_opened *opened)
     assert_hex(one, "stored", stored.data, stored.len);
 }
 
-static void envelope(void **state)
+static void judge_file(const char *file, bool batch)
 {
-    (void)state;
     size_t i = 0;
     const json_t *one = NULL;
     struct cl_keyring *keyring = load_parties();
-    json_array_foreach(cases_of(VECTORS "envelope.json"), i, one)
+    json_array_foreach(cases_of(file), i, one)
     {
         struct cl_opened opened;
         const char *direction = text_of(one, "direction");
@@ -287,7 +286,8 @@ static void envelope(void **state)
                                           .method = text_of(one, "method"),
                                           .bodies = &body,
                                           .body_count = 1,
-                                          .now_ms = number_of(one, "now_ms")};
+                                          .now_ms = number_of(one, "now_ms"),
+                                          .batch = batch};
         struct cl_status status = judge(&opened, bytes_of(one, "envelope"), &expected);
         assert_expected(one, status);
         if (cl_is_ok(status)) {
@@ -297,11 +297,23 @@ static void envelope(void **state)
     cl_keyring_unref(keyring);
 }
 
+static void envelope(void **state)
+{
+    (void)state;
+    judge_file(VECTORS "envelope.json", false);
+}
+
+static void batch(void **state)
+{
+    (void)state;
+    judge_file(VECTORS "batch.json", true);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_arena, close_arena)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(pae),       TEST(keyid),     TEST(possession), TEST(commitment),
-                                       TEST(signature), TEST(directory), TEST(envelope)};
+                                       TEST(signature), TEST(directory), TEST(envelope),   TEST(batch)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
