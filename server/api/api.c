@@ -1,0 +1,124 @@
+#include "server/api/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api/deliver.h"
+#include "server/api/shared.h"
+#include "server/api/unary.h"
+#include "server/store/messages.h"
+
+/* -- Shared -------------------------------------------------------------------------------------------------- */
+
+struct case_tx api_case_tx(const struct api *api, struct store_tx *tx, struct cl_arena *arena,
+                           struct case_effect *effect)
+{
+    return (struct case_tx){
+        .cases = api->cases,
+        .tx = tx,
+        .sql = store_tx_sql(tx),
+        .arena = arena,
+        .now_ms = cl_clock_unix_ms(api->centre->clock),
+        .effect = effect,
+    };
+}
+
+struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx, const char *application_id)
+{
+    struct cl_bytes stored;
+    struct cl_status status = cl_opened_stored(&stored, tx->arena, &request->opened);
+    if (cl_failed(status)) {
+        return status;
+    }
+    const Coloan__V1__SignedHeader *header = request->opened.header;
+    struct message_row row = {
+        .digest = request->opened.digest,
+        .way = MESSAGE_RECEIVED,
+        .sender = header->sender,
+        .recipient = header->recipient,
+        .direction = (int)header->direction,
+        .method = header->method,
+        .application_id = application_id[0] == '\0' ? NULL : application_id,
+        .at_ms = tx->now_ms,
+        .envelope = stored,
+    };
+    memcpy(row.message_id, request->opened.message_id.bytes, sizeof row.message_id);
+    return messages_add(tx->tx, &row);
+}
+
+void api_finish_refused(struct api *api, struct cl_rpc_call *call, const struct api_request *request,
+                        struct cl_status reason, const char *field)
+{
+    struct cl_refusal_details details;
+    api_refuse(&details, api->centre, request, reason, field);
+    api_count(&api->counters.refusals);
+    cl_rpc_finish(call, reason, cl_bytes(details.bytes, details.len));
+}
+
+/* -- Life ---------------------------------------------------------------------------------------------------- */
+
+static void make_methods(struct api *api)
+{
+    for (size_t i = 0; i < API_METHOD_COUNT; i++) {
+        const struct api_method *method = api_method_at(i);
+        api->endpoints[i] = (struct api_endpoint){.api = api, .method = method};
+        api->rpc_methods[i] = (struct cl_rpc_method){
+            .path = method->path,
+            .shape = method->way == API_STREAM ? CL_RPC_BIDI : CL_RPC_UNARY,
+            .handler = method->way == API_STREAM ? api_deliver : api_unary,
+            .user = &api->endpoints[i],
+        };
+    }
+}
+
+struct cl_status api_create(struct api **out, const struct api_options *options)
+{
+    struct api *api = calloc(1, sizeof *api);
+    if (api == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    api->cases = options->cases;
+    api->centre = options->cases->centre;
+    api->store = options->store;
+    api->push = options->push;
+    api->pipeline = (struct api_pipeline){.centre = api->centre, .identity = options->identity};
+    make_methods(api);
+    struct effects_options effects = {
+        .cases = options->cases, .store = options->store, .source = options->source, .push = options->push};
+    struct cl_status status = effects_create(&api->effects, &effects);
+    if (cl_is_ok(status)) {
+        status = api_limiter_create(&api->pipeline.limiter, options->calls_per_second, options->burst);
+    }
+    if (cl_failed(status)) {
+        api_free(api);
+        return status;
+    }
+    *out = api;
+    return cl_ok();
+}
+
+void api_free(struct api *api)
+{
+    if (api == NULL) {
+        return;
+    }
+    effects_free(api->effects);
+    api_limiter_free(api->pipeline.limiter);
+    free(api);
+}
+
+const struct cl_rpc_method *api_rpc_methods(const struct api *api, size_t *count_out)
+{
+    *count_out = API_METHOD_COUNT;
+    return api->rpc_methods;
+}
+
+const struct api_counters *api_counters(const struct api *api)
+{
+    return &api->counters;
+}
+
+struct cl_status api_sweep(struct api *api)
+{
+    return effects_sweep(api->effects);
+}

@@ -1,0 +1,207 @@
+#include "server/api/deliver.h"
+
+#include <coloan/v1/push.pb-c.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api/shared.h"
+#include "server/store/messages.h"
+
+/* What a frame's handling leaves: the reason to end the stream for, and the field to blame. */
+struct frame {
+    struct api *api;
+    struct cl_rpc_call *call;
+    struct api_request request;
+    const char *field;
+};
+
+static struct push_stream **stream_of(struct cl_rpc_call *call)
+{
+    return (struct push_stream **)cl_rpc_call_state(call);
+}
+
+/* -- Open ---------------------------------------------------------------------------------------------------- */
+
+static void ended(struct cl_rpc_call *call, bool cancelled, void *user)
+{
+    (void)cancelled;
+    (void)user;
+    push_end(*stream_of(call));
+    *stream_of(call) = NULL;
+}
+
+static struct cl_status blame(struct frame *frame, const char *field)
+{
+    frame->field = field;
+    return cl_fail(CL_FIELD_INVALID);
+}
+
+static struct cl_status take_open(struct frame *frame)
+{
+    const Coloan__V1__Open *open = (const Coloan__V1__Open *)frame->request.body;
+    if (*stream_of(frame->call) != NULL) {
+        return cl_fail(CL_STATE_CONFLICT);
+    }
+    if (open->session_id.len != CL_UUID_BYTES) {
+        return blame(frame, "sessionId");
+    }
+    if (open->max_outstanding == 0 || open->max_outstanding > PUSH_OUTSTANDING_MAX) {
+        return blame(frame, "maxOutstanding");
+    }
+    struct push_opening opening = {
+        .call = frame->call,
+        .party = frame->request.sender,
+        .digest = frame->request.opened.digest,
+        .resume_after = open->resume_after,
+        .epoch = open->epoch,
+        .max_outstanding = open->max_outstanding,
+    };
+    memcpy(opening.session.bytes, open->session_id.data, sizeof opening.session.bytes);
+    struct push_stream *stream = NULL;
+    struct cl_status status = push_open(&stream, frame->api->push, &opening);
+    if (cl_failed(status)) {
+        return status;
+    }
+    *stream_of(frame->call) = stream;
+    if (!cl_rpc_call_on_end(frame->call, ended, NULL)) {
+        push_end(stream); /* over already */
+        *stream_of(frame->call) = NULL;
+    }
+    return cl_ok();
+}
+
+/* -- Acknowledgements ---------------------------------------------------------------------------------------- */
+
+struct acknowledgement {
+    struct store_command command; /* first: a command is cast back */
+    struct api *api;
+    struct cl_rpc_call *call; /* referenced */
+    struct api_request request;
+    struct case_effect effect;
+};
+
+static struct cl_status acknowledgement_apply(struct store_command *command, struct store_tx *store_tx)
+{
+    struct acknowledgement *ack = (struct acknowledgement *)command;
+    struct case_tx tx = api_case_tx(ack->api, store_tx, ack->request.arena, &ack->effect);
+    const struct cl_opened *opened = &ack->request.opened;
+    struct message_duplicate duplicate;
+    struct cl_status status =
+        messages_find_duplicate(&duplicate, tx.sql, tx.arena, ack->request.sender, opened->message_id.bytes);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (duplicate.found) {
+        return cl_digest_equal(&duplicate.digest, &opened->digest) ? cl_ok() : cl_fail(CL_MESSAGE_ID_REUSED);
+    }
+    status = cl_header_check_time(opened->header, tx.now_ms);
+    if (cl_is_ok(status)) {
+        status = ack->request.body_status;
+    }
+    if (cl_is_ok(status)) {
+        status = api_log_received(&ack->request, &tx, opened->header->application_id);
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct case_request request = {.opened = opened,
+                                   .body = ack->request.body,
+                                   .sender = ack->request.sender,
+                                   .sender_kind = ack->request.sender_kind};
+    ProtobufCMessage *none = NULL;
+    return ack->request.method->handler(&none, &tx, &request);
+}
+
+static void acknowledgement_free(struct acknowledgement *ack)
+{
+    api_request_free(&ack->request);
+    cl_rpc_call_unref(ack->call);
+    free(ack);
+}
+
+static void acknowledgement_done(struct store_command *command, struct cl_status status)
+{
+    struct acknowledgement *ack = (struct acknowledgement *)command;
+    if (cl_is_ok(status)) {
+        push_acknowledged(ack->api->push, ack->request.sender);
+    } else {
+        api_finish_refused(ack->api, ack->call, &ack->request, status, ack->effect.field.text);
+    }
+    acknowledgement_free(ack);
+}
+
+/* On success the request has been taken over. */
+static struct cl_status take_ack(struct frame *frame)
+{
+    if (*stream_of(frame->call) == NULL) {
+        return cl_fail(CL_STATE_CONFLICT);
+    }
+    struct acknowledgement *ack = calloc(1, sizeof *ack);
+    if (ack == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    ack->command = (struct store_command){.apply = acknowledgement_apply, .done = acknowledgement_done};
+    ack->api = frame->api;
+    ack->call = cl_rpc_call_ref(frame->call);
+    ack->request = frame->request;
+    struct cl_status status = store_submit(frame->api->store, &ack->command);
+    if (cl_failed(status)) {
+        ack->request.arena = NULL; /* still the frame's */
+        acknowledgement_free(ack);
+        return status;
+    }
+    frame->request.arena = NULL;
+    return cl_ok();
+}
+
+/* -- Frames -------------------------------------------------------------------------------------------------- */
+
+static struct cl_status take_frame(struct frame *frame)
+{
+    const struct cl_opened *opened = &frame->request.opened;
+    if (opened->body_type == &coloan__v1__ack__descriptor) {
+        return take_ack(frame);
+    }
+    struct cl_status status = cl_header_check_time(opened->header, frame->request.received_ms);
+    if (cl_is_ok(status)) {
+        status = frame->request.body_status;
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (opened->body_type == &coloan__v1__open__descriptor) {
+        return take_open(frame);
+    }
+    if (*stream_of(frame->call) == NULL) {
+        return cl_fail(CL_STATE_CONFLICT);
+    }
+    status = push_credit(*stream_of(frame->call), ((const Coloan__V1__Credit *)frame->request.body)->more);
+    frame->field = cl_failed(status) ? "more" : "";
+    return status;
+}
+
+void api_deliver(struct cl_rpc_call *call, struct cl_bytes message, void *user)
+{
+    const struct api_endpoint *endpoint = user;
+    struct frame frame = {.api = endpoint->api, .call = call, .field = ""};
+    if (message.data == NULL) {
+        cl_rpc_finish(call, cl_ok(), cl_bytes(NULL, 0));
+        return;
+    }
+    api_count(&frame.api->counters.calls);
+    char sender[CL_PARTY_BYTES_MAX + 1];
+    struct cl_status status = api_identify(sender, &frame.api->pipeline, cl_rpc_call_peer(call));
+    if (cl_failed(status)) {
+        api_finish_refused(frame.api, call, NULL, status, "");
+        return;
+    }
+    bool proven = false;
+    status = api_open(&frame.request, &proven, &frame.api->pipeline, endpoint->method, sender, message);
+    if (cl_is_ok(status)) {
+        status = take_frame(&frame);
+    }
+    if (cl_failed(status)) {
+        api_finish_refused(frame.api, call, proven ? &frame.request : NULL, status, frame.field);
+    }
+    api_request_free(&frame.request);
+}

@@ -1,0 +1,266 @@
+#include "server/api/effects.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcoloan/limits.h"
+#include "libcoloan/log.h"
+#include "server/store/applications.h"
+
+enum {
+    ASKING_MAX = 4096, /* several times what the source accepts at once; what is not remembered would be asked twice */
+    SWEEP_MAX = 64,    /* applications in one look: a restart with many open cases must not crowd out new ones */
+};
+
+struct effects {
+    struct effects_options options;
+    pthread_mutex_t mutex;                         /* guards `asking` */
+    char asking[ASKING_MAX][APPLICATION_ID_BYTES]; /* "": free */
+    size_t asking_count;
+};
+
+struct cl_status effects_create(struct effects **out, const struct effects_options *options)
+{
+    struct effects *effects = calloc(1, sizeof *effects);
+    if (effects == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    effects->options = *options;
+    (void)pthread_mutex_init(&effects->mutex, NULL);
+    *out = effects;
+    return cl_ok();
+}
+
+void effects_free(struct effects *effects)
+{
+    if (effects == NULL) {
+        return;
+    }
+    (void)pthread_mutex_destroy(&effects->mutex);
+    free(effects);
+}
+
+/* -- Who is being asked for ---------------------------------------------------------------------------------- */
+
+/* UUIDv7 text: the last digits are random. */
+static size_t place_of(const char *id)
+{
+    return strtoul(id + strlen(id) - 8, NULL, 16) % ASKING_MAX;
+}
+
+/* The place of `id`, or the free one it would take; the table is never full. */
+static size_t find(const struct effects *effects, const char *id)
+{
+    size_t place = place_of(id);
+    while (effects->asking[place][0] != '\0' && strcmp(effects->asking[place], id) != 0) {
+        place = (place + 1) % ASKING_MAX;
+    }
+    return place;
+}
+
+/* False when it is being asked for already, or too many are. */
+static bool remember(struct effects *effects, const char *id)
+{
+    assert(strlen(id) == APPLICATION_ID_BYTES - 1);
+    (void)pthread_mutex_lock(&effects->mutex);
+    size_t place = find(effects, id);
+    bool fresh = effects->asking[place][0] == '\0' && effects->asking_count < ASKING_MAX / 2;
+    if (fresh) {
+        memcpy(effects->asking[place], id, APPLICATION_ID_BYTES);
+        effects->asking_count++;
+    }
+    (void)pthread_mutex_unlock(&effects->mutex);
+    return fresh;
+}
+
+static bool remembered(struct effects *effects, const char *id)
+{
+    (void)pthread_mutex_lock(&effects->mutex);
+    bool known = effects->asking[find(effects, id)][0] != '\0';
+    (void)pthread_mutex_unlock(&effects->mutex);
+    return known;
+}
+
+/* Removal from an open-addressed table: what stood behind it is put in anew. */
+static void forget(struct effects *effects, const char *id)
+{
+    (void)pthread_mutex_lock(&effects->mutex);
+    size_t place = find(effects, id);
+    if (effects->asking[place][0] != '\0') {
+        effects->asking[place][0] = '\0';
+        effects->asking_count--;
+        for (size_t next = (place + 1) % ASKING_MAX; effects->asking[next][0] != '\0'; next = (next + 1) % ASKING_MAX) {
+            char moved[APPLICATION_ID_BYTES];
+            memcpy(moved, effects->asking[next], sizeof moved);
+            effects->asking[next][0] = '\0';
+            memcpy(effects->asking[find(effects, moved)], moved, sizeof moved);
+        }
+    }
+    (void)pthread_mutex_unlock(&effects->mutex);
+}
+
+/* -- Answers ------------------------------------------------------------------------------------------------- */
+
+struct answers {
+    struct store_command command; /* first: a command is cast back */
+    struct effects *effects;
+    struct source_inquiry *inquiry;
+    struct cl_arena *arena;
+    struct case_effect effect;
+};
+
+static struct case_tx tx_of(const struct effects *effects, struct store_tx *tx, struct cl_arena *arena,
+                            struct case_effect *effect)
+{
+    return (struct case_tx){
+        .cases = effects->options.cases,
+        .tx = tx,
+        .sql = store_tx_sql(tx),
+        .arena = arena,
+        .now_ms = cl_clock_unix_ms(effects->options.cases->centre->clock),
+        .effect = effect,
+    };
+}
+
+static struct cl_status answers_apply(struct store_command *command, struct store_tx *tx)
+{
+    struct answers *answers = (struct answers *)command;
+    struct case_tx view = tx_of(answers->effects, tx, answers->arena, &answers->effect);
+    return case_take_answers(&view, answers->inquiry);
+}
+
+static void answers_free(struct answers *answers)
+{
+    forget(answers->effects, answers->inquiry->application_id);
+    source_inquiry_free(answers->inquiry);
+    cl_arena_free(answers->arena);
+    free(answers);
+}
+
+static void answers_done(struct store_command *command, struct cl_status status)
+{
+    struct answers *answers = (struct answers *)command;
+    if (cl_is_ok(status)) {
+        effects_carry_out(answers->effects, &answers->effect);
+    } else {
+        effects_drop(&answers->effect);
+        cl_log(CL_LOG_ERROR, "api.answers_lost", cl_log_text("application", answers->inquiry->application_id),
+               cl_log_text("reason", cl_status_name(status)));
+    }
+    answers_free(answers);
+}
+
+/* On the source thread. An inquiry that cannot be taken in is forgotten; the sweep asks again. */
+static void answered(struct source_inquiry *inquiry)
+{
+    struct effects *effects = inquiry->user;
+    struct answers *answers = inquiry->stopped ? NULL : calloc(1, sizeof *answers);
+    if (answers == NULL || cl_failed(cl_arena_create(&answers->arena, CL_MESSAGE_ARENA_BYTES_MAX))) {
+        forget(effects, inquiry->application_id);
+        source_inquiry_free(inquiry);
+        free(answers);
+        return;
+    }
+    answers->command = (struct store_command){.apply = answers_apply, .done = answers_done};
+    answers->effects = effects;
+    answers->inquiry = inquiry;
+    if (cl_failed(store_submit(effects->options.store, &answers->command))) {
+        answers_free(answers);
+    }
+}
+
+/* -- After the commit ---------------------------------------------------------------------------------------- */
+
+static void ask(struct effects *effects, struct source_inquiry *inquiry)
+{
+    if (!remember(effects, inquiry->application_id)) {
+        source_inquiry_free(inquiry);
+        return;
+    }
+    inquiry->answered = answered;
+    inquiry->user = effects;
+    if (cl_failed(source_ask(effects->options.source, inquiry))) {
+        forget(effects, inquiry->application_id);
+        source_inquiry_free(inquiry);
+    }
+}
+
+void effects_carry_out(struct effects *effects, struct case_effect *effect)
+{
+    for (size_t i = 0; i < effect->event_count; i++) {
+        push_notify(effects->options.push, effect->events[i].recipient, effect->events[i].sequence);
+    }
+    if (effect->inquiry != NULL) {
+        ask(effects, effect->inquiry);
+        effect->inquiry = NULL;
+    }
+}
+
+void effects_drop(struct case_effect *effect)
+{
+    source_inquiry_free(effect->inquiry);
+    effect->inquiry = NULL;
+}
+
+/* -- Sweep --------------------------------------------------------------------------------------------------- */
+
+struct sweep {
+    struct store_command command; /* first: a command is cast back */
+    struct effects *effects;
+    struct cl_arena *arena;
+    struct case_effect effects_of[SWEEP_MAX];
+    size_t count;
+};
+
+static struct cl_status sweep_apply(struct store_command *command, struct store_tx *tx)
+{
+    struct sweep *sweep = (struct sweep *)command;
+    struct application_ids open;
+    struct case_effect none = {0};
+    struct case_tx look = tx_of(sweep->effects, tx, sweep->arena, &none);
+    struct cl_status status = case_unasked(&open, &look, ASKING_MAX / 2 + SWEEP_MAX);
+    for (size_t i = 0; cl_is_ok(status) && i < open.count && sweep->count < SWEEP_MAX; i++) {
+        if (remembered(sweep->effects, open.ids[i])) {
+            continue;
+        }
+        struct case_tx view = tx_of(sweep->effects, tx, sweep->arena, &sweep->effects_of[sweep->count]);
+        status = case_ask_again(&view, open.ids[i]);
+        sweep->count += cl_is_ok(status) ? 1 : 0;
+    }
+    return status;
+}
+
+static void sweep_done(struct store_command *command, struct cl_status status)
+{
+    struct sweep *sweep = (struct sweep *)command;
+    if (cl_failed(status)) {
+        cl_log(CL_LOG_ERROR, "api.sweep_failed", cl_log_text("reason", cl_status_name(status)));
+    }
+    for (size_t i = 0; i < sweep->count; i++) {
+        effects_carry_out(sweep->effects, &sweep->effects_of[i]);
+    }
+    cl_arena_free(sweep->arena);
+    free(sweep);
+}
+
+/* An application's file takes some 20 KiB to read. */
+#define SWEEP_ARENA_BYTES_MAX ((size_t)SWEEP_MAX * 256 * 1024)
+
+struct cl_status effects_sweep(struct effects *effects)
+{
+    struct sweep *sweep = calloc(1, sizeof *sweep);
+    if (sweep == NULL || cl_failed(cl_arena_create(&sweep->arena, SWEEP_ARENA_BYTES_MAX))) {
+        free(sweep);
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    sweep->command = (struct store_command){.apply = sweep_apply, .done = sweep_done};
+    sweep->effects = effects;
+    struct cl_status status = store_submit(effects->options.store, &sweep->command);
+    if (cl_failed(status)) {
+        cl_arena_free(sweep->arena);
+        free(sweep);
+    }
+    return status;
+}

@@ -1,0 +1,43 @@
+/* shared.h - what the files of this room share. Private to server/api. */
+#ifndef COLOAN_API_SHARED_H
+#define COLOAN_API_SHARED_H
+
+#include "server/api/api.h"
+#include "server/api/effects.h"
+
+/* A method of a running api; `user` of the rpc method is one of these. */
+struct api_endpoint {
+    struct api *api;
+    const struct api_method *method;
+};
+
+struct api {
+    const struct cases *cases;
+    const struct centre *centre;
+    struct store *store;
+    struct push *push;
+    struct effects *effects;
+    struct api_pipeline pipeline;
+    struct api_counters counters;
+    struct api_endpoint endpoints[API_METHOD_COUNT];
+    struct cl_rpc_method rpc_methods[API_METHOD_COUNT];
+};
+
+static inline void api_count(atomic_uint_least64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* A command's view of the world, from inside its transaction. */
+struct case_tx api_case_tx(const struct api *api, struct store_tx *tx, struct cl_arena *arena,
+                           struct case_effect *effect);
+
+/* The request's row of the message log. */
+CL_MUST_CHECK struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx,
+                                                const char *application_id);
+
+/* Ends the call with the reason's details; signed when `request` is not NULL, whose sender is proven then. */
+void api_finish_refused(struct api *api, struct cl_rpc_call *call, const struct api_request *request,
+                        struct cl_status reason, const char *field);
+
+#endif

@@ -1,0 +1,212 @@
+#include "server/api/unary.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api/direct.h"
+#include "server/api/effects.h"
+#include "server/api/shared.h"
+#include "server/store/messages.h"
+
+struct unary {
+    struct store_command command; /* first: a command is cast back */
+    struct api *api;
+    struct cl_rpc_call *call; /* referenced */
+    struct api_request request;
+    struct case_effect effect;
+    struct cl_bytes reply; /* in the request's arena */
+    bool repeated;
+};
+
+static void unary_free(struct unary *unary)
+{
+    api_request_free(&unary->request);
+    cl_rpc_call_unref(unary->call);
+    free(unary);
+}
+
+/* -- In the transaction -------------------------------------------------------------------------------------- */
+
+/* Step 9. `unary->reply` is set when the same message was answered before. */
+static struct cl_status find_duplicate(struct unary *unary, struct sql *sql)
+{
+    const struct cl_opened *opened = &unary->request.opened;
+    struct message_duplicate duplicate;
+    struct cl_status status =
+        messages_find_duplicate(&duplicate, sql, unary->request.arena, unary->request.sender, opened->message_id.bytes);
+    if (cl_failed(status) || !duplicate.found) {
+        return status;
+    }
+    if (!cl_digest_equal(&duplicate.digest, &opened->digest)) {
+        return cl_fail(CL_MESSAGE_ID_REUSED);
+    }
+    if (!duplicate.has_reply) {
+        return cl_fail(CL_INTERNAL); /* request and reply are written together */
+    }
+    unary->reply = duplicate.reply;
+    unary->repeated = true;
+    return cl_ok();
+}
+
+static struct cl_status run_handler(ProtobufCMessage **reply_out, struct unary *unary, struct case_tx *tx,
+                                    const char *application_id)
+{
+    struct case_request request = {
+        .opened = &unary->request.opened,
+        .body = unary->request.body,
+        .sender = unary->request.sender,
+        .sender_kind = unary->request.sender_kind,
+        .application_id = application_id,
+    };
+    return unary->request.method->handler(reply_out, tx, &request);
+}
+
+/* Seals the reply and ties it to its request in the log. */
+static struct cl_status keep_reply(struct unary *unary, struct case_tx *tx, const ProtobufCMessage *body)
+{
+    const struct centre *centre = unary->api->centre;
+    struct centre_speech speech = {
+        .direction = COLOAN__V1__DIRECTION__DIRECTION_REPLY,
+        .recipient = unary->request.sender,
+        .method = api_method_name(unary->request.method),
+        .in_reply_to = &unary->request.opened.digest,
+        .application_id = unary->effect.application_id,
+        .body = body,
+        .now_ms = tx->now_ms,
+    };
+    struct centre_sealed sealed;
+    struct cl_status status = centre_seal(&sealed, tx->arena, centre, &speech);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct message_row row = {
+        .digest = sealed.digest,
+        .way = MESSAGE_SENT,
+        .sender = centre->party,
+        .recipient = speech.recipient,
+        .direction = (int)speech.direction,
+        .method = speech.method,
+        .application_id = speech.application_id,
+        .at_ms = tx->now_ms,
+        .envelope = sealed.envelope,
+    };
+    memcpy(row.message_id, sealed.message_id.bytes, sizeof row.message_id);
+    status = messages_add(tx->tx, &row);
+    if (cl_is_ok(status)) {
+        status = messages_set_reply(tx->tx, &unary->request.opened.digest, &sealed.digest);
+    }
+    unary->reply = sealed.envelope;
+    return status;
+}
+
+static struct cl_status process(struct unary *unary, struct case_tx *tx)
+{
+    const char *application_id = unary->request.opened.header->application_id;
+    char fresh[CL_UUID_TEXT_BYTES];
+    if (unary->request.method->creates) {
+        struct cl_uuid id;
+        cl_uuid7_make(&id, tx->now_ms, unary->api->centre->random);
+        cl_uuid_text(fresh, &id);
+        application_id = cl_arena_text(tx->arena, fresh);
+        if (application_id == NULL) {
+            return cl_fail(CL_MEMORY_LIMIT);
+        }
+    }
+    struct cl_status status = api_log_received(&unary->request, tx, application_id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    ProtobufCMessage *reply = NULL;
+    status = run_handler(&reply, unary, tx, application_id);
+    return cl_is_ok(status) ? keep_reply(unary, tx, reply) : status;
+}
+
+static struct cl_status unary_apply(struct store_command *command, struct store_tx *store_tx)
+{
+    struct unary *unary = (struct unary *)command;
+    struct case_tx tx = api_case_tx(unary->api, store_tx, unary->request.arena, &unary->effect);
+    struct cl_status status = find_duplicate(unary, tx.sql);
+    if (cl_failed(status) || unary->repeated) {
+        return status;
+    }
+    status = cl_header_check_time(unary->request.opened.header, tx.now_ms);
+    if (cl_is_ok(status)) {
+        status = unary->request.body_status;
+    }
+    return cl_is_ok(status) ? process(unary, &tx) : status;
+}
+
+/* -- After it ------------------------------------------------------------------------------------------------ */
+
+static void unary_done(struct store_command *command, struct cl_status status)
+{
+    struct unary *unary = (struct unary *)command;
+    if (cl_is_ok(status)) {
+        api_count(unary->repeated ? &unary->api->counters.repeats : &unary->api->counters.replies);
+        cl_rpc_reply(unary->call, unary->reply);
+        effects_carry_out(unary->api->effects, &unary->effect);
+    } else {
+        effects_drop(&unary->effect);
+        api_finish_refused(unary->api, unary->call, &unary->request, status, unary->effect.field.text);
+    }
+    unary_free(unary);
+}
+
+/* -- The call ------------------------------------------------------------------------------------------------ */
+
+static void submit(struct unary *unary)
+{
+    unary->command = (struct store_command){.apply = unary_apply, .done = unary_done};
+    struct cl_status status = store_submit(unary->api->store, &unary->command);
+    if (cl_failed(status)) {
+        api_finish_refused(unary->api, unary->call, &unary->request, status, "");
+        unary_free(unary);
+    }
+}
+
+static void answer_directly(struct unary *unary)
+{
+    struct cl_status status = cl_header_check_time(unary->request.opened.header, unary->request.received_ms);
+    if (cl_is_ok(status)) {
+        status = unary->request.body_status;
+    }
+    if (cl_is_ok(status)) {
+        status = direct_answer(&unary->reply, unary->api->centre, &unary->request);
+    }
+    if (cl_is_ok(status)) {
+        api_count(&unary->api->counters.replies);
+        cl_rpc_reply(unary->call, unary->reply);
+    } else {
+        api_finish_refused(unary->api, unary->call, &unary->request, status, "");
+    }
+    unary_free(unary);
+}
+
+void api_unary(struct cl_rpc_call *call, struct cl_bytes message, void *user)
+{
+    const struct api_endpoint *endpoint = user;
+    struct api *api = endpoint->api;
+    api_count(&api->counters.calls);
+    char sender[CL_PARTY_BYTES_MAX + 1];
+    struct cl_status status = api_identify(sender, &api->pipeline, cl_rpc_call_peer(call));
+    struct unary *unary = cl_is_ok(status) ? calloc(1, sizeof *unary) : NULL;
+    if (unary == NULL) {
+        api_finish_refused(api, call, NULL, cl_failed(status) ? status : cl_fail(CL_MEMORY_LIMIT), "");
+        return;
+    }
+    unary->api = api;
+    unary->call = cl_rpc_call_ref(call);
+    bool proven = false;
+    status = api_open(&unary->request, &proven, &api->pipeline, endpoint->method, sender, message);
+    if (cl_failed(status)) {
+        api_finish_refused(api, call, proven ? &unary->request : NULL, status, "");
+        unary_free(unary);
+        return;
+    }
+    if (endpoint->method->way == API_DIRECT) {
+        answer_directly(unary);
+    } else {
+        submit(unary);
+    }
+}

@@ -1,0 +1,107 @@
+/* cases.h - what a message does to a case: one function per command, run inside the writer's transaction.
+ *
+ * A handler gets a message that passed every check up to its business: it loads, lets server/domain decide, saves, and
+ * writes the events that the change causes. When it fails nothing stays. It never answers, waits or asks anybody: what
+ * has to happen after the commit it leaves in struct case_effect.
+ *
+ * Owner: everything a handler makes lives in the command's arena. Thread: the writer's. struct cases is immutable.
+ * Fails: with the reason that is told to the sender; STORE_FAILED latches the store. */
+#ifndef COLOAN_CASES_CASES_H
+#define COLOAN_CASES_CASES_H
+
+#include <coloan/v1/application.pb-c.h>
+#include <coloan/v1/decision.pb-c.h>
+#include <coloan/v1/push.pb-c.h>
+#include <coloan/v1/verification.pb-c.h>
+
+#include "libcoloan/arena.h"
+#include "libcoloan/envelope.h"
+#include "server/cases/centre.h"
+#include "server/domain/application.h"
+#include "server/domain/ruleset.h"
+#include "server/store/store.h"
+#include "server/vault/vault.h"
+
+struct source_inquiry;
+
+/* What all cases share; made at start, outlives every command. */
+struct cases {
+    const struct centre *centre;
+    const struct vault *vault;
+    const struct rule_set *rule_sets; /* without gap or overlap */
+    size_t rule_set_count;
+};
+
+/* The rule set in force at that moment; NULL when there is none. */
+const struct rule_set *cases_rules(const struct cases *cases, int64_t now_ms);
+
+/* Events that one command can write: the application's own, and the decisions it leads to. */
+#define CASE_EVENTS_MAX 4
+
+/* What has to happen after the commit. */
+struct case_effect {
+    const char *application_id; /* of the reply's header; NULL: none */
+    struct field_path field;    /* with a failure: what to mend; empty: no single field */
+    struct {
+        const char *recipient;
+        uint64_t sequence;
+    } events[CASE_EVENTS_MAX];
+    size_t event_count;
+    struct source_inquiry *inquiry; /* to be asked; the taker's */
+};
+
+/* One command's view of the world. */
+struct case_tx {
+    const struct cases *cases;
+    struct store_tx *tx;
+    struct sql *sql;
+    struct cl_arena *arena;
+    int64_t now_ms;
+    struct case_effect *effect;
+};
+
+/* A checked request. */
+struct case_request {
+    const struct cl_opened *opened;
+    const ProtobufCMessage *body;
+    const char *sender;
+    enum cl_party_kind sender_kind;
+    const char *application_id; /* of the header; for a submission the new one */
+};
+
+typedef struct cl_status case_handler(ProtobufCMessage **reply_out, struct case_tx *tx,
+                                      const struct case_request *request);
+
+case_handler case_submit;               /* Application -> ApplicationReceipt */
+case_handler case_report_verifications; /* VerificationReport -> ApplicationStatus */
+case_handler case_query_verifications;  /* VerificationQuery -> VerificationAnswer */
+case_handler case_report_bank_decision; /* BankDecision -> JointOutcome */
+case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
+case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
+case_handler case_acknowledge;          /* Ack -> nothing; answered on the stream by silence */
+
+/* Answers of the authorities come in as a command of our own. Items that were settled meanwhile are left alone. */
+CL_MUST_CHECK struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry);
+
+/* Applications with items that an authority has to settle, by id, at most `limit`: what a restart or an overload left. */
+struct application_ids;
+CL_MUST_CHECK struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, size_t limit);
+
+/* Makes the inquiry for the open items that authorities answer, as case_submit did: for a restart. NULL in
+ * tx->effect->inquiry when nothing is open. */
+CL_MUST_CHECK struct cl_status case_ask_again(struct case_tx *tx, const char *application_id);
+
+/* -- Sharing ------------------------------------------------------------------------------------------------- */
+
+/* The personal values that `recipient` may see of the submission in this event, as disclosures in the arena: those of
+ * persons whose SHARE consent names the recipient and is in force. For every kind but APPLICATION, and after an
+ * erasure, there are none. Any thread with a connection of its own. */
+struct case_disclosures {
+    Coloan__V1__Disclosure **list;
+    size_t count;
+};
+CL_MUST_CHECK struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_arena *arena,
+                                                      struct sql *sql, const struct cases *cases, const char *recipient,
+                                                      struct cl_bytes event_envelope, int64_t now_ms);
+
+#endif

@@ -1,0 +1,21 @@
+/* events.h - writes what a bank is told: sealed, logged and numbered in the transaction that caused it.
+ *
+ * Writer thread; see cases.h. */
+#ifndef COLOAN_CASES_EVENTS_H
+#define COLOAN_CASES_EVENTS_H
+
+#include "server/cases/cases.h"
+#include "server/store/applications.h"
+
+#define EVENT_METHOD "coloan.v1.JointApproval/Deliver"
+
+struct event_written {
+    struct cl_digest digest;
+    struct cl_bytes envelope; /* in the arena */
+};
+
+/* `event` has its kind and what belongs to it; application id and status are filled in from `row` as it is now. */
+CL_MUST_CHECK struct cl_status event_write(struct event_written *out, struct case_tx *tx,
+                                           const struct application_row *row, Coloan__V1__Event *event);
+
+#endif

@@ -1,0 +1,281 @@
+#include "server/cases/file.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "libcoloan/dsse.h"
+#include "libcoloan/wirescan.h"
+#include "server/cases/convert.h"
+#include "server/store/messages.h"
+
+/* 住房公积金管理条例 (decree 844, 2026): the fund decides within ten days of acceptance. */
+#define FUND_DECISION_MS (INT64_C(10) * 24 * 60 * 60 * 1000)
+
+/* -- Loading ------------------------------------------------------------------------------------------------- */
+
+static void tracks_in(struct case_tracks *out, const struct application_row *row)
+{
+    bool only_the_bank = row->state == CASE_VERIFYING && row->next_actor == ACTOR_BANK;
+    *out = (struct case_tracks){
+        .fund = (enum fund_track)row->fund,
+        .bank = (enum bank_track)row->bank_track,
+        .registry = (enum registry_track)row->registry,
+        .items_total = row->items_total,
+        .items_open = row->items_open,
+        .items_bank = only_the_bank ? row->items_open : 0, /* all that is asked of this number */
+        .items_officer = row->items_by_person,
+        .offer_version = row->offer_version,
+        .fund_only = row->outcome == OUTCOME_APPROVED_FUND_ONLY,
+    };
+}
+
+static bool may_see(const struct application_row *row, const char *party)
+{
+    return party == NULL || strcmp(row->sender, party) == 0 || strcmp(row->bank, party) == 0;
+}
+
+struct cl_status file_load(struct case_file *out, struct case_tx *tx, const char *id, const char *party)
+{
+    struct application_row row;
+    struct cl_status status = applications_get(&row, tx->sql, tx->arena, id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (!may_see(&row, party)) {
+        return cl_fail(CL_APPLICATION_UNKNOWN); /* whether it exists is nobody else's business */
+    }
+    out->row = row;
+    tracks_in(&out->tracks, &row);
+    assert(lifecycle_valid(&out->tracks));
+    out->result_count = 0;
+    return cl_ok();
+}
+
+struct cl_status file_kept_body(const ProtobufCMessage **out, struct case_tx *tx, const struct cl_digest *digest,
+                                const ProtobufCMessageDescriptor *descriptor)
+{
+    struct message_row message;
+    bool found = false;
+    struct cl_status status = messages_get(&found, &message, tx->sql, tx->arena, digest);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (!found) {
+        return cl_fail(CL_INTERNAL);
+    }
+    ProtobufCMessage *body = NULL;
+    status = convert_kept_body(&body, tx->arena, message.envelope, descriptor);
+    if (cl_failed(status)) {
+        return status;
+    }
+    *out = body;
+    return cl_ok();
+}
+
+static struct cl_status load_personal(struct application *application, struct case_tx *tx, const char *id)
+{
+    struct vault_values values;
+    struct cl_status status = vault_list(&values, tx->sql, tx->cases->vault, tx->arena, id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (values.count == 0) {
+        return cl_fail(CL_STATE_CONFLICT);
+    }
+    Coloan__V1__Disclosure **list = cl_arena_array(tx->arena, values.count, sizeof *list);
+    Coloan__V1__Disclosure *rows = cl_arena_array(tx->arena, values.count, sizeof *rows);
+    if (list == NULL || rows == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    for (size_t i = 0; i < values.count; i++) {
+        convert_disclosure(&rows[i], &values.values[i]);
+        list[i] = &rows[i];
+    }
+    return convert_personal(application, tx->arena, list, values.count);
+}
+
+static struct cl_status load_application(struct case_file *file, struct case_tx *tx)
+{
+    const ProtobufCMessage *body = NULL;
+    struct cl_status status = file_kept_body(&body, tx, &file->row.submission, &coloan__v1__application__descriptor);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct field_path ignored;
+    status = convert_application(&file->application, &ignored, (const Coloan__V1__Application *)body);
+    if (cl_failed(status)) {
+        return cl_fail(CL_INTERNAL);
+    }
+    status = load_personal(&file->application, tx, file->row.id);
+    for (size_t i = 0; cl_is_ok(status) && i < file->application.person_count; i++) {
+        struct person *person = &file->application.persons[i];
+        status = person_identify(person, person->id_number, tx->cases->centre->accept_synthetic_ids);
+    }
+    return status;
+}
+
+static struct cl_status load_results(struct case_file *file, struct case_tx *tx)
+{
+    struct item_rows items;
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    assert(items.count <= CL_ITEM_RESULTS_MAX);
+    file->result_count = 0;
+    for (size_t i = 0; i < items.count; i++) {
+        if (items.rows[i].outcome == ITEM_OPEN) {
+            continue;
+        }
+        ProtobufCMessage *message = NULL;
+        status = cl_unpack(&message, tx->arena, &coloan__v1__verification_result__descriptor, items.rows[i].result);
+        if (cl_failed(status)) {
+            return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
+        }
+        struct field_path ignored;
+        status = convert_result(&file->results[file->result_count++], &ignored,
+                                (const Coloan__V1__VerificationResult *)message);
+        if (cl_failed(status)) {
+            return cl_fail(CL_INTERNAL);
+        }
+    }
+    return cl_ok();
+}
+
+struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx)
+{
+    struct cl_status status = load_application(file, tx);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return load_results(file, tx);
+}
+
+/* -- Changing ------------------------------------------------------------------------------------------------ */
+
+struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
+                           enum case_command command)
+{
+    struct item_counts counts;
+    struct cl_status status = items_count(&counts, tx->sql, file->row.id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    const struct rule_set *rules = cases_rules(tx->cases, file->row.submitted_ms);
+    struct case_input input = {
+        .command = command,
+        .items_total = counts.total,
+        .items_open = counts.by_outcome[ITEM_OPEN],
+        .items_bank = counts.open_by_owner[OWNER_BANK],
+        .items_officer = counts.by_outcome[ITEM_MANUAL],
+        .offer_versions_max = rules == NULL ? 0 : (uint32_t)rules->offer_versions_max,
+    };
+    status = lifecycle_apply(&file->tracks, events_out, &input);
+    if (cl_failed(status)) {
+        return status;
+    }
+    file->row.items_total = counts.total;
+    file->row.items_open = counts.by_outcome[ITEM_OPEN];
+    file->row.items_by_person = counts.by_outcome[ITEM_MANUAL];
+    file->row.items_by_machine = counts.by_outcome[ITEM_PASS] + counts.by_outcome[ITEM_FAIL];
+    file_derive(file, tx->now_ms);
+    return cl_ok();
+}
+
+static int64_t deadline_of(const struct case_file *file, int64_t offer_until_ms)
+{
+    switch (lifecycle_next_actor(&file->tracks)) {
+    case ACTOR_FUND:
+    case ACTOR_OFFICER:
+        return file->row.submitted_ms + FUND_DECISION_MS;
+    case ACTOR_BANK:
+        return file->tracks.offer_version == 0 ? file->row.submitted_ms + FUND_DECISION_MS : offer_until_ms;
+    case ACTOR_BORROWER: /* the clock stands still during a supplement */
+    case ACTOR_NONE:
+    case ACTOR_NOBODY:
+        return 0;
+    }
+    return 0;
+}
+
+void file_derive(struct case_file *file, int64_t now_ms)
+{
+    struct application_row *row = &file->row;
+    row->fund = (int)file->tracks.fund;
+    row->bank_track = (int)file->tracks.bank;
+    row->registry = (int)file->tracks.registry;
+    row->offer_version = file->tracks.offer_version;
+    row->state = (int)lifecycle_state(&file->tracks);
+    row->outcome = (int)lifecycle_outcome(&file->tracks);
+    row->next_actor = (int)lifecycle_next_actor(&file->tracks);
+    row->deadline_ms = deadline_of(file, row->deadline_ms);
+    row->changed_ms = now_ms;
+}
+
+bool file_ended(const struct case_file *file)
+{
+    return lifecycle_next_actor(&file->tracks) == ACTOR_NOBODY;
+}
+
+struct cl_status file_save(struct case_file *file, struct case_tx *tx)
+{
+    file_derive(file, tx->now_ms);
+    struct cl_status status = applications_update(tx->tx, &file->row);
+    if (cl_is_ok(status) && file_ended(file)) {
+        status = applications_release_persons(tx->tx, file->row.id);
+    }
+    return status;
+}
+
+/* Reasons are kept as an ApplicationStatus that holds nothing else. */
+struct cl_status file_set_reasons(struct case_file *file, struct case_tx *tx, const struct decision_reason *reasons,
+                                  size_t count)
+{
+    Coloan__V1__ApplicationStatus keep = COLOAN__V1__APPLICATION_STATUS__INIT;
+    struct cl_status status = convert_reasons(&keep.reasons, tx->arena, reasons, count);
+    if (cl_failed(status)) {
+        return status;
+    }
+    keep.n_reasons = count;
+    return cl_pack(&file->row.reasons, tx->arena, &keep.base);
+}
+
+/* -- Telling ------------------------------------------------------------------------------------------------- */
+
+struct cl_status file_status(Coloan__V1__ApplicationStatus **out, struct cl_arena *arena,
+                             const struct application_row *row)
+{
+    ProtobufCMessage *message = NULL;
+    struct cl_status status = cl_unpack(&message, arena, &coloan__v1__application_status__descriptor, row->reasons);
+    Coloan__V1__ItemProgress *progress = cl_arena_alloc(arena, sizeof *progress);
+    if (cl_failed(status) || progress == NULL) {
+        return progress == NULL || status.reason == CL_MEMORY_LIMIT ? cl_fail(CL_MEMORY_LIMIT) : cl_fail(CL_INTERNAL);
+    }
+    coloan__v1__item_progress__init(progress);
+    progress->total = row->items_total;
+    progress->by_machine = row->items_by_machine;
+    progress->by_person = row->items_by_person;
+    progress->open = row->items_open;
+
+    Coloan__V1__ApplicationStatus *told = (Coloan__V1__ApplicationStatus *)message;
+    told->application_id = cl_arena_text(arena, row->id);
+    told->external_ref = cl_arena_text(arena, row->external_ref);
+    told->bank = cl_arena_text(arena, row->bank);
+    told->bank_epoch = row->bank_epoch;
+    told->state = (Coloan__V1__CaseState)row->state;
+    told->fund = (Coloan__V1__FundTrack)row->fund;
+    told->bank_track = (Coloan__V1__BankTrack)row->bank_track;
+    told->registry = (Coloan__V1__RegistryTrack)row->registry;
+    told->items = progress;
+    told->next_actor = (Coloan__V1__Actor)row->next_actor;
+    told->deadline_ms = row->deadline_ms;
+    told->offer_version = row->offer_version;
+    told->submitted_ms = row->submitted_ms;
+    told->changed_ms = row->changed_ms;
+    told->outcome = (Coloan__V1__Outcome)row->outcome;
+    if (cl_arena_overflowed(arena)) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    *out = told;
+    return cl_ok();
+}

@@ -1,0 +1,56 @@
+/* file.h - one application's file: its row, its tracks, what was submitted and what the items say.
+ *
+ * Loaded inside a transaction, changed by a command, saved by file_save, which writes what is derived from the tracks.
+ * Everything lives in the command's arena. Writer thread; see cases.h. */
+#ifndef COLOAN_CASES_FILE_H
+#define COLOAN_CASES_FILE_H
+
+#include "server/cases/cases.h"
+#include "server/domain/decide.h"
+#include "server/domain/facts.h"
+#include "server/domain/lifecycle.h"
+#include "server/store/applications.h"
+#include "server/store/items.h"
+
+struct case_file {
+    struct application_row row;
+    struct case_tracks tracks;
+    /* Filled by file_load_facts. */
+    struct application application; /* persons identified; names, numbers and mobiles as texts in the arena */
+    struct item_result results[CL_ITEM_RESULTS_MAX];
+    size_t result_count;
+};
+
+/* APPLICATION_UNKNOWN when there is none, or `party` is neither its sender nor its bank (NULL: anybody's). */
+CL_MUST_CHECK struct cl_status file_load(struct case_file *out, struct case_tx *tx, const char *id, const char *party);
+
+/* The submission and the items. STATE_CONFLICT when the personal values were erased. */
+CL_MUST_CHECK struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx);
+
+/* Moves the tracks by `command`, with item counts read anew, and says which events have to be written. */
+CL_MUST_CHECK struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
+                                         enum case_command command);
+
+/* Writes the row with everything that follows from the tracks; releases the persons when the case has ended. */
+CL_MUST_CHECK struct cl_status file_save(struct case_file *file, struct case_tx *tx);
+
+/* Fills what follows from the tracks into the row, without writing it. */
+void file_derive(struct case_file *file, int64_t now_ms);
+
+/* Keeps the reasons in the row. */
+CL_MUST_CHECK struct cl_status file_set_reasons(struct case_file *file, struct case_tx *tx,
+                                                const struct decision_reason *reasons, size_t count);
+
+/* The status message of a row, in the arena. */
+CL_MUST_CHECK struct cl_status file_status(Coloan__V1__ApplicationStatus **out, struct cl_arena *arena,
+                                           const struct application_row *row);
+
+/* The body of a kept message of this type, by its digest. INTERNAL when it is not there or is something else. */
+CL_MUST_CHECK struct cl_status file_kept_body(const ProtobufCMessage **out, struct case_tx *tx,
+                                              const struct cl_digest *digest,
+                                              const ProtobufCMessageDescriptor *descriptor);
+
+/* True when the case has ended: approved, rejected, expired or withdrawn. */
+bool file_ended(const struct case_file *file);
+
+#endif

@@ -1,0 +1,215 @@
+#include "server/cases/settle.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "libcoloan/dsse.h"
+#include "server/cases/convert.h"
+#include "server/cases/events.h"
+#include "server/cases/fund.h"
+#include "server/source/source.h"
+
+/* -- Opening and settling ------------------------------------------------------------------------------------ */
+
+static struct cl_status pack_result(struct cl_bytes *out, struct case_tx *tx, const struct item_result *result,
+                                    const struct settle_source *source)
+{
+    Coloan__V1__VerificationResult *message = NULL;
+    struct cl_status status = convert_result_out(&message, tx->arena, result, source->authority, source->receipt);
+    return cl_is_ok(status) ? cl_pack(out, tx->arena, &message->base) : status;
+}
+
+static struct cl_status row_of(struct item_row *out, const struct case_file *file, struct case_tx *tx,
+                               const struct item_result *result, const struct settle_source *source)
+{
+    struct cl_bytes packed = {NULL, 0};
+    if (result->outcome != ITEM_OPEN) {
+        struct cl_status status = pack_result(&packed, tx, result, source);
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    *out = (struct item_row){
+        .application_id = file->row.id,
+        .item = (int)result->key.item,
+        .person = result->key.person,
+        .owner = (int)source->owner,
+        .outcome = (int)result->outcome,
+        .failure = (int)result->failure,
+        .settled_ms = result->outcome == ITEM_OPEN ? 0 : tx->now_ms,
+        .valid_until_ms = result->valid_until_ms,
+        .result = packed,
+    };
+    return cl_ok();
+}
+
+struct cl_status settle_open(struct case_file *file, struct case_tx *tx)
+{
+    struct item_key keys[CL_ITEM_RESULTS_MAX];
+    size_t count = catalogue_items_for(keys, &file->application);
+    for (size_t i = 0; i < count; i++) {
+        const struct catalogue_row *catalogue = catalogue_row(keys[i].item);
+        struct settle_source source = {.owner = catalogue->owner, .authority = catalogue->authority, .receipt = ""};
+        struct item_result result = {.key = keys[i]};
+        if (catalogue->owner == OWNER_LOCAL) {
+            item_settle_locally(&result, &file->application, tx->cases->centre->party, keys[i], tx->now_ms);
+        }
+        struct item_row row;
+        struct cl_status status = row_of(&row, file, tx, &result, &source);
+        if (cl_is_ok(status)) {
+            status = items_insert(tx->tx, &row);
+        }
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    return cl_ok();
+}
+
+struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct field_path *path_out,
+                             const struct item_result *result, const struct settle_source *source)
+{
+    struct cl_status status = item_result_check(path_out, &file->application, result);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct item_row row;
+    status = row_of(&row, file, tx, result, source);
+    return cl_is_ok(status) ? items_settle(tx->tx, &row) : status;
+}
+
+/* -- What follows -------------------------------------------------------------------------------------------- */
+
+static struct cl_status tell_progress(struct case_file *file, struct case_tx *tx)
+{
+    Coloan__V1__Event event = COLOAN__V1__EVENT__INIT;
+    event.kind = COLOAN__V1__EVENT_KIND__EVENT_KIND_STATUS;
+    struct event_written written;
+    return event_write(&written, tx, &file->row, &event);
+}
+
+struct cl_status settle_finish(struct case_file *file, struct case_tx *tx)
+{
+    struct case_events events;
+    struct cl_status status = file_move(file, tx, &events, COMMAND_SETTLE_ITEM);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (lifecycle_may_decide(&file->tracks)) {
+        status = fund_decide(file, tx);
+    } else if (events.count > 0 && events.list[0] == EVENT_STATUS) {
+        status = tell_progress(file, tx);
+    }
+    return cl_is_ok(status) ? file_save(file, tx) : status;
+}
+
+/* -- Asking -------------------------------------------------------------------------------------------------- */
+
+static const struct consent *consent_of(const struct application *application, unsigned person,
+                                        enum consent_purpose purpose, const char *receiver)
+{
+    for (size_t i = 0; i < application->consent_count; i++) {
+        const struct consent *consent = &application->consents[i];
+        if (consent->person == person && consent->purpose == purpose && strcmp(consent->receiver, receiver) == 0) {
+            return consent;
+        }
+    }
+    return NULL;
+}
+
+/* 1 + index of the other half of a declared marriage; 0: none declared. */
+static unsigned spouse_of(const struct application *application, unsigned person)
+{
+    enum person_role role = application->persons[person].role;
+    enum person_role other = role == PERSON_BORROWER ? PERSON_SPOUSE : PERSON_BORROWER;
+    if (role == PERSON_CO_BORROWER) {
+        return 0;
+    }
+    for (unsigned i = 0; i < application->person_count; i++) {
+        if (application->persons[i].role == other) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+static struct cl_status text_in(char *out, size_t size, const char *text)
+{
+    return source_text(out, size, text, strlen(text));
+}
+
+static struct cl_status person_in(struct source_person *out, const struct application *application, unsigned index,
+                                  const char *centre)
+{
+    const struct person *person = &application->persons[index];
+    struct cl_status status = text_in(out->name, sizeof out->name, person->name);
+    if (cl_is_ok(status)) {
+        status = text_in(out->id_number, sizeof out->id_number, person->id_number);
+    }
+    const struct consent *consent = consent_of(application, index, CONSENT_CREDIT_REPORT, centre);
+    if (cl_is_ok(status) && consent != NULL) {
+        status = text_in(out->credit_authorisation, sizeof out->credit_authorisation, consent->consent_id);
+    }
+    out->spouse = spouse_of(application, index);
+    out->buyer = person->role != PERSON_CO_BORROWER;
+    out->household = person->role != PERSON_CO_BORROWER;
+    return status;
+}
+
+static struct cl_status subject_in(struct source_inquiry *out, const struct case_file *file, const char *centre)
+{
+    const struct application *application = &file->application;
+    struct cl_status status = text_in(out->application_id, sizeof out->application_id, file->row.id);
+    if (cl_is_ok(status)) {
+        status = text_in(out->home.contract_no, sizeof out->home.contract_no, application->home.contract_no);
+    }
+    if (cl_is_ok(status)) {
+        status = text_in(out->home.district_code, sizeof out->home.district_code, application->home.district_code);
+    }
+    out->person_count = application->person_count;
+    for (unsigned i = 0; cl_is_ok(status) && i < application->person_count; i++) {
+        status = person_in(&out->persons[i], application, i, centre);
+    }
+    return status;
+}
+
+static struct cl_status add_questions(struct source_inquiry *inquiry, const struct item_rows *items)
+{
+    for (size_t i = 0; i < items->count; i++) {
+        const struct item_row *row = &items->rows[i];
+        if (row->outcome != ITEM_OPEN || row->owner != (int)OWNER_FUND) {
+            continue;
+        }
+        /* The catalogue counts validity in calendar days, so the source need not know it. */
+        struct cl_status status = source_inquiry_add(inquiry, (enum source_item)row->item, row->person, 0);
+        if (cl_failed(status)) {
+            return cl_fail(CL_INTERNAL);
+        }
+    }
+    return cl_ok();
+}
+
+struct cl_status settle_ask(struct case_file *file, struct case_tx *tx)
+{
+    struct item_rows items;
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct source_inquiry *inquiry = NULL;
+    status = source_inquiry_create(&inquiry, items.count);
+    if (cl_failed(status)) {
+        return status;
+    }
+    status = subject_in(inquiry, file, tx->cases->centre->party);
+    if (cl_is_ok(status)) {
+        status = add_questions(inquiry, &items);
+    }
+    if (cl_failed(status) || inquiry->question_count == 0) {
+        source_inquiry_free(inquiry);
+        return status;
+    }
+    tx->effect->inquiry = inquiry;
+    return cl_ok();
+}

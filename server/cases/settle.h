@@ -1,0 +1,31 @@
+/* settle.h - the items of a case: opened at intake, settled by the centre itself, a source or the bank; and what
+ * follows when the last one is settled.
+ *
+ * Writer thread; see cases.h. */
+#ifndef COLOAN_CASES_SETTLE_H
+#define COLOAN_CASES_SETTLE_H
+
+#include "server/cases/file.h"
+
+/* Writes all items that apply: open ones, and at once the results of those the centre settles by itself. */
+CL_MUST_CHECK struct cl_status settle_open(struct case_file *file, struct case_tx *tx);
+
+/* Who says what a result says. */
+struct settle_source {
+    enum item_owner owner;
+    const char *authority;
+    const char *receipt;
+};
+
+/* Settles one item. STATE_CONFLICT when it is not open; FIELD_INVALID, FIELD_MISSING when the result is not one of the
+ * catalogue, with the path within the result. */
+CL_MUST_CHECK struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct field_path *path_out,
+                                           const struct item_result *result, const struct settle_source *source);
+
+/* After items were settled: moves the case, lets the fund decide when nothing is open, writes the events, saves. */
+CL_MUST_CHECK struct cl_status settle_finish(struct case_file *file, struct case_tx *tx);
+
+/* The inquiry for all open items that authorities answer goes to tx->effect->inquiry; NULL when there are none. */
+CL_MUST_CHECK struct cl_status settle_ask(struct case_file *file, struct case_tx *tx);
+
+#endif

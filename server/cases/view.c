@@ -1,0 +1,318 @@
+/* What a party may see: GetApplication, ListApplications, QueryVerifications. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcoloan/ids.h"
+#include "libcoloan/wirescan.h"
+#include "server/cases/convert.h"
+#include "server/cases/file.h"
+#include "server/store/decisions.h"
+#include "server/store/messages.h"
+#include "server/store/offers.h"
+
+enum { LIST_PAGE_DEFAULT = 50 };
+
+/* An officer sees every case, anybody else those it sent or lends on. */
+static const char *scope_of(const struct case_request *request)
+{
+    return request->sender_kind == CL_PARTY_OFFICER ? NULL : request->sender;
+}
+
+/* -- Items --------------------------------------------------------------------------------------------------- */
+
+/* The catalogue's column for this reader. A channel stands for the borrower, who sees outcomes. */
+static enum item_view view_of(const struct catalogue_row *row, enum cl_party_kind kind)
+{
+    if (kind == CL_PARTY_OFFICER || kind == CL_PARTY_FUND) {
+        return row->fund_view;
+    }
+    return kind == CL_PARTY_BANK ? row->bank_view : VIEW_VERDICT;
+}
+
+static bool wanted(const Coloan__V1__VerificationQuery *query, int item)
+{
+    if (query == NULL || query->n_items == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < query->n_items; i++) {
+        if ((int)query->items[i] == item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct items_told {
+    Coloan__V1__VerificationResult **list;
+    size_t count;
+};
+
+static struct cl_status item_told(Coloan__V1__VerificationResult **out, struct case_tx *tx, const struct item_row *row,
+                                  enum item_view view)
+{
+    ProtobufCMessage *message = NULL;
+    struct cl_status status = cl_unpack(&message, tx->arena, &coloan__v1__verification_result__descriptor, row->result);
+    if (cl_failed(status)) {
+        return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
+    }
+    Coloan__V1__VerificationResult *result = (Coloan__V1__VerificationResult *)message;
+    result->item = (Coloan__V1__Item)row->item; /* an open one has no result yet */
+    result->person = row->person;
+    if (view == VIEW_VERDICT) {
+        result->n_facts = 0;
+    }
+    *out = result;
+    return cl_ok();
+}
+
+static struct cl_status tell_items(struct items_told *out, struct case_tx *tx, const char *application_id,
+                                   const struct case_request *request, const Coloan__V1__VerificationQuery *query)
+{
+    struct item_rows items;
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, application_id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct items_told told = {.list = cl_arena_array(tx->arena, items.count + 1, sizeof *told.list)};
+    if (told.list == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    for (size_t i = 0; i < items.count; i++) {
+        enum item_view view = view_of(catalogue_row((enum item)items.rows[i].item), request->sender_kind);
+        if (view == VIEW_NONE || !wanted(query, items.rows[i].item)) {
+            continue;
+        }
+        status = item_told(&told.list[told.count++], tx, &items.rows[i], view);
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    *out = told;
+    return cl_ok();
+}
+
+/* -- GetApplication ------------------------------------------------------------------------------------------ */
+
+static struct cl_status tell_offer(Coloan__V1__ApplicationView *view, struct case_tx *tx,
+                                   const struct application_row *row)
+{
+    bool found = false;
+    struct offer_row *offer = cl_arena_alloc(tx->arena, sizeof *offer);
+    Coloan__V1__Offer *message = cl_arena_alloc(tx->arena, sizeof *message);
+    if (offer == NULL || message == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    struct cl_status status = offers_get(&found, offer, tx->sql, tx->arena, row->id, row->offer_version);
+    if (cl_failed(status) || !found) {
+        return status;
+    }
+    coloan__v1__offer__init(message);
+    convert_bytes(&message->terms, offer->terms);
+    convert_digest(&message->terms_digest, &offer->terms_digest);
+    view->offer = message;
+    return cl_ok();
+}
+
+static struct cl_status tell_trace(Coloan__V1__ApplicationView *view, struct case_tx *tx, const char *application_id)
+{
+    bool found = false;
+    struct trace_row trace;
+    struct cl_status status = decisions_last_trace(&found, &trace, tx->sql, tx->arena, application_id);
+    if (cl_failed(status) || !found) {
+        return status;
+    }
+    ProtobufCMessage *message = NULL;
+    status = cl_unpack(&message, tx->arena, &coloan__v1__decision_trace__descriptor, trace.trace);
+    if (cl_failed(status)) {
+        return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
+    }
+    view->trace = (Coloan__V1__DecisionTrace *)message;
+    return cl_ok();
+}
+
+static struct cl_status tell_joint(Coloan__V1__ApplicationView *view, struct case_tx *tx, const char *application_id)
+{
+    bool found = false;
+    struct decision_row decision;
+    struct cl_status status = decisions_get(&found, &decision, tx->sql, tx->arena, application_id);
+    if (cl_failed(status) || !found) {
+        return status;
+    }
+    struct message_row message;
+    status = messages_get(&found, &message, tx->sql, tx->arena, &decision.event);
+    if (cl_failed(status) || !found) {
+        return cl_failed(status) ? status : cl_fail(CL_INTERNAL);
+    }
+    convert_bytes(&view->joint_decision, message.envelope);
+    return cl_ok();
+}
+
+struct cl_status case_get_application(ProtobufCMessage **reply_out, struct case_tx *tx,
+                                      const struct case_request *request)
+{
+    const Coloan__V1__ApplicationQuery *query = (const Coloan__V1__ApplicationQuery *)request->body;
+    struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);
+    Coloan__V1__ApplicationView *view = cl_arena_alloc(tx->arena, sizeof *view);
+    if (file == NULL || view == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    coloan__v1__application_view__init(view);
+    struct cl_status status = file_load(file, tx, query->application_id, scope_of(request));
+    if (cl_is_ok(status)) {
+        status = file_status(&view->status, tx->arena, &file->row);
+    }
+    if (cl_is_ok(status) && query->with_items) {
+        struct items_told told;
+        status = tell_items(&told, tx, file->row.id, request, NULL);
+        view->items = cl_is_ok(status) ? told.list : NULL;
+        view->n_items = cl_is_ok(status) ? told.count : 0;
+    }
+    if (cl_is_ok(status)) {
+        status = tell_offer(view, tx, &file->row);
+    }
+    if (cl_is_ok(status) && query->with_trace) {
+        status = tell_trace(view, tx, file->row.id);
+    }
+    if (cl_is_ok(status)) {
+        status = tell_joint(view, tx, file->row.id);
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
+    tx->effect->application_id = file->row.id;
+    *reply_out = &view->base;
+    return cl_ok();
+}
+
+/* -- ListApplications ---------------------------------------------------------------------------------------- */
+
+/* A page token is "<submitted ms>/<id>" of the last row: it gives nothing away that the row did not. */
+static bool read_token(struct application_filter *filter, const char *token)
+{
+    if (token[0] == '\0') {
+        return true;
+    }
+    char *end = NULL;
+    long long submitted_ms = strtoll(token, &end, 10);
+    struct cl_uuid id;
+    if (end == token || *end != '/' || submitted_ms < 0 || cl_failed(cl_uuid7_parse(&id, end + 1))) {
+        return false;
+    }
+    filter->after_submitted_ms = submitted_ms;
+    filter->after_id = end + 1;
+    return true;
+}
+
+static struct cl_status page_token(char **out, struct cl_arena *arena, const struct application_row *last)
+{
+    char token[CL_UUID_TEXT_BYTES + 24];
+    (void)snprintf(token, sizeof token, "%" PRId64 "/%s", last->submitted_ms, last->id);
+    *out = cl_arena_text(arena, token);
+    return *out == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
+}
+
+static struct cl_status list_filter(struct application_filter *out, struct case_tx *tx,
+                                    const struct case_request *request)
+{
+    const Coloan__V1__ApplicationListQuery *query = (const Coloan__V1__ApplicationListQuery *)request->body;
+    struct application_filter filter = {
+        .party = scope_of(request),
+        .state = (int)query->state,
+        .limit = (query->page_size == 0 ? LIST_PAGE_DEFAULT : query->page_size) + 1,
+    };
+    if (query->page_size > CL_LIST_PAGE_MAX) {
+        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "pageSize");
+        return cl_fail(CL_FIELD_INVALID);
+    }
+    if (!read_token(&filter, query->page_token)) {
+        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "pageToken");
+        return cl_fail(CL_PAGE_TOKEN_INVALID);
+    }
+    *out = filter;
+    return cl_ok();
+}
+
+struct cl_status case_list_applications(ProtobufCMessage **reply_out, struct case_tx *tx,
+                                        const struct case_request *request)
+{
+    struct application_filter filter;
+    struct cl_status status = list_filter(&filter, tx, request);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct application_rows rows;
+    status = applications_list(&rows, tx->sql, tx->arena, &filter);
+    if (cl_failed(status)) {
+        return status;
+    }
+    Coloan__V1__ApplicationList *list = cl_arena_alloc(tx->arena, sizeof *list);
+    Coloan__V1__ApplicationStatus **told = cl_arena_array(tx->arena, rows.count + 1, sizeof *told);
+    if (list == NULL || told == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    coloan__v1__application_list__init(list);
+    list->applications = told;
+    list->n_applications = rows.count < filter.limit ? rows.count : filter.limit - 1;
+    for (size_t i = 0; cl_is_ok(status) && i < list->n_applications; i++) {
+        status = file_status(&told[i], tx->arena, &rows.rows[i]);
+    }
+    if (cl_is_ok(status) && rows.count == filter.limit) {
+        status = page_token(&list->next_page_token, tx->arena, &rows.rows[list->n_applications - 1]);
+    }
+    *reply_out = &list->base;
+    return status;
+}
+
+/* -- QueryVerifications -------------------------------------------------------------------------------------- */
+
+/* The consent that lets the reader see the case: a SHARE consent that names it, in force. */
+static struct cl_status check_consent(const struct case_file *file, struct case_tx *tx,
+                                      const struct case_request *request, const char *consent_id)
+{
+    for (size_t i = 0; i < file->application.consent_count; i++) {
+        const struct consent *consent = &file->application.consents[i];
+        if (strcmp(consent->consent_id, consent_id) != 0) {
+            continue;
+        }
+        bool fits = consent->purpose == CONSENT_SHARE && strcmp(consent->receiver, request->sender) == 0 &&
+                    tx->now_ms < consent->until_ms;
+        return fits ? cl_ok() : cl_fail(CL_CONSENT_INVALID);
+    }
+    return cl_fail(CL_CONSENT_MISSING);
+}
+
+struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct case_tx *tx,
+                                          const struct case_request *request)
+{
+    const Coloan__V1__VerificationQuery *query = (const Coloan__V1__VerificationQuery *)request->body;
+    struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);
+    Coloan__V1__VerificationAnswer *answer = cl_arena_alloc(tx->arena, sizeof *answer);
+    if (file == NULL || answer == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    struct cl_status status = file_load(file, tx, request->application_id, request->sender);
+    if (cl_is_ok(status)) {
+        status = file_load_facts(file, tx);
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
+    status = check_consent(file, tx, request, query->consent_id);
+    if (cl_failed(status)) {
+        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "consentId");
+        return status;
+    }
+    struct items_told told;
+    status = tell_items(&told, tx, file->row.id, request, query);
+    if (cl_failed(status)) {
+        return status;
+    }
+    coloan__v1__verification_answer__init(answer);
+    answer->results = told.list;
+    answer->n_results = told.count;
+    tx->effect->application_id = file->row.id;
+    *reply_out = &answer->base;
+    return cl_ok();
+}

@@ -1,0 +1,553 @@
+/* Order of making: what is kept (vault, store), who we are (signer, keyring, centre), what decides (rules, cases), who
+ * is asked and told (source, push), the way in (api, rpc, gate). Stopping goes the other way round, so that whatever
+ * still runs finds everything it needs: the gate takes no more connections; streams are drained; rpc finishes its
+ * calls; the source hands back its inquiries; the store writes what is queued; then all is freed. */
+#include "server/coloand.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcoloan/log.h"
+#include "libcoloan/rpc.h"
+#include "server/api/api.h"
+#include "server/domain/rules.h"
+#include "server/gate/gate.h"
+#include "server/ops/http.h"
+#include "server/ops/metrics.h"
+#include "server/push/push.h"
+#include "server/store/store.h"
+#include "server/vault/vault.h"
+#include "server/watch.h"
+
+enum {
+    ACCEPTS_PER_THREAD = 64,      /* calls arriving at once, per method and poll thread */
+    SWEEP_EVERY_MS = 2000,        /* a lost inquiry is taken up again so soon */
+    RELOAD_EVERY_MS = 60000,      /* a revocation acts within a minute, also when nobody sends SIGHUP */
+    DIRECTORY_BYTES_MAX = 1 << 20 /* 4,096 keys take 800 KiB */
+};
+
+struct coloand {
+    const struct config *config;
+    const struct cl_clock *clock;
+    void (*failed)(void *user);
+    void *failed_user;
+    atomic_bool serving;
+
+    struct rulebook rules;
+    struct vault *vault;
+    struct cl_signer *signer;
+    struct cl_keyring_slot *keyrings;
+    struct centre centre;
+    struct cases cases;
+    struct store *store;
+    struct source *source;
+    struct push *push;
+    struct api *api;
+    struct cl_rpc_server *rpc;
+    struct gate *gate;
+    struct ops_metrics *metrics;
+    struct ops_http *http;
+    struct watch watch;
+
+    int64_t swept_ms, reloaded_ms;
+};
+
+/* -- Errors for the operator --------------------------------------------------------------------------------- */
+
+static struct cl_status explain(struct cl_setting_error *error, struct cl_status status, const char *what,
+                                const char *path, const char *mend)
+{
+    (void)snprintf(error->text, sizeof error->text, "%s%s%s: %s %s", what, path[0] == '\0' ? "" : " ", path,
+                   cl_reason_info(status.reason)->text_en, mend);
+    return status;
+}
+
+/* -- Who we are ---------------------------------------------------------------------------------------------- */
+
+static struct cl_status read_file(uint8_t **out, size_t *len_out, const char *path, size_t bytes_max)
+{
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL) {
+        return cl_fail(CL_CONFIG_INVALID);
+    }
+    uint8_t *bytes = malloc(bytes_max + 1);
+    size_t len = bytes == NULL ? 0 : fread(bytes, 1, bytes_max + 1, file);
+    bool whole = bytes != NULL && ferror(file) == 0 && len <= bytes_max;
+    (void)fclose(file);
+    if (!whole) {
+        free(bytes);
+        return cl_fail(CL_CONFIG_INVALID);
+    }
+    *out = bytes;
+    *len_out = len;
+    return cl_ok();
+}
+
+static struct cl_status load_keyring(struct cl_keyring **out, const struct config *config,
+                                     const struct cl_keyring *held, struct cl_setting_error *error)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    struct cl_status status = read_file(&bytes, &len, config->directory, DIRECTORY_BYTES_MAX);
+    if (cl_failed(status)) {
+        return explain(error, status, "directory", config->directory,
+                       "It cannot be read; make it with `coloan keys issue`.");
+    }
+    struct cl_directory_trust trust = {
+        .public_key = config->directory_key, .centre = config->party, .environment = config->environment};
+    status = cl_keyring_load(out, cl_bytes(bytes, len), &trust, held);
+    free(bytes);
+    if (cl_failed(status)) {
+        return explain(error, status, "directory", config->directory,
+                       "It has to be signed by directory_key for this party and environment.");
+    }
+    return cl_ok();
+}
+
+/* Our own key has to be in the directory, or nobody could verify us. */
+static struct cl_status check_own_key(const struct config *config, const struct cl_signer *signer,
+                                      const struct cl_keyring *keyring, struct cl_setting_error *error)
+{
+    const struct cl_key *keys = NULL;
+    size_t count = cl_keyring_candidates(keyring, config->environment, config->party,
+                                         COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN, &keys);
+    for (size_t i = 0; i < count; i++) {
+        if (memcmp(keys[i].public_key.bytes, cl_signer_public_key(signer)->bytes, CL_PUBLIC_KEY_BYTES) == 0) {
+            return cl_ok();
+        }
+    }
+    return explain(error, cl_fail(CL_KEY_UNKNOWN), "signing_key", config->signing_key,
+                   "Issue a directory that holds it, or name the right key.");
+}
+
+static struct cl_status make_identity(struct cl_signer **signer_out, struct cl_keyring **keyring_out,
+                                      const struct config *config, struct cl_setting_error *error)
+{
+    struct cl_status status = cl_signer_load(signer_out, config->signing_key, config->party);
+    if (cl_failed(status)) {
+        return explain(error, status, "signing_key", config->signing_key,
+                       "`openssl genpkey -algorithm ED25519` makes one.");
+    }
+    status = load_keyring(keyring_out, config, NULL, error);
+    if (cl_is_ok(status)) {
+        status = check_own_key(config, *signer_out, *keyring_out, error);
+    }
+    return status;
+}
+
+static struct cl_status make_centre(struct coloand *server, struct cl_setting_error *error)
+{
+    struct cl_keyring *keyring = NULL;
+    struct cl_status status = make_identity(&server->signer, &keyring, server->config, error);
+    if (cl_is_ok(status)) {
+        status = cl_keyring_slot_create(&server->keyrings, keyring);
+    }
+    cl_keyring_unref(keyring);
+    server->centre = (struct centre){
+        .party = server->config->party,
+        .environment = server->config->environment,
+        .signer = server->signer,
+        .keyrings = server->keyrings,
+        .clock = server->clock,
+        .random = cl_random_system(),
+        .accept_synthetic_ids = server->config->accept_synthetic_ids,
+    };
+    return status;
+}
+
+/* -- What is kept, what decides ------------------------------------------------------------------------------ */
+
+static void store_has_failed(void *user)
+{
+    struct coloand *server = user;
+    atomic_store(&server->serving, false);
+    cl_log(CL_LOG_ERROR, "coloand.store_failed", cl_log_text("action", "stopping"));
+    if (server->failed != NULL) {
+        server->failed(server->failed_user);
+    }
+}
+
+static struct cl_status check_vault(void *user, struct store_tx *tx)
+{
+    return vault_check(user, store_tx_sql(tx));
+}
+
+static struct cl_status make_store(struct coloand *server, struct cl_setting_error *error)
+{
+    const struct config *config = server->config;
+    struct cl_status status = vault_open(&server->vault, config->master_key);
+    if (cl_failed(status)) {
+        return explain(error, status, "store.master_key", config->master_key,
+                       "`coloand --make-master-key FILE` makes one; its mode has to be 0600.");
+    }
+    struct store_options options = {
+        .path = config->database, .clock = server->clock, .failed = store_has_failed, .user = server};
+    status = store_open(&server->store, &options);
+    if (cl_failed(status)) {
+        return explain(error, status, "store.database", config->database,
+                       "See that the folder exists, no other coloand runs on it, and it is not from a newer version.");
+    }
+    status = store_run(server->store, check_vault, server->vault);
+    if (cl_failed(status)) {
+        return explain(error, status, "store.master_key", config->master_key,
+                       "The database was written with another master key.");
+    }
+    return cl_ok();
+}
+
+static struct cl_status check_rules_today(const struct rulebook *rules, const struct cl_clock *clock,
+                                          struct cl_setting_error *error)
+{
+    struct cases cases = {.rule_sets = rules->sets, .rule_set_count = rules->count};
+    if (cases_rules(&cases, cl_clock_unix_ms(clock)) == NULL) {
+        return explain(error, cl_fail(CL_CONFIG_INVALID), "rules", "",
+                       "No rule set is in force today; add the one that is.");
+    }
+    return cl_ok();
+}
+
+static struct cl_status make_cases(struct coloand *server, struct cl_setting_error *error)
+{
+    struct cl_status status = rulebook_load(&server->rules, server->config->rules, server->config->rule_count, error);
+    if (cl_is_ok(status)) {
+        status = check_rules_today(&server->rules, server->clock, error);
+    }
+    server->cases = (struct cases){
+        .centre = &server->centre,
+        .vault = server->vault,
+        .rule_sets = server->rules.sets,
+        .rule_set_count = server->rules.count,
+    };
+    return status;
+}
+
+/* -- Who is asked and told ----------------------------------------------------------------------------------- */
+
+static struct source_options source_options(const struct config *config, const struct cl_clock *clock)
+{
+    return (struct source_options){
+        .authorities = config->authorities, .authority_count = config->authority_count, .clock = clock};
+}
+
+static struct cl_status make_source(struct coloand *server, struct cl_setting_error *error)
+{
+    struct source_options options = source_options(server->config, server->clock);
+    struct cl_status status = source_create(&server->source, &options);
+    if (cl_is_ok(status)) {
+        status = source_start(server->source);
+    }
+    return cl_is_ok(status) ? status
+                            : explain(error, status, "authorities", "", "Names are a-z, 0-9 and '-'; URLs are plain.");
+}
+
+static struct cl_status make_push(struct coloand *server)
+{
+    struct push_options options = {.cases = &server->cases, .store = server->store};
+    return push_create(&server->push, &options);
+}
+
+/* -- The way in ---------------------------------------------------------------------------------------------- */
+
+static struct cl_status identify(void *user, const char *rpc_peer, char party_out[CL_PARTY_BYTES_MAX + 1])
+{
+    struct coloand *server = user;
+    struct gate_peer peer;
+    struct cl_status status = gate_peer(server->gate, rpc_peer, &peer);
+    if (cl_failed(status)) {
+        return status;
+    }
+    memcpy(party_out, peer.party, sizeof peer.party);
+    return cl_ok();
+}
+
+static struct cl_status adopt(int fd, void *user)
+{
+    struct coloand *server = user;
+    return cl_rpc_server_adopt(server->rpc, fd);
+}
+
+static struct cl_status make_rpc(struct coloand *server)
+{
+    struct api_options api = {
+        .cases = &server->cases,
+        .store = server->store,
+        .source = server->source,
+        .push = server->push,
+        .identity = {.identify = identify, .user = server},
+        .calls_per_second = (uint32_t)server->config->calls_per_second,
+        .burst = (uint32_t)server->config->burst,
+    };
+    struct cl_status status = api_create(&server->api, &api);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct cl_rpc_server_options options = {
+        .poll_thread_count = (unsigned)server->config->poll_threads,
+        .accept_count = ACCEPTS_PER_THREAD,
+        .send_queue_max = CL_SEND_QUEUE_MAX,
+    };
+    options.methods = api_rpc_methods(server->api, &options.method_count);
+    status = cl_rpc_server_create(&server->rpc, &options);
+    return cl_is_ok(status) ? cl_rpc_server_start(server->rpc) : status;
+}
+
+static struct gate_options gate_options(const struct config *config, const struct cl_clock *clock)
+{
+    struct gate_options options = {
+        .address = config->listen,
+        .files = {.certificate_path = config->certificate,
+                  .key_path = config->key,
+                  .ca_path = config->ca,
+                  .crl_path = config->crl,
+                  .deny_path = config->deny_list},
+        .adopt = adopt,
+        .clock = clock,
+        .limits = gate_limits_default(),
+        .gather_events = (unsigned)config->gather_events,
+    };
+    options.limits.connections_per_party_max = (unsigned)config->connections_per_party;
+    return options;
+}
+
+static struct cl_status explain_gate(struct cl_setting_error *error, struct cl_status status,
+                                     const struct config *config, const struct gate_fault *fault)
+{
+    struct gate_options options = gate_options(config, NULL);
+    const char *path = gate_file_path(&options.files, fault->file);
+    (void)snprintf(error->text, sizeof error->text, "%s: %s", path[0] == '\0' ? "listen" : path,
+                   fault->text == NULL ? cl_reason_info(status.reason)->text_en : fault->text);
+    return status;
+}
+
+static struct cl_status make_gate(struct coloand *server, struct cl_setting_error *error)
+{
+    struct gate_options options = gate_options(server->config, server->clock);
+    options.user = server;
+    struct gate_fault fault = {GATE_FILE_NONE, NULL};
+    struct cl_status status = gate_create(&server->gate, &options, &fault);
+    if (cl_is_ok(status)) {
+        status = gate_start(server->gate);
+    }
+    return cl_is_ok(status) ? status : explain_gate(error, status, server->config, &fault);
+}
+
+/* -- Operators ----------------------------------------------------------------------------------------------- */
+
+static bool is_healthy(void *user)
+{
+    const struct coloand *server = user;
+    return server->store != NULL && !store_failed(server->store);
+}
+
+static bool is_ready(void *user)
+{
+    struct coloand *server = user;
+    return atomic_load(&server->serving);
+}
+
+static struct cl_status make_ops(struct coloand *server, struct cl_setting_error *error)
+{
+    struct cl_status status = ops_metrics_create(&server->metrics);
+    if (cl_is_ok(status)) {
+        server->watch =
+            (struct watch){.api = server->api, .gate = server->gate, .push = server->push, .source = server->source};
+        status = watch_register(&server->watch, server->metrics);
+    }
+    if (cl_failed(status) || server->config->metrics == NULL) {
+        return status;
+    }
+    struct ops_http_options options = {
+        .metrics = server->metrics, .healthy = is_healthy, .ready = is_ready, .user = server};
+    char host[64];
+    status = watch_address(host, sizeof host, &options.port, server->config->metrics);
+    options.address = host;
+    if (cl_is_ok(status)) {
+        status = ops_http_start(&server->http, &options);
+    }
+    return cl_is_ok(status) ? status
+                            : explain(error, status, "metrics", server->config->metrics,
+                                      "Name a loopback address and a free port, e.g. 127.0.0.1:9464.");
+}
+
+/* -- Life ---------------------------------------------------------------------------------------------------- */
+
+static struct cl_status make_all(struct coloand *server, struct cl_setting_error *error)
+{
+    struct cl_status status = make_centre(server, error);
+    if (cl_is_ok(status)) {
+        status = make_store(server, error);
+    }
+    if (cl_is_ok(status)) {
+        status = make_cases(server, error);
+    }
+    if (cl_is_ok(status)) {
+        status = make_source(server, error);
+    }
+    if (cl_is_ok(status)) {
+        status = make_push(server);
+    }
+    if (cl_is_ok(status)) {
+        status = make_rpc(server);
+    }
+    if (cl_is_ok(status)) {
+        status = make_gate(server, error);
+    }
+    return cl_is_ok(status) ? make_ops(server, error) : status;
+}
+
+struct cl_status coloand_start(struct coloand **out, const struct coloand_options *options,
+                               struct cl_setting_error *error)
+{
+    struct coloand *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    server->config = options->config;
+    server->clock = options->clock == NULL ? cl_clock_system() : options->clock;
+    server->failed = options->failed;
+    server->failed_user = options->user;
+    error->text[0] = '\0';
+    struct cl_status status = make_all(server, error);
+    if (cl_failed(status)) {
+        if (error->text[0] == '\0') {
+            (void)explain(error, status, "start", "", "");
+        }
+        coloand_stop(server);
+        return status;
+    }
+    atomic_store(&server->serving, true);
+    server->reloaded_ms = cl_clock_monotonic_ms(server->clock);
+    (void)cl_is_ok(api_sweep(server->api)); /* the next tick comes soon enough if it is refused */
+    *out = server;
+    return cl_ok();
+}
+
+struct cl_status coloand_check(const struct config *config, struct cl_setting_error *error)
+{
+    struct rulebook rules = {NULL, 0};
+    struct cl_status status = rulebook_load(&rules, config->rules, config->rule_count, error);
+    if (cl_is_ok(status)) {
+        status = check_rules_today(&rules, cl_clock_system(), error);
+    }
+    rulebook_free(&rules);
+    struct cl_signer *signer = NULL;
+    struct cl_keyring *keyring = NULL;
+    if (cl_is_ok(status)) {
+        status = make_identity(&signer, &keyring, config, error);
+    }
+    cl_keyring_unref(keyring);
+    cl_signer_free(signer);
+    struct vault *vault = NULL;
+    if (cl_is_ok(status)) {
+        status = vault_open(&vault, config->master_key);
+        if (cl_failed(status)) {
+            (void)explain(error, status, "store.master_key", config->master_key,
+                          "`coloand --make-master-key FILE` makes one; its mode has to be 0600.");
+        }
+    }
+    vault_close(vault);
+    return status;
+}
+
+uint16_t coloand_port(const struct coloand *server)
+{
+    return gate_port(server->gate);
+}
+
+uint16_t coloand_metrics_port(const struct coloand *server)
+{
+    return server->http == NULL ? 0 : ops_http_port(server->http);
+}
+
+void coloand_stop(struct coloand *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    uint32_t grace_ms = (uint32_t)server->config->stop_grace_ms;
+    atomic_store(&server->serving, false);
+    if (server->gate != NULL) {
+        gate_stop_accepting(server->gate, grace_ms);
+    }
+    if (server->push != NULL) {
+        push_stop(server->push);
+    }
+    if (server->rpc != NULL) {
+        cl_rpc_server_stop(server->rpc, grace_ms);
+    }
+    if (server->gate != NULL) {
+        gate_stop(server->gate, grace_ms);
+    }
+    if (server->source != NULL) {
+        source_stop(server->source);
+    }
+    if (server->store != NULL) {
+        store_stop(server->store);
+    }
+    ops_http_stop(server->http);
+    ops_metrics_free(server->metrics);
+    cl_rpc_server_free(server->rpc);
+    gate_free(server->gate);
+    api_free(server->api);
+    push_free(server->push);
+    source_free(server->source);
+    store_close(server->store);
+    rulebook_free(&server->rules);
+    vault_close(server->vault);
+    cl_keyring_slot_free(server->keyrings);
+    cl_signer_free(server->signer);
+    free(server);
+}
+
+/* -- While it runs ------------------------------------------------------------------------------------------- */
+
+static struct cl_status reload_directory(struct coloand *server, struct cl_setting_error *error)
+{
+    struct cl_keyring *held = cl_keyring_slot_take(server->keyrings);
+    struct cl_keyring *fresh = NULL;
+    struct cl_status status = load_keyring(&fresh, server->config, NULL, error);
+    if (cl_is_ok(status) && cl_keyring_number(fresh) != cl_keyring_number(held)) {
+        status = check_own_key(server->config, server->signer, fresh, error);
+        if (cl_is_ok(status)) {
+            status = cl_keyring_slot_replace(server->keyrings, fresh);
+            if (cl_failed(status)) {
+                (void)explain(error, status, "directory", server->config->directory,
+                              "Its number has to be higher than the one in force.");
+            }
+        }
+    }
+    cl_keyring_unref(fresh);
+    cl_keyring_unref(held);
+    return status;
+}
+
+struct cl_status coloand_reload(struct coloand *server, struct cl_setting_error *error)
+{
+    server->reloaded_ms = cl_clock_monotonic_ms(server->clock);
+    struct gate_fault fault = {GATE_FILE_NONE, NULL};
+    struct cl_status status = gate_reload(server->gate, &fault);
+    if (cl_failed(status)) {
+        (void)explain_gate(error, status, server->config, &fault);
+    }
+    struct cl_setting_error other;
+    struct cl_status directory = reload_directory(server, cl_failed(status) ? &other : error);
+    return cl_failed(status) ? status : directory;
+}
+
+void coloand_tick(struct coloand *server)
+{
+    int64_t now_ms = cl_clock_monotonic_ms(server->clock);
+    if (now_ms - server->swept_ms >= SWEEP_EVERY_MS) {
+        server->swept_ms = now_ms;
+        (void)cl_is_ok(api_sweep(server->api));
+    }
+    if (now_ms - server->reloaded_ms >= RELOAD_EVERY_MS) {
+        struct cl_setting_error error;
+        struct cl_status status = coloand_reload(server, &error);
+        if (cl_failed(status)) {
+            cl_log(CL_LOG_ERROR, "coloand.reload_failed", cl_log_text("error", error.text));
+        }
+    }
+}

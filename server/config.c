@@ -1,0 +1,270 @@
+#include "server/config.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libcoloan/ids.h"
+#include "libcoloan/keyring.h"
+#include "libcoloan/log.h"
+#include "server/source/items.h"
+
+/* -- Fields -------------------------------------------------------------------------------------------------- */
+
+static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
+
+/* The outermost section: what goes into the configuration as it is, and what has to be looked at closer. */
+struct file {
+    struct config config;
+    const char *directory_key;
+    const struct cl_setting *rules, *authorities, *tls, *store;
+};
+
+static const struct cl_setting_field file_fields[] = {
+    {"party", CL_SETTING_TEXT, offsetof(struct file, config.party), true, NULL, 1, CL_PARTY_BYTES_MAX, NULL,
+     "Party id of this centre, e.g. fund:cn-nj-prov; the name in its certificate and directory."},
+    {"environment", CL_SETTING_TEXT, offsetof(struct file, config.environment), true, NULL, 1, CL_ENVIRONMENT_BYTES_MAX,
+     NULL, "prod, test or conf/<run>; messages of another environment are refused."},
+    {"accept_synthetic_ids", CL_SETTING_BOOL, offsetof(struct file, config.accept_synthetic_ids), false, "false", 0, 0,
+     NULL, "Accept ID numbers of area 99, which are never given out. Not in prod."},
+    {"log_level", CL_SETTING_CHOICE, offsetof(struct file, config.log_level), false, "info", 0, 0, log_levels,
+     "Lines below it are not written."},
+    {"listen", CL_SETTING_TEXT, offsetof(struct file, config.listen), true, NULL, 3, 255, NULL,
+     "host:port for parties; port 0 lets the system choose."},
+    {"signing_key", CL_SETTING_PATH, offsetof(struct file, config.signing_key), true, NULL, 1, 4096, NULL,
+     "The centre's Ed25519 key (PEM PKCS#8, mode 0600) that signs its messages."},
+    {"directory", CL_SETTING_PATH, offsetof(struct file, config.directory), true, NULL, 1, 4096, NULL,
+     "The signed key directory, as `coloan keys issue` writes it."},
+    {"metrics", CL_SETTING_TEXT, offsetof(struct file, config.metrics), false, NULL, 0, 255, NULL,
+     "host:port for /metrics, /healthz and /readyz; loopback only. Left out: none."},
+    {"directory_key", CL_SETTING_TEXT, offsetof(struct file, directory_key), true, NULL, 64, 64, NULL,
+     "The public key that signs directories: 64 hex digits, pinned here out of band."},
+    {"rules", CL_SETTING_LIST, offsetof(struct file, rules), true, NULL, 1, RULEBOOK_SETS_MAX, NULL,
+     "Paths of the rule sets; their dates follow each other without gap or overlap."},
+    {"authorities", CL_SETTING_LIST, offsetof(struct file, authorities), true, NULL, 1, SOURCE_AUTHORITIES_MAX, NULL,
+     "Who is asked for which items."},
+    {"tls", CL_SETTING_SECTION, offsetof(struct file, tls), true, NULL, 0, 0, NULL, "Certificates."},
+    {"store", CL_SETTING_SECTION, offsetof(struct file, store), true, NULL, 0, 0, NULL, "Where everything is kept."},
+    {"poll_threads", CL_SETTING_INT64, offsetof(struct file, config.poll_threads), false, "2", 1, 16, NULL,
+     "Threads that verify signatures; one for each core is right."},
+    {"calls_per_second", CL_SETTING_INT64, offsetof(struct file, config.calls_per_second), false, "2000", 1, 1000000,
+     NULL, "Of one party, in the long run."},
+    {"burst", CL_SETTING_INT64, offsetof(struct file, config.burst), false, "4000", 1, 1000000, NULL,
+     "Calls of one party at once."},
+    {"connections_per_party", CL_SETTING_INT64, offsetof(struct file, config.connections_per_party), false, "8", 1,
+     1000, NULL, "Connections one party may hold."},
+    {"gather_events", CL_SETTING_INT64, offsetof(struct file, config.gather_events), false, "8", 0, 1000, NULL,
+     "The gate lets replies gather once so many events are waiting: more throughput, a little later each; 0: never."},
+    {"stop_grace", CL_SETTING_DURATION, offsetof(struct file, config.stop_grace_ms), false, "5s", 0, 60000, NULL,
+     "How long calls under way may take after SIGTERM."},
+};
+
+static const struct cl_setting_field tls_fields[] = {
+    {"certificate", CL_SETTING_PATH, offsetof(struct config, certificate), true, NULL, 1, 4096, NULL,
+     "The server's certificate (PEM, leaf first)."},
+    {"key", CL_SETTING_PATH, offsetof(struct config, key), true, NULL, 1, 4096, NULL, "Its private key (PEM)."},
+    {"ca", CL_SETTING_PATH, offsetof(struct config, ca), true, NULL, 1, 4096, NULL,
+     "The scheme's private root certificates (PEM)."},
+    {"crl", CL_SETTING_PATH, offsetof(struct config, crl), true, NULL, 1, 4096, NULL,
+     "Their revocation lists (PEM); the server does not open without a valid one."},
+    {"deny_list", CL_SETTING_PATH, offsetof(struct config, deny_list), false, NULL, 0, 4096, NULL,
+     "SHA-256 fingerprints of certificates to refuse at once, one a line."},
+};
+
+static const struct cl_setting_field store_fields[] = {
+    {"database", CL_SETTING_PATH, offsetof(struct config, database), true, NULL, 1, 4096, NULL,
+     "The SQLite file, on a local disk; created when missing."},
+    {"master_key", CL_SETTING_PATH, offsetof(struct config, master_key), true, NULL, 1, 4096, NULL,
+     "The key of the vault (mode 0600): `coloand --make-master-key FILE` makes one. Keep it apart from backups."},
+};
+
+struct authority {
+    const char *name, *base_url, *token_file, *ca_file;
+    const struct cl_setting *items;
+    int64_t timeout_ms, attempts, in_flight;
+};
+
+static const struct cl_setting_field authority_fields[] = {
+    {"name", CL_SETTING_TEXT, offsetof(struct authority, name), true, NULL, 1, SOURCE_AUTHORITY_BYTES_MAX, NULL,
+     "Its name in results, a-z, 0-9 and '-'."},
+    {"base_url", CL_SETTING_TEXT, offsetof(struct authority, base_url), true, NULL, 8, 255, NULL,
+     "http:// or https://, without a slash at the end."},
+    {"items", CL_SETTING_LIST, offsetof(struct authority, items), true, NULL, 1, 16, NULL,
+     "What it answers, e.g. [MARRIAGE]."},
+    {"ca_file", CL_SETTING_PATH, offsetof(struct authority, ca_file), false, NULL, 0, 4096, NULL,
+     "Root certificates for https."},
+    {"timeout", CL_SETTING_DURATION, offsetof(struct authority, timeout_ms), false, "2s", 10, 60000, NULL,
+     "Of one attempt."},
+    {"attempts", CL_SETTING_INT64, offsetof(struct authority, attempts), false, "3", 1, 10, NULL,
+     "Before a person has to look."},
+    {"in_flight", CL_SETTING_INT64, offsetof(struct authority, in_flight), false, "32", 1, 256, NULL,
+     "Questions asked of it at a time."},
+};
+
+#define COUNT(fields) (sizeof(fields) / sizeof((fields)[0]))
+
+void config_print_fields(FILE *out)
+{
+    cl_setting_print_fields(out, file_fields, COUNT(file_fields));
+    (void)fprintf(out, "\ntls:\n");
+    cl_setting_print_fields(out, tls_fields, COUNT(tls_fields));
+    (void)fprintf(out, "\nstore:\n");
+    cl_setting_print_fields(out, store_fields, COUNT(store_fields));
+    (void)fprintf(out, "\nauthorities, each:\n");
+    cl_setting_print_fields(out, authority_fields, COUNT(authority_fields));
+}
+
+/* -- Closer looks -------------------------------------------------------------------------------------------- */
+
+static struct cl_status check_party(const struct config *config, const struct cl_setting *root,
+                                    struct cl_setting_error *error)
+{
+    if (cl_party_kind(config->party) != CL_PARTY_FUND) {
+        return cl_setting_refuse(error, cl_setting_find(root, "party"),
+                                 "expected the id of a fund centre, fund:<a-z, 0-9 and '-'>");
+    }
+    if (!cl_environment_valid(config->environment)) {
+        return cl_setting_refuse(error, cl_setting_find(root, "environment"), "expected prod, test or conf/<run>");
+    }
+    if (config->accept_synthetic_ids && strcmp(config->environment, "prod") == 0) {
+        return cl_setting_refuse(error, cl_setting_find(root, "accept_synthetic_ids"),
+                                 "must be false in prod: ID numbers of area 99 belong to nobody");
+    }
+    return cl_ok();
+}
+
+static struct cl_status read_directory_key(struct config *config, const struct file *file,
+                                           const struct cl_setting *root, struct cl_setting_error *error)
+{
+    struct cl_public_key *key = &config->directory_key;
+    if (cl_failed(cl_hex_decode(key->bytes, sizeof key->bytes, file->directory_key)) || !cl_public_key_strong(key)) {
+        return cl_setting_refuse(error, cl_setting_find(root, "directory_key"),
+                                 "expected an Ed25519 public key of 64 hex digits; `coloan keys show` prints it");
+    }
+    return cl_ok();
+}
+
+static struct cl_status read_rules(struct config *config, const struct cl_setting *list, struct cl_setting_error *error)
+{
+    const struct cl_setting_field path = {
+        .name = "rules", .type = CL_SETTING_PATH, .min = 1, .max = 4096, .doc = "Path of a rule set."};
+    for (size_t i = 0; i < cl_setting_count(list); i++) {
+        struct cl_status status = cl_setting_value(&config->rules[i], cl_setting_at(list, i), &path, error);
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    config->rule_count = cl_setting_count(list);
+    return cl_ok();
+}
+
+static struct cl_status read_items(uint32_t *items_out, const struct cl_setting *list, struct cl_setting_error *error)
+{
+    for (size_t i = 0; i < cl_setting_count(list); i++) {
+        const struct cl_setting *name = cl_setting_at(list, i);
+        const struct source_item_row *row = source_item_find(cl_setting_text(name));
+        if (row == NULL) {
+            return cl_setting_refuse(error, name, "\"%.32s\" is no item that an authority answers, e.g. MARRIAGE",
+                                     cl_setting_text(name));
+        }
+        *items_out |= SOURCE_ITEM_BIT(row->item);
+    }
+    return cl_ok();
+}
+
+static struct cl_status read_authority(struct source_authority_options *out, uint32_t *served,
+                                       const struct cl_setting *section, struct cl_setting_error *error)
+{
+    struct authority authority = {0};
+    struct cl_status status = cl_setting_read(&authority, section, authority_fields, COUNT(authority_fields), error);
+    if (cl_failed(status)) {
+        return status;
+    }
+    *out = (struct source_authority_options){
+        .name = authority.name,
+        .base_url = authority.base_url,
+        .ca_file = authority.ca_file,
+        .timeout_ms = authority.timeout_ms,
+        .attempts = (unsigned)authority.attempts,
+        .in_flight_max = (unsigned)authority.in_flight,
+    };
+    status = read_items(&out->items, authority.items, error);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if ((*served & out->items) != 0) {
+        return cl_setting_refuse(error, section, "serves an item that another authority serves already");
+    }
+    *served |= out->items;
+    return cl_ok();
+}
+
+static struct cl_status read_authorities(struct config *config, const struct cl_setting *list,
+                                         struct cl_setting_error *error)
+{
+    uint32_t served = 0;
+    for (size_t i = 0; i < cl_setting_count(list); i++) {
+        struct cl_status status = read_authority(&config->authorities[i], &served, cl_setting_at(list, i), error);
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    config->authority_count = cl_setting_count(list);
+    for (size_t i = 0; source_item_at(i) != NULL; i++) {
+        if ((served & SOURCE_ITEM_BIT(source_item_at(i)->item)) == 0) {
+            return cl_setting_refuse(error, list, "nobody answers %s; name an authority for it",
+                                     source_item_at(i)->name);
+        }
+    }
+    return cl_ok();
+}
+
+static struct cl_status read_file(struct config *out, const struct cl_setting *root, struct cl_setting_error *error)
+{
+    struct file file = {0};
+    struct cl_status status = cl_setting_read(&file, root, file_fields, COUNT(file_fields), error);
+    if (cl_is_ok(status)) {
+        status = check_party(&file.config, root, error);
+    }
+    if (cl_is_ok(status)) {
+        status = read_directory_key(&file.config, &file, root, error);
+    }
+    if (cl_is_ok(status)) {
+        status = read_rules(&file.config, file.rules, error);
+    }
+    if (cl_is_ok(status)) {
+        status = read_authorities(&file.config, file.authorities, error);
+    }
+    if (cl_is_ok(status)) {
+        status = cl_setting_read(&file.config, file.tls, tls_fields, COUNT(tls_fields), error);
+    }
+    if (cl_is_ok(status)) {
+        status = cl_setting_read(&file.config, file.store, store_fields, COUNT(store_fields), error);
+    }
+    *out = file.config;
+    return status;
+}
+
+struct cl_status config_load(struct config *out, const char *path, struct cl_setting_error *error)
+{
+    struct cl_settings *settings = NULL;
+    struct cl_status status = cl_settings_load(&settings, path, error);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct config config;
+    status = read_file(&config, cl_settings_root(settings), error);
+    if (cl_failed(status)) {
+        cl_settings_free(settings);
+        return status;
+    }
+    config.settings = settings;
+    *out = config;
+    return cl_ok();
+}
+
+void config_free(struct config *config)
+{
+    cl_settings_free(config->settings);
+    config->settings = NULL;
+}

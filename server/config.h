@@ -1,0 +1,43 @@
+/* config.h - the server's configuration file: what stands in it, read and checked.
+ *
+ * Owner: config_free; everything in it is borrowed from the settings it keeps. Start-up thread. Fails: CONFIG_INVALID
+ * with file, line, field and mend in `error`. */
+#ifndef COLOAN_SERVER_CONFIG_H
+#define COLOAN_SERVER_CONFIG_H
+
+#include "libcoloan/settings.h"
+#include "libcoloan/signer.h"
+#include "server/rulebook.h"
+#include "server/source/source.h"
+
+struct config {
+    struct cl_settings *settings;
+
+    const char *party, *environment;
+    bool accept_synthetic_ids;
+    int log_level; /* enum cl_log_level */
+
+    const char *listen;
+    const char *certificate, *key, *ca, *crl, *deny_list; /* deny_list NULL: none */
+    const char *signing_key, *directory;
+    struct cl_public_key directory_key;
+
+    const char *database, *master_key;
+    const char *rules[RULEBOOK_SETS_MAX];
+    size_t rule_count;
+
+    struct source_authority_options authorities[SOURCE_AUTHORITIES_MAX];
+    size_t authority_count;
+
+    const char *metrics; /* "127.0.0.1:9464"; NULL: none */
+    int64_t poll_threads, calls_per_second, burst, connections_per_party;
+    int64_t gather_events, stop_grace_ms;
+};
+
+CL_MUST_CHECK struct cl_status config_load(struct config *out, const char *path, struct cl_setting_error *error);
+void config_free(struct config *config);
+
+/* All fields with type, range, default and meaning: for --help and the manual. */
+void config_print_fields(FILE *out);
+
+#endif

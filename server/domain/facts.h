@@ -1,0 +1,87 @@
+/* facts.h - from settled items to typed facts that the rules read.
+ *
+ * What an item says is kept apart from whether it said anything: `answer` first, then the value, which only counts with
+ * ANSWER_YES. No record is never a yes; a source that failed is never a no.
+ *
+ * Values only; any thread. */
+#ifndef COLOAN_SERVER_DOMAIN_FACTS_H
+#define COLOAN_SERVER_DOMAIN_FACTS_H
+
+#include "server/domain/catalogue.h"
+
+/* A fact as an item carries it, by its catalogue name. */
+struct item_fact {
+    const char *name;
+    int64_t number;
+};
+
+struct item_result {
+    struct item_key key;
+    enum item_outcome outcome;
+    enum failure_kind failure;
+    int64_t observed_ms;
+    int64_t valid_until_ms; /* 0: as the catalogue says */
+    struct item_fact facts[ITEM_FACTS_MAX];
+    size_t fact_count;
+};
+
+enum answer {
+    ANSWER_UNUSED = 0, /* the item does not apply to this application */
+    ANSWER_OPEN,       /* no result yet */
+    ANSWER_YES,        /* passed, with every required fact in range, and not out of date */
+    ANSWER_NO,         /* a definite no: mismatch, not found out true */
+    ANSWER_NO_RECORD,  /* the authority knows nothing of it */
+    ANSWER_REFUSED,    /* the authority was not authorised to answer */
+    ANSWER_MANUAL,     /* a person has to look */
+    ANSWER_TECHNICAL,  /* the source failed, the answer is unreadable, incomplete or out of date */
+};
+
+struct person_facts {
+    enum answer answer[ITEM_COUNT]; /* of the items per person */
+    enum marital_status marital_status;
+    int32_t contribution_months;
+    int64_t contribution_base_fen;
+    int64_t contribution_balance_fen;
+    bool contribution_sealed;
+    int32_t fund_loans_used; /* settled and unsettled */
+    int32_t fund_loans_open;
+    int32_t banned_until; /* yyyymmdd; 0: no ban */
+    bool overdue_now;
+    int32_t overdue_consecutive; /* within the rule set's window */
+    int32_t overdue_total;
+    int64_t debts_fen; /* monthly payments on all running debts */
+    int32_t mortgages_open;
+    int32_t retirement_months; /* statutory retirement age */
+};
+
+struct case_facts {
+    struct person_facts persons[CL_PERSONS_MAX];
+    enum answer answer[ITEM_COUNT]; /* of the items per case */
+    int32_t minors;
+    int32_t homes;
+    int64_t contract_price_fen;
+    int32_t contract_area_centi_m2;
+    int32_t green_stars;
+    bool improved_home;
+    bool trade_in;
+    bool youth_voucher;
+    int64_t income_fen; /* monthly, of the household */
+};
+
+/* Whether a result may be taken in: an item that applies to the application, an outcome and a failure kind that go
+ * together, facts of the catalogue, each once and in range, all required ones with a PASS. FIELD_INVALID,
+ * FIELD_MISSING; `path_out` (may be NULL) says where within the result, e.g. "facts[2].number". */
+CL_MUST_CHECK struct cl_status item_result_check(struct field_path *path_out, const struct application *application,
+                                                 const struct item_result *result);
+
+/* Reads the results as they stand at `now_ms`. Never fails: whatever is missing, doubtful or out of date becomes an
+ * answer that is not a yes. Of several results for one item the last counts. */
+void facts_read(struct case_facts *out, const struct application *application, const struct item_result *results,
+                size_t result_count, int64_t now_ms);
+
+/* Settles one of the LOCAL items: ID_NUMBER (an application that passed intake has none that is not well-formed),
+ * RETIREMENT and CONSENT. `key` is one of them and applies; the persons are identified. */
+void item_settle_locally(struct item_result *out, const struct application *application, const char *centre,
+                         struct item_key key, int64_t now_ms);
+
+#endif

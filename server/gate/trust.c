@@ -1,0 +1,647 @@
+/* Certificate files.
+ *
+ * What is refused, and why:
+ * - a CA file with anything but valid self-signed CA certificates: every certificate in it is an anchor, so an
+ *   intermediate would become one behind its root's back;
+ * - a revocation list that is missing for a root, not signed by a root, or outside its dates: without it nobody could
+ *   tell a stolen certificate;
+ * - a server certificate that has expired or does not fit its key;
+ * - a deny line that is not a fingerprint.
+ *
+ * OpenSSL checks the chain, dates, lists and purpose in the handshake. For connections that are already open, the
+ * serial numbers of the lists are kept as sorted digests, so that asking costs a search and no OpenSSL. */
+#include "server/gate/trust.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libcoloan/sha256.h"
+
+enum {
+    FILE_BYTES_MAX = 16 * 1024 * 1024, /* a revocation list of 400,000 certificates */
+    ROOTS_MAX = 16,
+    CHAIN_MAX = 4,                    /* certificates beside the server's own */
+    SERIAL_BYTES_MAX = 64,            /* DER; RFC 5280 allows 20 bytes of number */
+    SECURITY_LEVEL = 2,               /* 112 bits: no SHA-1, RSA from 2048 */
+    PEER_CHAIN_BYTES_MAX = 16 * 1024, /* of a client's certificates; one is enough and takes about 1 KiB */
+};
+
+#define PARTY_URN "urn:coloan:party:"
+
+struct digests {
+    struct cl_digest *list; /* sorted */
+    size_t count, room;
+};
+
+struct trust {
+    atomic_uint references;
+    SSL_CTX *context;
+    X509 *root_certificates[ROOTS_MAX];
+    bool root_listed[ROOTS_MAX]; /* has a revocation list */
+    struct cl_digest roots[ROOTS_MAX];
+    size_t root_count;
+    struct digests serials; /* revoked, as identity.serial */
+    struct digests denied;  /* as identity.certificate */
+};
+
+/* What a load works on. */
+struct loading {
+    struct trust *trust;
+    const struct gate_files *files;
+    time_t now;
+    struct gate_fault *fault;
+};
+
+static struct cl_status wrong(struct loading *loading, enum gate_file file, const char *text)
+{
+    *loading->fault = (struct gate_fault){.file = file, .text = text};
+    return cl_fail(CL_CONFIG_INVALID);
+}
+
+/* -- Digests -------------------------------------------------------------------------------------------------- */
+
+static int compare_digests(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct cl_digest));
+}
+
+static struct cl_status add_digest(struct digests *digests, const struct cl_digest *digest)
+{
+    if (digests->count == digests->room) {
+        size_t room = digests->room == 0 ? 64 : digests->room * 2;
+        struct cl_digest *list = reallocarray(digests->list, room, sizeof list[0]);
+        if (list == NULL) {
+            return cl_fail(CL_MEMORY_LIMIT);
+        }
+        digests->list = list;
+        digests->room = room;
+    }
+    digests->list[digests->count++] = *digest;
+    return cl_ok();
+}
+
+static void sort_digests(struct digests *digests)
+{
+    if (digests->count > 0) {
+        qsort(digests->list, digests->count, sizeof digests->list[0], compare_digests);
+    }
+}
+
+static bool has_digest(const struct digests *digests, const struct cl_digest *digest)
+{
+    return digests->count > 0 &&
+           bsearch(digest, digests->list, digests->count, sizeof digests->list[0], compare_digests) != NULL;
+}
+
+static struct cl_digest certificate_digest(const X509 *certificate)
+{
+    struct cl_digest digest;
+    unsigned len = sizeof digest.bytes;
+    int done = X509_digest(certificate, EVP_sha256(), digest.bytes, &len);
+    assert(done == 1);
+    assert(len == sizeof digest.bytes);
+    return digest;
+}
+
+static struct cl_status serial_digest(struct cl_digest *out, const struct cl_digest *root, const ASN1_INTEGER *serial)
+{
+    uint8_t der[SERIAL_BYTES_MAX];
+    int len = i2d_ASN1_INTEGER(serial, NULL);
+    if (len <= 0 || len > SERIAL_BYTES_MAX) {
+        return cl_fail(CL_CERTIFICATE_IDENTITY);
+    }
+    uint8_t *end = der;
+    (void)i2d_ASN1_INTEGER(serial, &end);
+    struct cl_sha256 hash;
+    cl_sha256_init(&hash);
+    cl_sha256_add(&hash, cl_bytes(root->bytes, sizeof root->bytes));
+    cl_sha256_add(&hash, cl_bytes(der, (size_t)len));
+    cl_sha256_finish(&hash, out);
+    return cl_ok();
+}
+
+/* -- Files ---------------------------------------------------------------------------------------------------- */
+
+struct text {
+    char *data;
+    size_t len;
+};
+
+static void wipe_text(struct text *text)
+{
+    if (text->data != NULL) {
+        OPENSSL_cleanse(text->data, text->len);
+        free(text->data);
+    }
+    *text = (struct text){.data = NULL};
+}
+
+static bool read_all(int fd, char *data, size_t len)
+{
+    size_t at = 0;
+    while (at < len) {
+        ssize_t got = read(fd, data + at, len - at);
+        if (got <= 0) {
+            return false;
+        }
+        at += (size_t)got;
+    }
+    return true;
+}
+
+static struct cl_status read_text(struct text *out, struct loading *loading, enum gate_file file)
+{
+    int fd = open(gate_file_path(loading->files, file), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return wrong(loading, file, "the file cannot be opened");
+    }
+    struct stat about;
+    if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size > FILE_BYTES_MAX) {
+        (void)close(fd);
+        return wrong(loading, file, "not a file of at most 16 MiB");
+    }
+    struct text text = {.len = (size_t)about.st_size};
+    text.data = calloc(1, text.len + 1);
+    bool whole = text.data != NULL && read_all(fd, text.data, text.len);
+    (void)close(fd);
+    if (!whole) {
+        wipe_text(&text);
+        return wrong(loading, file, "the file cannot be read");
+    }
+    *out = text;
+    return cl_ok();
+}
+
+static struct cl_status read_bio(BIO **out, struct text *text, struct loading *loading, enum gate_file file)
+{
+    struct cl_status status = read_text(text, loading, file);
+    if (cl_failed(status)) {
+        return status;
+    }
+    BIO *bio = BIO_new_mem_buf(text->data, (int)text->len);
+    if (bio == NULL) {
+        wipe_text(text);
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    *out = bio;
+    return cl_ok();
+}
+
+/* PEM readers return NULL at the end and on rubbish alike: true at the end. */
+static bool at_end(void)
+{
+    unsigned long error = ERR_peek_last_error();
+    bool end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+    ERR_clear_error();
+    return end;
+}
+
+/* The key files are never encrypted: nobody is there to type. */
+static int no_password(char *buffer, int size, int writing, void *user)
+{
+    (void)buffer;
+    (void)size;
+    (void)writing;
+    (void)user;
+    return -1;
+}
+
+/* -- Roots ---------------------------------------------------------------------------------------------------- */
+
+static bool is_current(struct loading *loading, const ASN1_TIME *from, const ASN1_TIME *until)
+{
+    time_t now = loading->now;
+    return from != NULL && until != NULL && X509_cmp_time(from, &now) < 0 && X509_cmp_time(until, &now) > 0;
+}
+
+static struct cl_status take_root(struct loading *loading, X509 *root)
+{
+    struct trust *trust = loading->trust;
+    if (X509_check_ca(root) != 1) {
+        return wrong(loading, GATE_FILE_CA, "a certificate is not that of a CA");
+    }
+    if (X509_self_signed(root, 1) != 1) {
+        return wrong(loading, GATE_FILE_CA, "a certificate is not a self-signed root");
+    }
+    if (!is_current(loading, X509_get0_notBefore(root), X509_get0_notAfter(root))) {
+        return wrong(loading, GATE_FILE_CA, "a root is not valid now");
+    }
+    if (trust->root_count == ROOTS_MAX) {
+        return wrong(loading, GATE_FILE_CA, "more than 16 roots");
+    }
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(trust->context), root) != 1 ||
+        SSL_CTX_add_client_CA(trust->context, root) != 1 || X509_up_ref(root) != 1) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    trust->root_certificates[trust->root_count] = root;
+    trust->roots[trust->root_count++] = certificate_digest(root);
+    return cl_ok();
+}
+
+static struct cl_status load_roots(struct loading *loading)
+{
+    struct text text;
+    BIO *bio = NULL;
+    struct cl_status status = read_bio(&bio, &text, loading, GATE_FILE_CA);
+    if (cl_failed(status)) {
+        return status;
+    }
+    X509 *root = NULL;
+    while (cl_is_ok(status) && (root = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
+        status = take_root(loading, root);
+        X509_free(root);
+    }
+    bool end = cl_failed(status) || at_end();
+    BIO_free(bio);
+    wipe_text(&text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return end && loading->trust->root_count > 0 ? cl_ok() : wrong(loading, GATE_FILE_CA, "not certificates in PEM");
+}
+
+/* -- Revocation lists ----------------------------------------------------------------------------------------- */
+
+static struct cl_status take_serials(struct trust *trust, const struct cl_digest *root, X509_CRL *list)
+{
+    STACK_OF(X509_REVOKED) *revoked = X509_CRL_get_REVOKED(list);
+    for (int i = 0; i < sk_X509_REVOKED_num(revoked); i++) { /* none: -1 */
+        struct cl_digest digest;
+        const ASN1_INTEGER *serial = X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i));
+        struct cl_status status = serial_digest(&digest, root, serial);
+        status = cl_failed(status) ? status : add_digest(&trust->serials, &digest);
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    return cl_ok();
+}
+
+static bool is_list_of(X509_CRL *list, X509 *root)
+{
+    return X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(root)) == 0 &&
+           X509_CRL_verify(list, X509_get0_pubkey(root)) == 1;
+}
+
+static struct cl_status take_list(struct loading *loading, X509_CRL *list)
+{
+    struct trust *trust = loading->trust;
+    if (!is_current(loading, X509_CRL_get0_lastUpdate(list), X509_CRL_get0_nextUpdate(list))) {
+        return wrong(loading, GATE_FILE_CRL, "a revocation list has expired or is not valid yet");
+    }
+    bool ours = false;
+    for (size_t i = 0; i < trust->root_count; i++) {
+        if (!is_list_of(list, trust->root_certificates[i])) {
+            continue;
+        }
+        ours = trust->root_listed[i] = true;
+        struct cl_status status = take_serials(trust, &trust->roots[i], list);
+        if (cl_failed(status)) {
+            return status.reason == CL_MEMORY_LIMIT ? status
+                                                    : wrong(loading, GATE_FILE_CRL, "a serial number is too long");
+        }
+    }
+    ERR_clear_error();
+    if (!ours) {
+        return wrong(loading, GATE_FILE_CRL, "a revocation list is not of a root of ours");
+    }
+    return X509_STORE_add_crl(SSL_CTX_get_cert_store(trust->context), list) == 1 ? cl_ok() : cl_fail(CL_MEMORY_LIMIT);
+}
+
+static struct cl_status load_lists(struct loading *loading)
+{
+    struct text text;
+    BIO *bio = NULL;
+    struct cl_status status = read_bio(&bio, &text, loading, GATE_FILE_CRL);
+    if (cl_failed(status)) {
+        return status;
+    }
+    X509_CRL *list = NULL;
+    while (cl_is_ok(status) && (list = PEM_read_bio_X509_CRL(bio, NULL, no_password, NULL)) != NULL) {
+        status = take_list(loading, list);
+        X509_CRL_free(list);
+    }
+    bool end = cl_failed(status) || at_end();
+    BIO_free(bio);
+    wipe_text(&text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (!end) {
+        return wrong(loading, GATE_FILE_CRL, "not revocation lists in PEM");
+    }
+    for (size_t i = 0; i < loading->trust->root_count; i++) {
+        if (!loading->trust->root_listed[i]) {
+            return wrong(loading, GATE_FILE_CRL, "the revocation list of a root is missing");
+        }
+    }
+    sort_digests(&loading->trust->serials);
+    return cl_ok();
+}
+
+/* -- Deny list ------------------------------------------------------------------------------------------------ */
+
+static struct cl_status take_denied(struct loading *loading, const char *line, size_t len)
+{
+    while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t' || line[len - 1] == '\r')) {
+        len--;
+    }
+    if (len == 0 || line[0] == '#') {
+        return cl_ok();
+    }
+    char hex[CL_DIGEST_HEX_BYTES] = "";
+    struct cl_digest digest;
+    if (len != sizeof hex - 1) {
+        return wrong(loading, GATE_FILE_DENY, "a line is not 64 hex digits");
+    }
+    memcpy(hex, line, len);
+    if (cl_failed(cl_hex_decode(digest.bytes, sizeof digest.bytes, hex))) {
+        return wrong(loading, GATE_FILE_DENY, "a line is not 64 hex digits");
+    }
+    return add_digest(&loading->trust->denied, &digest);
+}
+
+static struct cl_status load_denied(struct loading *loading)
+{
+    struct text text;
+    if (loading->files->deny_path == NULL) {
+        return cl_ok();
+    }
+    struct cl_status status = read_text(&text, loading, GATE_FILE_DENY);
+    if (cl_failed(status)) {
+        return status;
+    }
+    const char *at = text.data;
+    const char *end = text.data + text.len;
+    while (cl_is_ok(status) && at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        stop = stop == NULL ? end : stop;
+        status = take_denied(loading, at, (size_t)(stop - at));
+        at = stop + 1;
+    }
+    wipe_text(&text);
+    sort_digests(&loading->trust->denied);
+    return status;
+}
+
+/* -- The server's own certificate ----------------------------------------------------------------------------- */
+
+static struct cl_status take_chain(struct loading *loading, BIO *bio)
+{
+    SSL_CTX *context = loading->trust->context;
+    X509 *leaf = PEM_read_bio_X509(bio, NULL, no_password, NULL);
+    if (leaf == NULL) {
+        ERR_clear_error();
+        return wrong(loading, GATE_FILE_CERTIFICATE, "not a certificate in PEM");
+    }
+    bool current = is_current(loading, X509_get0_notBefore(leaf), X509_get0_notAfter(leaf));
+    bool used = SSL_CTX_use_certificate(context, leaf) == 1;
+    X509_free(leaf);
+    if (!current || !used) {
+        return wrong(loading, GATE_FILE_CERTIFICATE,
+                     current ? "the certificate is too weak" : "the certificate is not valid now");
+    }
+    X509 *more = NULL;
+    for (int i = 0; (more = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL; i++) {
+        bool added = i < CHAIN_MAX && SSL_CTX_add1_chain_cert(context, more) == 1;
+        X509_free(more);
+        if (!added) {
+            return wrong(loading, GATE_FILE_CERTIFICATE, "more than 4 certificates behind the first, or a weak one");
+        }
+    }
+    return at_end() ? cl_ok() : wrong(loading, GATE_FILE_CERTIFICATE, "not certificates in PEM");
+}
+
+static struct cl_status load_certificate(struct loading *loading)
+{
+    struct text text;
+    BIO *bio = NULL;
+    struct cl_status status = read_bio(&bio, &text, loading, GATE_FILE_CERTIFICATE);
+    if (cl_failed(status)) {
+        return status;
+    }
+    status = take_chain(loading, bio);
+    BIO_free(bio);
+    wipe_text(&text);
+    return status;
+}
+
+static struct cl_status load_key(struct loading *loading)
+{
+    SSL_CTX *context = loading->trust->context;
+    struct text text;
+    BIO *bio = NULL;
+    struct cl_status status = read_bio(&bio, &text, loading, GATE_FILE_KEY);
+    if (cl_failed(status)) {
+        return status;
+    }
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+    BIO_free(bio);
+    wipe_text(&text);
+    bool used = key != NULL && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+    bool read = key != NULL;
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    if (!used) {
+        return wrong(loading, GATE_FILE_KEY, read ? "the key is not the certificate's" : "not a plain key in PEM");
+    }
+    return cl_ok();
+}
+
+/* -- Context -------------------------------------------------------------------------------------------------- */
+
+/* The environment must not configure a server's TLS. */
+static void init_openssl(void)
+{
+    int done = OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+    assert(done == 1);
+}
+
+static struct cl_status create_context(struct trust *trust)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, init_openssl);
+    SSL_CTX *context = trust->context = SSL_CTX_new(TLS_server_method());
+    if (context == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    SSL_CTX_set_security_level(context, SECURITY_LEVEL);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS); /* 34 KB less for a connection that is silent */
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_max_cert_list(context, PEER_CHAIN_BYTES_MAX);
+    SSL_CTX_set_verify_depth(context, 0); /* roots issue the parties' certificates directly */
+    bool set = SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
+               SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
+               SSL_CTX_set_ciphersuites(
+                   context, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
+               SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1 &&
+               SSL_CTX_set_num_tickets(context, 0) == 1 && SSL_CTX_set_max_early_data(context, 0) == 1;
+    assert(set); /* constants that OpenSSL 3 knows */
+    /* No PARTIAL_CHAIN, and a missing list fails: both are what gRPC's own TLS does otherwise. */
+    (void)X509_STORE_set_flags(SSL_CTX_get_cert_store(context), X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    return cl_ok();
+}
+
+static struct cl_status load_files(struct loading *loading)
+{
+    struct cl_status status = create_context(loading->trust);
+    status = cl_failed(status) ? status : load_certificate(loading);
+    status = cl_failed(status) ? status : load_key(loading);
+    status = cl_failed(status) ? status : load_roots(loading);
+    status = cl_failed(status) ? status : load_lists(loading);
+    status = cl_failed(status) ? status : load_denied(loading);
+    return status;
+}
+
+struct cl_status trust_load(struct trust **out, const struct gate_files *files, int64_t unix_ms,
+                            struct gate_fault *fault_out)
+{
+    struct trust *trust = calloc(1, sizeof *trust);
+    if (trust == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    atomic_init(&trust->references, 1);
+    struct loading loading = {.trust = trust, .files = files, .now = (time_t)(unix_ms / 1000), .fault = fault_out};
+    struct cl_status status = load_files(&loading);
+    if (cl_failed(status)) {
+        trust_unref(trust);
+        return status;
+    }
+    *out = trust;
+    return cl_ok();
+}
+
+struct trust *trust_ref(struct trust *trust)
+{
+    (void)atomic_fetch_add(&trust->references, 1);
+    return trust;
+}
+
+void trust_unref(struct trust *trust)
+{
+    if (trust == NULL || atomic_fetch_sub(&trust->references, 1) != 1) {
+        return;
+    }
+    SSL_CTX_free(trust->context);
+    for (size_t i = 0; i < trust->root_count; i++) {
+        X509_free(trust->root_certificates[i]);
+    }
+    free(trust->serials.list);
+    free(trust->denied.list);
+    free(trust);
+}
+
+struct ssl_ctx_st *trust_context(struct trust *trust)
+{
+    return trust->context;
+}
+
+bool trust_withdrawn(const struct trust *trust, const struct identity *identity)
+{
+    bool ours = false;
+    for (size_t i = 0; i < trust->root_count; i++) {
+        ours = ours || cl_digest_equal(&trust->roots[i], &identity->root);
+    }
+    return !ours || has_digest(&trust->serials, &identity->serial) ||
+           has_digest(&trust->denied, &identity->certificate);
+}
+
+/* -- Identity ------------------------------------------------------------------------------------------------- */
+
+static bool is_id(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        bool word = (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= '0' && text[i] <= '9');
+        if (!word && (text[i] != '-' || i == 0)) {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+/* `party` is "<kind>:<id>", of a kind that may call. */
+static bool is_caller(const char *party, size_t len)
+{
+    static const char *const kinds[] = {"fund:", "bank:", "channel:", "officer:"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t kind_len = strlen(kinds[i]);
+        if (len > kind_len && memcmp(party, kinds[i], kind_len) == 0) {
+            return is_id(party + kind_len, len - kind_len);
+        }
+    }
+    return false;
+}
+
+static bool read_party(struct identity *out, const ASN1_IA5STRING *uri)
+{
+    static const size_t prefix_len = sizeof PARTY_URN - 1;
+    const char *text = (const char *)ASN1_STRING_get0_data(uri);
+    size_t len = (size_t)ASN1_STRING_length(uri);
+    if (len <= prefix_len || len - prefix_len > CL_PARTY_BYTES_MAX || memcmp(text, PARTY_URN, prefix_len) != 0 ||
+        !is_caller(text + prefix_len, len - prefix_len)) {
+        return false;
+    }
+    memcpy(out->party, text + prefix_len, len - prefix_len);
+    out->party[len - prefix_len] = '\0';
+    return true;
+}
+
+/* The one URI among the alternative names, or NULL. Names of other kinds do not matter. */
+static const ASN1_IA5STRING *only_uri(const GENERAL_NAMES *names)
+{
+    const ASN1_IA5STRING *uri = NULL;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_URI) {
+            continue;
+        }
+        if (uri != NULL) {
+            return NULL;
+        }
+        uri = name->d.uniformResourceIdentifier;
+    }
+    return uri;
+}
+
+static bool read_name(struct identity *out, X509 *leaf)
+{
+    int critical = 0;
+    GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, &critical, NULL);
+    if (names == NULL) { /* none, or the extension stands twice */
+        return false;
+    }
+    const ASN1_IA5STRING *uri = only_uri(names);
+    bool named = uri != NULL && read_party(out, uri);
+    GENERAL_NAMES_free(names);
+    return named;
+}
+
+struct cl_status trust_identity(struct identity *out, struct x509_st *leaf, struct x509_st *root)
+{
+    struct identity identity = {.certificate = certificate_digest(leaf), .root = certificate_digest(root)};
+    struct tm until;
+    if (X509_check_ca(leaf) != 0 || !read_name(&identity, leaf) ||
+        ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &until) != 1) {
+        return cl_fail(CL_CERTIFICATE_IDENTITY);
+    }
+    struct cl_status status = serial_digest(&identity.serial, &identity.root, X509_get0_serialNumber(leaf));
+    if (cl_failed(status)) {
+        return status;
+    }
+    identity.not_after_ms = (int64_t)timegm(&until) * 1000;
+    *out = identity;
+    return cl_ok();
+}

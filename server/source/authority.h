@@ -1,0 +1,71 @@
+/* authority.h - one authority as the source sees it: who waits for it, its slots, its breaker.
+ *
+ * Owner: the source. Source thread only, but for the counts, which any thread may read. The breaker is pure: time is
+ * handed in. */
+#ifndef COLOAN_SERVER_SOURCE_AUTHORITY_H
+#define COLOAN_SERVER_SOURCE_AUTHORITY_H
+
+#include <stdatomic.h>
+
+#include "server/source/exchange.h"
+
+/* Leaves an authority that keeps failing alone for a while, then lets one request try. */
+struct breaker {
+    unsigned failures_max; /* in a row, before it opens */
+    int64_t open_ms;
+    unsigned failures;
+    bool open;             /* until a request succeeds */
+    bool probing;          /* the one request that may go out while open is on the way */
+    int64_t held_until_ms; /* nothing goes out before: just opened, or told to slow down */
+};
+
+/* Whether a request may go out; when it does, the caller says so with breaker_sent. */
+bool breaker_lets(const struct breaker *breaker, int64_t now_ms);
+void breaker_sent(struct breaker *breaker);
+void breaker_succeeded(struct breaker *breaker);
+/* True when this failure opened it. */
+bool breaker_failed(struct breaker *breaker, int64_t now_ms);
+/* The authority asked for a pause; that is no failure. */
+void breaker_throttled(struct breaker *breaker, int64_t now_ms, int64_t pause_ms);
+
+/* Room for one question that is being asked. It is kept through the pauses between attempts, so that an authority in
+ * trouble is asked by fewer, not by more. */
+struct slot {
+    struct authority *authority;
+    struct slot *next_free;
+    struct source_question *question; /* NULL: free */
+    bool sent;                        /* on the way; else pausing until due_ms */
+    int64_t due_ms;
+    struct exchange exchange;
+};
+
+struct authority {
+    char name[SOURCE_AUTHORITY_BYTES_MAX + 1];
+    char base_url[256];
+    struct curl_slist *headers; /* holds the token */
+    uint32_t items;
+    int64_t timeout_ms;
+    unsigned attempts;
+    struct breaker breaker;
+    struct slot *slots;
+    size_t slot_count;
+    struct slot *free_slots;
+    size_t pausing_count;
+    struct source_question *waiting_head, *waiting_tail; /* in the order they were asked */
+
+    atomic_uint_fast64_t requests, retries, passed, failed, manual, failures_of_the_way, breaker_opened;
+    atomic_bool breaker_open;
+};
+
+/* CONFIG_INVALID, MEMORY_LIMIT; close it either way. */
+CL_MUST_CHECK struct cl_status authority_init(struct authority *authority,
+                                              const struct source_authority_options *options);
+void authority_close(struct authority *authority);
+
+void authority_wait(struct authority *authority, struct source_question *question);
+struct source_question *authority_next_waiting(struct authority *authority); /* taken out; NULL: nobody */
+
+/* Copies the counts. */
+void authority_stats(struct source_stats *out, const struct authority *authority);
+
+#endif

@@ -1,0 +1,258 @@
+#include "server/store/applications.h"
+
+#include <assert.h>
+
+#include "libcoloan/limits.h"
+
+#define COLUMNS                                                                                                        \
+    "id, external_ref, sender, bank, bank_epoch, state, fund, bank_track, registry, outcome, next_actor, deadline_ms," \
+    " offer_version, reasons, items_total, items_by_machine, items_by_person, items_open, changed_ms, submission,"     \
+    " submitted_ms"
+
+/* The values of $1 .. $19, in the order of COLUMNS. */
+static void bind_row(struct sql_statement *statement, const struct application_row *row)
+{
+    sql_bind_text(statement, 1, row->id);
+    sql_bind_text(statement, 4, row->bank);
+    sql_bind_i64(statement, 5, row->bank_epoch);
+    sql_bind_i64(statement, 6, row->state);
+    sql_bind_i64(statement, 7, row->fund);
+    sql_bind_i64(statement, 8, row->bank_track);
+    sql_bind_i64(statement, 9, row->registry);
+    sql_bind_i64(statement, 10, row->outcome);
+    sql_bind_i64(statement, 11, row->next_actor);
+    sql_bind_i64(statement, 12, row->deadline_ms);
+    sql_bind_i64(statement, 13, row->offer_version);
+    sql_bind_bytes(statement, 14, row->reasons);
+    sql_bind_i64(statement, 15, row->items_total);
+    sql_bind_i64(statement, 16, row->items_by_machine);
+    sql_bind_i64(statement, 17, row->items_by_person);
+    sql_bind_i64(statement, 18, row->items_open);
+    sql_bind_i64(statement, 19, row->changed_ms);
+}
+
+static struct cl_status read_row(struct application_row *out, struct sql_statement *statement, struct cl_arena *arena)
+{
+    struct application_row row = {
+        .id = sql_copy_text(arena, statement, 0),
+        .external_ref = sql_copy_text(arena, statement, 1),
+        .sender = sql_copy_text(arena, statement, 2),
+        .bank = sql_copy_text(arena, statement, 3),
+        .bank_epoch = (uint32_t)sql_column_i64(statement, 4),
+        .state = (int)sql_column_i64(statement, 5),
+        .fund = (int)sql_column_i64(statement, 6),
+        .bank_track = (int)sql_column_i64(statement, 7),
+        .registry = (int)sql_column_i64(statement, 8),
+        .outcome = (int)sql_column_i64(statement, 9),
+        .next_actor = (int)sql_column_i64(statement, 10),
+        .deadline_ms = sql_column_i64(statement, 11),
+        .offer_version = (uint32_t)sql_column_i64(statement, 12),
+        .reasons = sql_copy_bytes(arena, statement, 13),
+        .items_total = (uint32_t)sql_column_i64(statement, 14),
+        .items_by_machine = (uint32_t)sql_column_i64(statement, 15),
+        .items_by_person = (uint32_t)sql_column_i64(statement, 16),
+        .items_open = (uint32_t)sql_column_i64(statement, 17),
+        .changed_ms = sql_column_i64(statement, 18),
+        .submitted_ms = sql_column_i64(statement, 20),
+    };
+    if (cl_arena_overflowed(arena)) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    if (!sql_column_digest(&row.submission, statement, 19)) {
+        return cl_fail(CL_INTERNAL);
+    }
+    *out = row;
+    return cl_ok();
+}
+
+struct cl_status applications_insert(struct store_tx *tx, const struct application_row *row)
+{
+    static const char text[] = "INSERT INTO applications (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+                               " $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    bind_row(statement, row);
+    sql_bind_text(statement, 2, row->external_ref);
+    sql_bind_text(statement, 3, row->sender);
+    sql_bind_digest(statement, 20, &row->submission);
+    sql_bind_i64(statement, 21, row->submitted_ms);
+    return sql_run(statement);
+}
+
+struct cl_status applications_update(struct store_tx *tx, const struct application_row *row)
+{
+    static const char text[] = "UPDATE applications SET bank = $4, bank_epoch = $5, state = $6, fund = $7,"
+                               " bank_track = $8, registry = $9, outcome = $10, next_actor = $11, deadline_ms = $12,"
+                               " offer_version = $13, reasons = $14, items_total = $15, items_by_machine = $16,"
+                               " items_by_person = $17, items_open = $18, changed_ms = $19 WHERE id = $1";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    bind_row(statement, row);
+    status = sql_run(statement);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_APPLICATION_UNKNOWN);
+}
+
+struct cl_status applications_get(struct application_row *out, struct sql *sql, struct cl_arena *arena, const char *id)
+{
+    static const char text[] = "SELECT " COLUMNS " FROM applications WHERE id = $1";
+    struct sql_statement *statement = NULL;
+    bool row = false;
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, id);
+    status = sql_step(&row, statement);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (!row) {
+        return cl_fail(CL_APPLICATION_UNKNOWN);
+    }
+    status = read_row(out, statement, arena);
+    sql_finish(statement);
+    return status;
+}
+
+/* -- Lists --------------------------------------------------------------------------------------------------- */
+
+#define BEFORE " (submitted_ms, id) < ($1, $2)"
+#define NEWEST " ORDER BY submitted_ms DESC, id DESC LIMIT $3"
+#define SELECT "SELECT " COLUMNS " FROM applications WHERE"
+
+static const char LIST_ALL[] = SELECT BEFORE NEWEST;
+static const char LIST_STATE[] = SELECT " state = $4 AND" BEFORE NEWEST;
+
+/* Two walks along an index each, merged; the second one leaves out what the first one finds. */
+static const char LIST_PARTY[] =
+    "SELECT * FROM (" SELECT " bank = $5 AND" BEFORE NEWEST ") UNION ALL"
+    " SELECT * FROM (" SELECT " sender = $5 AND sender <> bank AND" BEFORE NEWEST ")" NEWEST;
+static const char LIST_PARTY_STATE[] =
+    "SELECT * FROM (" SELECT " bank = $5 AND state = $4 AND" BEFORE NEWEST ") UNION ALL"
+    " SELECT * FROM (" SELECT " sender = $5 AND sender <> bank AND state = $4 AND" BEFORE NEWEST ")" NEWEST;
+
+static struct cl_status prepare_list(struct sql_statement **out, struct sql *sql,
+                                     const struct application_filter *filter)
+{
+    const char *const texts[2][2] = {{LIST_ALL, LIST_STATE}, {LIST_PARTY, LIST_PARTY_STATE}};
+    struct sql_statement *statement = NULL;
+    bool first = filter->after_id == NULL;
+    struct cl_status status = sql_prepare(&statement, sql, texts[filter->party != NULL][filter->state != 0]);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_i64(statement, 1, first ? INT64_MAX : filter->after_submitted_ms);
+    sql_bind_text(statement, 2, first ? "" : filter->after_id);
+    sql_bind_i64(statement, 3, (int64_t)filter->limit);
+    if (filter->state != 0) {
+        sql_bind_i64(statement, 4, filter->state);
+    }
+    if (filter->party != NULL) {
+        sql_bind_text(statement, 5, filter->party);
+    }
+    *out = statement;
+    return cl_ok();
+}
+
+struct cl_status applications_list(struct application_rows *out, struct sql *sql, struct cl_arena *arena,
+                                   const struct application_filter *filter)
+{
+    assert(filter->limit >= 1 && filter->limit <= CL_LIST_PAGE_MAX + 1);
+    struct sql_statement *statement = NULL;
+    struct application_rows rows = {.rows = cl_arena_array(arena, filter->limit, sizeof rows.rows[0])};
+    if (rows.rows == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    bool row = false;
+    struct cl_status status = prepare_list(&statement, sql, filter);
+    if (cl_failed(status)) {
+        return status;
+    }
+    status = sql_step(&row, statement);
+    while (cl_is_ok(status) && row) {
+        status = read_row(&rows.rows[rows.count++], statement, arena);
+        if (cl_is_ok(status)) {
+            status = sql_step(&row, statement);
+        }
+    }
+    sql_finish(statement);
+    if (cl_is_ok(status)) {
+        *out = rows;
+    }
+    return status;
+}
+
+struct cl_status applications_unsettled(struct application_ids *out, struct sql *sql, struct cl_arena *arena, int owner,
+                                        const char *after_id, size_t limit)
+{
+    static const char text[] = "SELECT DISTINCT application_id FROM items"
+                               " WHERE outcome = 0 AND owner = $1 AND application_id > $2"
+                               " ORDER BY application_id LIMIT $3";
+    struct sql_statement *statement = NULL;
+    struct application_ids ids = {.ids = cl_arena_array(arena, limit, sizeof ids.ids[0])};
+    if (ids.ids == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    bool row = false;
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_i64(statement, 1, owner);
+    sql_bind_text(statement, 2, after_id == NULL ? "" : after_id);
+    sql_bind_i64(statement, 3, (int64_t)limit);
+    status = sql_step(&row, statement);
+    while (cl_is_ok(status) && row) {
+        ids.ids[ids.count++] = sql_copy_text(arena, statement, 0);
+        status = cl_arena_overflowed(arena) ? cl_fail(CL_MEMORY_LIMIT) : sql_step(&row, statement);
+    }
+    sql_finish(statement);
+    if (cl_is_ok(status)) {
+        *out = ids;
+    }
+    return status;
+}
+
+/* -- Persons ------------------------------------------------------------------------------------------------- */
+
+struct cl_status applications_claim_person(struct store_tx *tx, const uint8_t person[PERSON_INDEX_BYTES],
+                                           const char *application_id)
+{
+    /* Changes a row unless another application has it. */
+    static const char text[] = "INSERT INTO open_persons (person, application_id) VALUES ($1, $2)"
+                               " ON CONFLICT (person) DO UPDATE SET application_id = $2"
+                               " WHERE open_persons.application_id = $2";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_bytes(statement, 1, cl_bytes(person, PERSON_INDEX_BYTES));
+    sql_bind_text(statement, 2, application_id);
+    status = sql_run(statement);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_OPEN_CASE_EXISTS);
+}
+
+struct cl_status applications_release_persons(struct store_tx *tx, const char *application_id)
+{
+    static const char text[] = "DELETE FROM open_persons WHERE application_id = $1";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, application_id);
+    return sql_run(statement);
+}

@@ -1,0 +1,124 @@
+#include "server/store/items.h"
+
+#include "libcoloan/limits.h"
+
+struct cl_status items_insert(struct store_tx *tx, const struct item_row *row)
+{
+    static const char text[] = "INSERT INTO items (application_id, item, person, owner, outcome, failure, settled_ms,"
+                               " valid_until_ms, result) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, row->application_id);
+    sql_bind_i64(statement, 2, row->item);
+    sql_bind_i64(statement, 3, row->person);
+    sql_bind_i64(statement, 4, row->owner);
+    sql_bind_i64(statement, 5, row->outcome);
+    sql_bind_i64(statement, 6, row->failure);
+    sql_bind_i64(statement, 7, row->settled_ms);
+    sql_bind_i64(statement, 8, row->valid_until_ms);
+    sql_bind_bytes(statement, 9, row->result);
+    return sql_run(statement);
+}
+
+struct cl_status items_settle(struct store_tx *tx, const struct item_row *row)
+{
+    static const char text[] = "UPDATE items SET outcome = $4, failure = $5, settled_ms = $6, valid_until_ms = $7,"
+                               " result = $8"
+                               " WHERE application_id = $1 AND item = $2 AND person = $3 AND outcome = 0 AND $4 <> 0";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, row->application_id);
+    sql_bind_i64(statement, 2, row->item);
+    sql_bind_i64(statement, 3, row->person);
+    sql_bind_i64(statement, 4, row->outcome);
+    sql_bind_i64(statement, 5, row->failure);
+    sql_bind_i64(statement, 6, row->settled_ms);
+    sql_bind_i64(statement, 7, row->valid_until_ms);
+    sql_bind_bytes(statement, 8, row->result);
+    status = sql_run(statement);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+}
+
+static void read_row(struct item_row *out, struct sql_statement *statement, struct cl_arena *arena,
+                     const char *application_id)
+{
+    *out = (struct item_row){
+        .application_id = application_id,
+        .item = (int)sql_column_i64(statement, 0),
+        .person = (uint32_t)sql_column_i64(statement, 1),
+        .owner = (int)sql_column_i64(statement, 2),
+        .outcome = (int)sql_column_i64(statement, 3),
+        .failure = (int)sql_column_i64(statement, 4),
+        .settled_ms = sql_column_i64(statement, 5),
+        .valid_until_ms = sql_column_i64(statement, 6),
+        .result = sql_copy_bytes(arena, statement, 7),
+    };
+}
+
+struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_arena *arena, const char *application_id)
+{
+    static const char text[] = "SELECT item, person, owner, outcome, failure, settled_ms, valid_until_ms, result"
+                               " FROM items WHERE application_id = $1 ORDER BY item, person";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct item_rows rows = {.rows = cl_arena_array(arena, CL_ITEM_RESULTS_MAX, sizeof rows.rows[0])};
+    const char *id = cl_arena_text(arena, application_id);
+    bool row = true;
+    sql_bind_text(statement, 1, application_id);
+    while (cl_is_ok(status) && row) {
+        status = cl_arena_overflowed(arena) ? cl_fail(CL_MEMORY_LIMIT) : sql_step(&row, statement);
+        if (cl_failed(status) || !row) {
+            break;
+        }
+        if (rows.count == CL_ITEM_RESULTS_MAX) {
+            status = cl_fail(CL_INTERNAL);
+            break;
+        }
+        read_row(&rows.rows[rows.count++], statement, arena, id);
+    }
+    sql_finish(statement);
+    if (cl_is_ok(status)) {
+        *out = rows;
+    }
+    return status;
+}
+
+struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id)
+{
+    static const char text[] = "SELECT outcome, owner, count(*) FROM items WHERE application_id = $1"
+                               " GROUP BY outcome, owner";
+    struct sql_statement *statement = NULL;
+    struct item_counts counts = {.total = 0};
+    bool row = false;
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, application_id);
+    status = sql_step(&row, statement);
+    while (cl_is_ok(status) && row) {
+        int64_t outcome = sql_column_i64(statement, 0);
+        uint32_t count = (uint32_t)sql_column_i64(statement, 2);
+        counts.by_outcome[outcome & (ITEM_OUTCOMES - 1)] += count;
+        counts.open_by_owner[sql_column_i64(statement, 1) & (ITEM_OWNERS - 1)] += outcome == 0 ? count : 0;
+        counts.total += count;
+        status = sql_step(&row, statement);
+    }
+    sql_finish(statement);
+    if (cl_is_ok(status)) {
+        *out = counts;
+    }
+    return status;
+}

@@ -1,0 +1,54 @@
+/* items.h - the verification items of an application and their results.
+ *
+ * An item is open until it is settled, once. Its result is a packed message that the store does not look into.
+ * Read functions: any connection; what they return lives in `arena` (MEMORY_LIMIT past its cap). Write functions: the
+ * writer thread. All can fail with the errors of sql.h. */
+#ifndef COLOAN_STORE_ITEMS_H
+#define COLOAN_STORE_ITEMS_H
+
+#include "libcoloan/arena.h"
+#include "libcoloan/bytes.h"
+#include "server/store/store.h"
+
+/* Who settles an item is the caller's number, 1 .. ITEM_OWNERS - 1. */
+#define ITEM_OWNERS 4
+
+/* coloan.v1.ItemOutcome; 0 is open. */
+#define ITEM_OUTCOMES 4
+
+struct item_row {
+    const char *application_id;
+    int item;        /* coloan.v1.Item */
+    uint32_t person; /* index in the application's persons; 0 for items of the whole case */
+    int owner;
+    int outcome; /* 0: open; what follows is then 0 and empty */
+    int failure;
+    int64_t settled_ms, valid_until_ms;
+    struct cl_bytes result;
+};
+
+/* Open, or settled at once. STATE_CONFLICT when the application has this item of this person already. */
+CL_MUST_CHECK struct cl_status items_insert(struct store_tx *tx, const struct item_row *row);
+
+/* Writes outcome (not 0), failure, settled_ms, valid_until_ms and result. STATE_CONFLICT when there is no such open
+ * item. */
+CL_MUST_CHECK struct cl_status items_settle(struct store_tx *tx, const struct item_row *row);
+
+struct item_rows {
+    struct item_row *rows;
+    size_t count;
+};
+
+/* By item, then person. INTERNAL past CL_ITEM_RESULTS_MAX: the catalogue allows no application that many. */
+CL_MUST_CHECK struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_arena *arena,
+                                          const char *application_id);
+
+struct item_counts {
+    uint32_t total;
+    uint32_t by_outcome[ITEM_OUTCOMES]; /* [0]: open */
+    uint32_t open_by_owner[ITEM_OWNERS];
+};
+
+CL_MUST_CHECK struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id);
+
+#endif

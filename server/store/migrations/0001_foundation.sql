@@ -1,0 +1,218 @@
+-- The first schema. Times are Unix ms, digests SHA-256; numbers of states are those of the wire contract.
+-- What is evidence never changes: triggers refuse what the code does not do.
+
+CREATE TABLE messages (
+    digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+    way INTEGER NOT NULL CHECK (way IN (1, 2)),
+    sender TEXT NOT NULL,
+    recipient TEXT NOT NULL,
+    message_id BLOB NOT NULL CHECK (length(message_id) = 16),
+    direction INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    application_id TEXT,
+    at_ms INTEGER NOT NULL,
+    envelope BLOB NOT NULL,
+    reply BLOB REFERENCES messages (digest),
+    UNIQUE (sender, message_id)
+) STRICT;
+
+CREATE TRIGGER messages_stay BEFORE DELETE ON messages
+BEGIN
+    SELECT RAISE(ABORT, 'messages stay');
+END;
+
+CREATE TRIGGER messages_keep BEFORE UPDATE OF digest, way, sender, recipient, message_id, direction, method, application_id,
+    at_ms, envelope ON messages
+BEGIN
+    SELECT RAISE(ABORT, 'messages keep their bytes');
+END;
+
+CREATE TRIGGER messages_reply_once BEFORE UPDATE OF reply ON messages WHEN OLD.reply IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'a message is answered once');
+END;
+
+CREATE TABLE applications (
+    id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 36),
+    external_ref TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    bank TEXT NOT NULL,
+    bank_epoch INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    fund INTEGER NOT NULL,
+    bank_track INTEGER NOT NULL,
+    registry INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    next_actor INTEGER NOT NULL,
+    deadline_ms INTEGER NOT NULL,
+    offer_version INTEGER NOT NULL,
+    submission BLOB NOT NULL REFERENCES messages (digest),
+    reasons BLOB NOT NULL,
+    items_total INTEGER NOT NULL,
+    items_by_machine INTEGER NOT NULL,
+    items_by_person INTEGER NOT NULL,
+    items_open INTEGER NOT NULL,
+    submitted_ms INTEGER NOT NULL,
+    changed_ms INTEGER NOT NULL,
+    UNIQUE (sender, external_ref)
+) STRICT, WITHOUT ROWID;
+
+-- One index for each kind of list, so that no list reads more rows than it returns. A bank that sends its own
+-- applications is found as the bank.
+CREATE INDEX applications_all ON applications (submitted_ms, id);
+CREATE INDEX applications_all_in_state ON applications (state, submitted_ms, id);
+CREATE INDEX applications_of_bank ON applications (bank, submitted_ms, id);
+CREATE INDEX applications_of_bank_in_state ON applications (bank, state, submitted_ms, id);
+CREATE INDEX applications_of_sender ON applications (sender, submitted_ms, id) WHERE sender <> bank;
+CREATE INDEX applications_of_sender_in_state ON applications (sender, state, submitted_ms, id) WHERE sender <> bank;
+
+-- Who stands in an application that has not ended, by blind index.
+CREATE TABLE open_persons (
+    person BLOB NOT NULL PRIMARY KEY CHECK (length(person) = 32),
+    application_id TEXT NOT NULL REFERENCES applications (id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX open_persons_of_application ON open_persons (application_id);
+
+CREATE TABLE items (
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    item INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    owner INTEGER NOT NULL CHECK (owner BETWEEN 1 AND 3),
+    outcome INTEGER NOT NULL CHECK (outcome BETWEEN 0 AND 3),
+    failure INTEGER NOT NULL,
+    settled_ms INTEGER NOT NULL,
+    valid_until_ms INTEGER NOT NULL,
+    result BLOB NOT NULL,
+    PRIMARY KEY (application_id, item, person)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX items_open ON items (owner, application_id) WHERE outcome = 0;
+
+CREATE TABLE offers (
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    version INTEGER NOT NULL CHECK (version > 0),
+    bank_epoch INTEGER NOT NULL,
+    terms BLOB NOT NULL,
+    terms_digest BLOB NOT NULL CHECK (length(terms_digest) = 32),
+    valid_until_ms INTEGER NOT NULL,
+    fund_event BLOB NOT NULL REFERENCES messages (digest),
+    bank_decision BLOB REFERENCES messages (digest),
+    made_ms INTEGER NOT NULL,
+    PRIMARY KEY (application_id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER offers_stay BEFORE DELETE ON offers
+BEGIN
+    SELECT RAISE(ABORT, 'offers stay');
+END;
+
+CREATE TRIGGER offers_keep BEFORE UPDATE OF application_id, version, bank_epoch, terms, terms_digest, valid_until_ms, fund_event,
+    made_ms ON offers
+BEGIN
+    SELECT RAISE(ABORT, 'offers keep their terms');
+END;
+
+CREATE TRIGGER offers_decided_once BEFORE UPDATE OF bank_decision ON offers WHEN OLD.bank_decision IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'an offer is decided once');
+END;
+
+CREATE TABLE decisions (
+    application_id TEXT NOT NULL PRIMARY KEY REFERENCES applications (id),
+    outcome INTEGER NOT NULL,
+    terms_digest BLOB CHECK (length(terms_digest) = 32),
+    event BLOB NOT NULL REFERENCES messages (digest),
+    decided_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER decisions_stay BEFORE DELETE ON decisions
+BEGIN
+    SELECT RAISE(ABORT, 'decisions stay');
+END;
+
+CREATE TRIGGER decisions_keep BEFORE UPDATE ON decisions
+BEGIN
+    SELECT RAISE(ABORT, 'decisions are final');
+END;
+
+CREATE TABLE traces (
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    number INTEGER NOT NULL CHECK (number > 0),
+    digest BLOB NOT NULL CHECK (length(digest) = 32),
+    trace BLOB NOT NULL,
+    PRIMARY KEY (application_id, number)
+) STRICT;
+
+CREATE TRIGGER traces_stay BEFORE DELETE ON traces
+BEGIN
+    SELECT RAISE(ABORT, 'traces stay');
+END;
+
+CREATE TRIGGER traces_keep BEFORE UPDATE ON traces
+BEGIN
+    SELECT RAISE(ABORT, 'traces keep their bytes');
+END;
+
+CREATE TABLE outbox_heads (
+    recipient TEXT NOT NULL PRIMARY KEY,
+    head INTEGER NOT NULL CHECK (head > 0),
+    received_floor INTEGER NOT NULL DEFAULT 0 CHECK (received_floor BETWEEN 0 AND head),
+    applied_floor INTEGER NOT NULL DEFAULT 0 CHECK (applied_floor BETWEEN 0 AND received_floor)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outbox (
+    recipient TEXT NOT NULL,
+    sequence INTEGER NOT NULL CHECK (sequence > 0),
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    kind INTEGER NOT NULL,
+    digest BLOB NOT NULL REFERENCES messages (digest),
+    made_ms INTEGER NOT NULL,
+    PRIMARY KEY (recipient, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER outbox_stay BEFORE DELETE ON outbox
+BEGIN
+    SELECT RAISE(ABORT, 'events stay');
+END;
+
+CREATE TRIGGER outbox_keep BEFORE UPDATE ON outbox
+BEGIN
+    SELECT RAISE(ABORT, 'events never change');
+END;
+
+CREATE TABLE outbox_acks (
+    recipient TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    level INTEGER NOT NULL CHECK (level IN (1, 2)),
+    reference TEXT NOT NULL,
+    digest BLOB NOT NULL REFERENCES messages (digest),
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (recipient, level, sequence),
+    FOREIGN KEY (recipient, sequence) REFERENCES outbox (recipient, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER outbox_acks_stay BEFORE DELETE ON outbox_acks
+BEGIN
+    SELECT RAISE(ABORT, 'acknowledgements stay');
+END;
+
+CREATE TRIGGER outbox_acks_keep BEFORE UPDATE ON outbox_acks
+BEGIN
+    SELECT RAISE(ABORT, 'acknowledgements never change');
+END;
+
+-- Personal values, sealed (server/vault). A key without `wrapped` was destroyed: the application is erased.
+CREATE TABLE vault_keys (
+    application_id TEXT NOT NULL PRIMARY KEY,
+    master_id BLOB NOT NULL CHECK (length(master_id) = 16),
+    wrapped BLOB
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE vault_values (
+    application_id TEXT NOT NULL REFERENCES vault_keys (application_id),
+    path TEXT NOT NULL,
+    version INTEGER NOT NULL CHECK (version > 0),
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (application_id, path)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,115 @@
+/* sql.h - the database driver: prepared statements, values in, columns out, transactions.
+ *
+ * One implementation, sqlite.c. Texts use $1, $2 ... so that another engine can stand behind the same calls.
+ *
+ * A connection is used by one thread at a time and owns its statements, which are prepared once and kept. Errors:
+ * - STORE_FAILED: the disk, the file or the engine failed. Latched in the health that all connections of one store
+ *   share: every later call of any of them fails with it, because what is on disk is not known any more.
+ * - STATE_CONFLICT: a uniqueness constraint or a trigger refused the statement, which had no effect.
+ * - MESSAGE_TOO_LARGE: a value is larger than the engine may take (SQL_VALUE_BYTES_MAX).
+ * - INTERNAL: anything else, such as a reference to a row that is not there: a mistake of ours. No effect either. */
+#ifndef COLOAN_STORE_SQL_H
+#define COLOAN_STORE_SQL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libcoloan/arena.h"
+#include "libcoloan/bytes.h"
+#include "libcoloan/status.h"
+
+/* Four messages; nothing stored is larger than one. */
+#define SQL_VALUE_BYTES_MAX (1024 * 1024)
+#define SQL_PARAMETERS_MAX  32
+
+struct sql;
+struct sql_statement;
+
+/* Shared by the connections of one store; lives as long as the last of them. */
+struct sql_health {
+    atomic_bool failed;
+    void (*on_failed)(void *user); /* runs once, on the thread that met the error; NULL: nothing to tell */
+    void *user;
+};
+
+/* Latches. `code` is the engine's error number, for the log. */
+void sql_health_fail(struct sql_health *health, int code);
+bool sql_health_failed(const struct sql_health *health);
+
+enum sql_mode {
+    SQL_WRITE, /* creates the file if needed */
+    SQL_READ,
+};
+
+/* `path` is copied. CONFIG_INVALID when an existing file is not ours to use: not a regular file, or open to others. */
+CL_MUST_CHECK struct cl_status sql_open(struct sql **out, const char *path, enum sql_mode mode,
+                                        struct sql_health *health);
+void sql_close(struct sql *sql); /* NULL is fine */
+
+/* -- Statements ---------------------------------------------------------------------------------------------- */
+
+/* The statement of a text that is static: it is kept under the text's address. Borrowed from the connection; it is
+ * reset and its values are cleared. */
+CL_MUST_CHECK struct cl_status sql_prepare(struct sql_statement **out, struct sql *sql, const char *text);
+
+/* Values by the number of their placeholder. Texts and bytes are borrowed until the statement is finished; a NULL text
+ * binds NULL, empty bytes bind an empty value. An error shows at the next step. */
+void sql_bind_i64(struct sql_statement *statement, int number, int64_t value);
+void sql_bind_text(struct sql_statement *statement, int number, const char *text);
+void sql_bind_bytes(struct sql_statement *statement, int number, struct cl_bytes bytes);
+void sql_bind_null(struct sql_statement *statement, int number);
+void sql_bind_digest(struct sql_statement *statement, int number, const struct cl_digest *digest); /* NULL binds NULL */
+
+/* The next row, if there is one. After the last row, and on failure, the statement is finished. */
+CL_MUST_CHECK struct cl_status sql_step(bool *row_out, struct sql_statement *statement);
+
+/* Ends a statement whose rows were not all read. Harmless otherwise. */
+void sql_finish(struct sql_statement *statement);
+
+/* Runs to the end; rows are dropped. */
+CL_MUST_CHECK struct cl_status sql_run(struct sql_statement *statement);
+
+/* Rows changed by the last statement that changed some. */
+int64_t sql_changes(struct sql *sql);
+
+/* Columns of the current row, from 0; borrowed until the next step. */
+int64_t sql_column_i64(struct sql_statement *statement, int column);
+const char *sql_column_text(struct sql_statement *statement, int column);      /* NULL: it is null */
+struct cl_bytes sql_column_bytes(struct sql_statement *statement, int column); /* empty when null */
+bool sql_column_is_null(struct sql_statement *statement, int column);
+/* False, and `out` is zeros, when the value is null or not of that size. */
+bool sql_column_digest(struct cl_digest *out, struct sql_statement *statement, int column);
+
+/* Copies in the arena; NULL data when null or past the arena's cap, which the arena remembers. */
+const char *sql_copy_text(struct cl_arena *arena, struct sql_statement *statement, int column);
+struct cl_bytes sql_copy_bytes(struct cl_arena *arena, struct sql_statement *statement, int column);
+
+/* -- Transactions -------------------------------------------------------------------------------------------- */
+
+CL_MUST_CHECK struct cl_status sql_begin(struct sql *sql); /* for writing, at once */
+CL_MUST_CHECK struct cl_status sql_commit(struct sql *sql);
+void sql_rollback(struct sql *sql); /* harmless outside a transaction */
+
+/* A mark to which a part of the transaction can be undone. Not nested. */
+CL_MUST_CHECK struct cl_status sql_mark(struct sql *sql);
+CL_MUST_CHECK struct cl_status sql_mark_keep(struct sql *sql);
+CL_MUST_CHECK struct cl_status sql_mark_undo(struct sql *sql);
+
+/* Several statements of a constant text, without values. */
+CL_MUST_CHECK struct cl_status sql_script(struct sql *sql, const char *text);
+
+/* -- Care ---------------------------------------------------------------------------------------------------- */
+
+/* Pages that commits have put into the log and no checkpoint has taken over yet. */
+size_t sql_log_pages(struct sql *sql);
+
+/* Takes the log over into the database as far as readers allow; `truncate` also empties its file when nobody reads.
+ * Never waits for a reader. */
+CL_MUST_CHECK struct cl_status sql_checkpoint(struct sql *sql, bool truncate);
+
+/* The engine's full check of the file. STORE_FAILED (latched) when it finds damage. */
+CL_MUST_CHECK struct cl_status sql_check(struct sql *sql);
+
+#endif

@@ -1,0 +1,347 @@
+/* The writer: takes what is queued, up to a batch, and runs it in one transaction.
+ *
+ * While one batch is synced to disk the next one gathers in the queue, so batches grow with the load by themselves and
+ * a lone command does not wait for company.
+ *
+ * Order in a batch: BEGIN, each command behind a mark, COMMIT, every done(), committed(), then the care of the log that
+ * nobody waits for. A command that fails is undone to its mark; the transaction goes on. */
+#include "server/store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "libcoloan/log.h"
+#include "libcoloan/queue.h"
+#include "server/store/schema.h"
+
+enum {
+    /* 16 MiB of log: a checkpoint writes each page once, however often it changed, so larger is cheaper; smaller
+       recovers faster. */
+    CHECKPOINT_PAGES = 4096,
+    /* Quiet for this long, the log is emptied: a restart finds nothing to recover, and erased values leave the disk. */
+    IDLE_MS = 500,
+};
+
+struct store_tx {
+    struct sql *sql;
+};
+
+/* The fields are set before the writer starts; then `sql`, `batch`, `statuses` and `log_used` are the writer's. */
+struct store {
+    char *path;
+    size_t batch_max;
+    void (*committed)(void *user);
+    void (*failed)(void *user);
+    void *user;
+    int lock_fd;
+    struct cl_queue *queue;
+    struct sql_health health;
+    struct sql *sql;
+    struct store_command **batch;
+    struct cl_status *statuses;
+    bool log_used; /* since it was last emptied */
+    pthread_t writer;
+    bool running; /* the opener's thread only */
+};
+
+struct sql *store_tx_sql(struct store_tx *tx)
+{
+    return tx->sql;
+}
+
+/* -- Writer -------------------------------------------------------------------------------------------------- */
+
+/* Only an error of the store itself is returned; the command's own goes to `out`. */
+static struct cl_status apply_one(struct cl_status *out, struct store *store, struct store_command *command)
+{
+    struct store_tx tx = {.sql = store->sql};
+    struct cl_status status = sql_mark(store->sql);
+    if (cl_failed(status)) {
+        return status;
+    }
+    *out = command->apply(command, &tx);
+    if (sql_health_failed(&store->health)) {
+        return cl_fail(CL_STORE_FAILED); /* whatever apply made of it */
+    }
+    return cl_is_ok(*out) ? sql_mark_keep(store->sql) : sql_mark_undo(store->sql);
+}
+
+static struct cl_status apply_batch(struct store *store, size_t count)
+{
+    struct cl_status status = sql_begin(store->sql);
+    for (size_t i = 0; cl_is_ok(status) && i < count; i++) {
+        status = apply_one(&store->statuses[i], store, store->batch[i]);
+    }
+    if (cl_is_ok(status)) {
+        status = sql_commit(store->sql);
+    }
+    if (cl_failed(status)) {
+        sql_rollback(store->sql);
+    }
+    return status;
+}
+
+static void take_over_log(struct store *store, bool truncate)
+{
+    struct cl_status status = sql_checkpoint(store->sql, truncate);
+    if (cl_is_ok(status) && truncate) {
+        store->log_used = sql_log_pages(store->sql) > 0;
+    }
+}
+
+static void run_batch(struct store *store, size_t count)
+{
+    struct cl_status status = apply_batch(store, count);
+    for (size_t i = 0; i < count; i++) {
+        store->batch[i]->done(store->batch[i], cl_failed(status) ? status : store->statuses[i]);
+    }
+    if (cl_failed(status)) {
+        return;
+    }
+    store->log_used = true;
+    if (store->committed != NULL) {
+        store->committed(store->user);
+    }
+    if (sql_log_pages(store->sql) >= CHECKPOINT_PAGES) {
+        take_over_log(store, false);
+    }
+}
+
+static void *write_batches(void *argument)
+{
+    struct store *store = argument;
+    for (;;) {
+        int64_t wait_ms = store->log_used ? IDLE_MS : -1;
+        size_t count = cl_queue_take(store->queue, (void **)store->batch, store->batch_max, wait_ms);
+        if (count > 0) {
+            run_batch(store, count);
+            continue;
+        }
+        if (cl_queue_closed(store->queue) && cl_queue_count(store->queue) == 0) {
+            return NULL;
+        }
+        take_over_log(store, true);
+    }
+}
+
+/* -- Opening ------------------------------------------------------------------------------------------------- */
+
+/* A file of its own beside the database, because SQLite's locks on the database would be dropped when our descriptor
+ * closes. It is never removed: that would let two processes lock two files of the same name. */
+static struct cl_status lock_file(struct store *store)
+{
+    char name[4096];
+    int length = snprintf(name, sizeof name, "%s.lock", store->path);
+    if (length < 0 || (size_t)length >= sizeof name) {
+        return cl_fail(CL_CONFIG_INVALID);
+    }
+    store->lock_fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (store->lock_fd < 0) {
+        return cl_fail(CL_CONFIG_INVALID);
+    }
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        cl_log(CL_LOG_ERROR, "store.owned_by_another_process", cl_log_number("errno", errno));
+        return cl_fail(CL_CONFIG_INVALID);
+    }
+    return cl_ok();
+}
+
+/* Makes the new names durable: SQLite syncs the folder for its log, not for the database. */
+static struct cl_status sync_folder(const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+    if (length >= sizeof folder) {
+        return cl_fail(CL_CONFIG_INVALID);
+    }
+    memcpy(folder, path, length);
+    folder[length] = '\0';
+    const char *name = slash == NULL ? "." : length == 0 ? "/" : folder;
+    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return cl_fail(CL_SYSTEM);
+    }
+    int failed = fsync(fd);
+    (void)close(fd);
+    return failed == 0 ? cl_ok() : cl_fail(CL_STORE_FAILED);
+}
+
+static struct cl_status allocate(struct store **out, const struct store_options *options)
+{
+    struct store *store = calloc(1, sizeof *store);
+    if (store == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    store->lock_fd = -1;
+    store->batch_max = options->batch_max == 0 ? STORE_BATCH_DEFAULT : options->batch_max;
+    store->committed = options->committed;
+    store->failed = options->failed;
+    store->user = options->user;
+    store->health.on_failed = options->failed;
+    store->health.user = options->user;
+    store->path = strdup(options->path);
+    store->batch = calloc(store->batch_max, sizeof store->batch[0]);
+    store->statuses = calloc(store->batch_max, sizeof store->statuses[0]);
+    *out = store;
+    if (store->path == NULL || store->batch == NULL || store->statuses == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    return cl_queue_create(&store->queue, options->queue_max == 0 ? STORE_QUEUE_DEFAULT : options->queue_max);
+}
+
+static struct cl_status start(struct store *store, const struct cl_clock *clock)
+{
+    struct cl_status status = lock_file(store);
+    if (cl_is_ok(status)) {
+        status = sql_open(&store->sql, store->path, SQL_WRITE, &store->health);
+    }
+    if (cl_is_ok(status)) {
+        status = schema_migrate(store->sql, schema_migrations, schema_migration_count, cl_clock_unix_ms(clock));
+    }
+    if (cl_is_ok(status)) {
+        status = sql_checkpoint(store->sql, true); /* what a crash left */
+    }
+    if (cl_is_ok(status)) {
+        status = sync_folder(store->path);
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (pthread_create(&store->writer, NULL, write_batches, store) != 0) {
+        return cl_fail(CL_SYSTEM);
+    }
+    (void)pthread_setname_np(store->writer, "store");
+    store->running = true;
+    return cl_ok();
+}
+
+struct cl_status store_open(struct store **out, const struct store_options *options)
+{
+    assert(options->batch_max <= STORE_BATCH_MAX);
+    struct store *store = NULL;
+    struct cl_status status = allocate(&store, options);
+    if (cl_is_ok(status)) {
+        status = start(store, options->clock);
+    }
+    if (cl_failed(status)) {
+        store_close(store);
+        return status;
+    }
+    *out = store;
+    return cl_ok();
+}
+
+void store_stop(struct store *store)
+{
+    if (!store->running) {
+        return;
+    }
+    cl_queue_close(store->queue);
+    (void)pthread_join(store->writer, NULL);
+    store->running = false;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    store_stop(store);
+    sql_close(store->sql);
+    cl_queue_free(store->queue);
+    if (store->lock_fd >= 0) {
+        (void)close(store->lock_fd);
+    }
+    free(store->batch);
+    free(store->statuses);
+    free(store->path);
+    free(store);
+}
+
+/* -- Callers ------------------------------------------------------------------------------------------------- */
+
+bool store_failed(const struct store *store)
+{
+    return sql_health_failed(&store->health);
+}
+
+struct cl_status store_submit(struct store *store, struct store_command *command)
+{
+    if (store_failed(store)) {
+        return cl_fail(CL_STORE_FAILED);
+    }
+    return cl_queue_push(store->queue, command);
+}
+
+struct waiting {
+    struct store_command command;
+    struct cl_status (*apply)(void *user, struct store_tx *tx);
+    void *user;
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t ended;
+    bool is_done;
+    struct cl_status status;
+};
+
+static struct cl_status apply_waiting(struct store_command *command, struct store_tx *tx)
+{
+    struct waiting *waiting = (struct waiting *)command;
+    return waiting->apply(waiting->user, tx);
+}
+
+static void waiting_done(struct store_command *command, struct cl_status status)
+{
+    struct waiting *waiting = (struct waiting *)command;
+    (void)pthread_mutex_lock(&waiting->mutex);
+    waiting->status = status;
+    waiting->is_done = true;
+    (void)pthread_cond_signal(&waiting->ended);
+    (void)pthread_mutex_unlock(&waiting->mutex);
+}
+
+struct cl_status store_run(struct store *store, struct cl_status (*apply)(void *user, struct store_tx *tx), void *user)
+{
+    struct waiting waiting = {
+        .command = {.apply = apply_waiting, .done = waiting_done},
+        .apply = apply,
+        .user = user,
+        .mutex = PTHREAD_MUTEX_INITIALIZER,
+        .ended = PTHREAD_COND_INITIALIZER,
+    };
+    struct cl_status status = store_submit(store, &waiting.command);
+    if (cl_failed(status)) {
+        return status;
+    }
+    (void)pthread_mutex_lock(&waiting.mutex);
+    while (!waiting.is_done) {
+        (void)pthread_cond_wait(&waiting.ended, &waiting.mutex);
+    }
+    (void)pthread_mutex_unlock(&waiting.mutex);
+    (void)pthread_cond_destroy(&waiting.ended);
+    (void)pthread_mutex_destroy(&waiting.mutex);
+    return waiting.status;
+}
+
+struct cl_status store_reader_open(struct sql **out, struct store *store)
+{
+    return sql_open(out, store->path, SQL_READ, &store->health);
+}
+
+static struct cl_status check(void *user, struct store_tx *tx)
+{
+    (void)user;
+    return sql_check(store_tx_sql(tx));
+}
+
+struct cl_status store_check(struct store *store)
+{
+    return store_run(store, check, NULL);
+}

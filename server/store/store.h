@@ -1,0 +1,76 @@
+/* store.h - the one writer: commands are applied in order, many in one transaction, and are answered after its commit.
+ *
+ * A command belongs to the caller until store_submit succeeded, then to the writer, whose last call on it is done(),
+ * which frees it. apply() runs on the writer thread inside a transaction. When it fails, what it wrote is undone, and
+ * only that; the commands beside it are not touched. done() runs on the writer thread after the commit, so whatever it
+ * answers is durable. It must not block.
+ *
+ * The first error of disk, file or engine latches: the commands of that transaction, all that are queued and all that
+ * come later end with STORE_FAILED, and `failed` runs once. A command that ended so may or may not be durable; the
+ * duplicate table tells when its sender sends the same message again. Nothing is answered OK afterwards; the process
+ * should end.
+ *
+ * Any thread may submit. One process owns the file. */
+#ifndef COLOAN_STORE_STORE_H
+#define COLOAN_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "libcoloan/clock.h"
+#include "libcoloan/status.h"
+#include "server/store/sql.h"
+
+/* Commands waiting: a second of work at full speed; more would only be answered too late. */
+#define STORE_QUEUE_DEFAULT 4096
+/* Commands in one transaction: the fsync is spread thin at 32 already, and a batch must not delay its first. */
+#define STORE_BATCH_DEFAULT 128
+#define STORE_BATCH_MAX     1024
+
+struct store;
+struct store_tx; /* an open transaction; lives while apply() runs */
+
+struct store_command {
+    struct cl_status (*apply)(struct store_command *command, struct store_tx *tx);
+    void (*done)(struct store_command *command, struct cl_status status);
+};
+
+struct store_options {
+    const char *path;             /* of the database file; created with mode 0600. Its folder exists, on a local disk */
+    size_t queue_max;             /* 0: STORE_QUEUE_DEFAULT */
+    size_t batch_max;             /* 0: STORE_BATCH_DEFAULT */
+    const struct cl_clock *clock; /* stamps migrations */
+    void (*committed)(void *user); /* writer thread, once after each commit and its done()s; NULL is fine */
+    void (*failed)(void *user);    /* once, on the thread that met the error; NULL is fine. Must not block */
+    void *user;
+};
+
+/* Opens, migrates and starts the writer. CONFIG_INVALID when the file is not ours to use (see schema.h, sql.h) or
+ * another process owns it; STORE_FAILED, MEMORY_LIMIT, SYSTEM. */
+CL_MUST_CHECK struct cl_status store_open(struct store **out, const struct store_options *options);
+
+/* No new commands; those queued are applied and answered; the writer ends. Idempotent. Not from the writer thread. */
+void store_stop(struct store *store);
+/* Stops first. All readers are closed by then. NULL is fine. */
+void store_close(struct store *store);
+
+bool store_failed(const struct store *store);
+
+/* OVERLOADED, SHUTTING_DOWN or STORE_FAILED; the caller still owns the command then. */
+CL_MUST_CHECK struct cl_status store_submit(struct store *store, struct store_command *command);
+
+/* Submits and waits for the end: for start-up, tools and tests. Not from the writer thread. */
+CL_MUST_CHECK struct cl_status store_run(struct store *store,
+                                         struct cl_status (*apply)(void *user, struct store_tx *tx), void *user);
+
+/* What the read functions of the record modules take. Inside apply() it sees what this transaction wrote. */
+struct sql *store_tx_sql(struct store_tx *tx);
+
+/* A read-only connection for one other thread; it sees committed rows only. Close it with sql_close before
+ * store_close. */
+CL_MUST_CHECK struct cl_status store_reader_open(struct sql **out, struct store *store);
+
+/* Full check of the file, on the writer thread. STORE_FAILED (latched) on damage. */
+CL_MUST_CHECK struct cl_status store_check(struct store *store);
+
+#endif

@@ -1,0 +1,64 @@
+/* vault.h - personal values at rest: encrypted one by one, found by blind index, erased by destroying a key.
+ *
+ * Each application has a random data key, wrapped by a key derived from the master key; each value is sealed by the
+ * data key with XChaCha20-Poly1305 and bound to its table, application, path and version, so that a ciphertext moved to
+ * another row does not open. Erasure destroys the wrapped key and the ciphertexts; signed messages, which hold
+ * commitments only, still verify.
+ *
+ * A vault is read-only after vault_open: any thread. Write functions run on the writer thread. Values that come out
+ * live in the caller's arena, which wipes itself. All can fail with the errors of sql.h. */
+#ifndef COLOAN_VAULT_VAULT_H
+#define COLOAN_VAULT_VAULT_H
+
+#include "libcoloan/arena.h"
+#include "libcoloan/bytes.h"
+#include "libcoloan/limits.h"
+#include "server/store/store.h"
+
+#define VAULT_BLIND_BYTES 32
+
+struct vault;
+
+/* Writes a new master key, 64 hex digits, to a file that must not exist, mode 0600. SYSTEM. */
+CL_MUST_CHECK struct cl_status vault_key_generate(const char *path);
+
+/* Reads the master key: 32 raw bytes, or 64 hex digits with or without a line end. CONFIG_INVALID when the file is
+ * missing, open to others, or holds anything else. */
+CL_MUST_CHECK struct cl_status vault_open(struct vault **out, const char *key_path);
+void vault_close(struct vault *vault); /* wipes; NULL is fine */
+
+/* CONFIG_INVALID when the database holds values of another master key: to be asked at start. */
+CL_MUST_CHECK struct cl_status vault_check(const struct vault *vault, struct sql *sql);
+
+struct vault_value {
+    const char *path; /* where the commitment stands, e.g. "persons[0].name" */
+    uint8_t salt[CL_DISCLOSURE_SALT_BYTES];
+    struct cl_bytes value; /* 1 .. CL_DISCLOSURE_VALUE_BYTES_MAX */
+};
+
+struct vault_values {
+    struct vault_value *values;
+    size_t count;
+};
+
+/* A path that has a value gets the new one. STATE_CONFLICT when the application was erased; FIELD_INVALID when a value
+ * is empty or too long, or a path or the id is. */
+CL_MUST_CHECK struct cl_status vault_put(struct store_tx *tx, const struct vault *vault, const char *application_id,
+                                         const struct vault_value *values, size_t count);
+
+/* All values of the application, by path; none when it was erased or never had any. VAULT_CORRUPT when one does not
+ * open. */
+CL_MUST_CHECK struct cl_status vault_list(struct vault_values *out, struct sql *sql, const struct vault *vault,
+                                          struct cl_arena *arena, const char *application_id);
+
+/* For good: later vault_put of this application fails. Harmless when there is nothing. */
+CL_MUST_CHECK struct cl_status vault_erase(struct store_tx *tx, const char *application_id);
+
+/* Columns that are looked up; each has its own key, so equal values of two columns do not show. */
+enum vault_column { VAULT_ID_NUMBER = 1, VAULT_MOBILE = 2 };
+
+/* The blind index of a value. ID numbers are compared with an upper-case X. */
+void vault_blind(uint8_t out[VAULT_BLIND_BYTES], const struct vault *vault, enum vault_column column,
+                 struct cl_bytes value);
+
+#endif

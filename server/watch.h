@@ -1,0 +1,27 @@
+/* watch.h - what operators see of each room: its counters, registered as metrics.
+ *
+ * The struct is borrowed by the registry; it and the rooms outlive the metrics' use. */
+#ifndef COLOAN_SERVER_WATCH_H
+#define COLOAN_SERVER_WATCH_H
+
+#include "server/api/api.h"
+#include "server/gate/gate.h"
+#include "server/ops/metrics.h"
+#include "server/push/push.h"
+#include "server/source/source.h"
+
+struct watch {
+    struct api *api;
+    struct gate *gate;
+    struct push *push;
+    struct source *source;
+};
+
+/* MEMORY_LIMIT. */
+CL_MUST_CHECK struct cl_status watch_register(struct watch *watch, struct ops_metrics *metrics);
+
+/* "127.0.0.1:9464" or "[::1]:9464" taken apart. CONFIG_INVALID. */
+CL_MUST_CHECK struct cl_status watch_address(char *host_out, size_t host_bytes, uint16_t *port_out,
+                                             const char *address);
+
+#endif

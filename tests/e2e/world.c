@@ -1,0 +1,292 @@
+#include "tests/e2e/world.h"
+
+#include <assert.h>
+#include <coloan/v1/verification.pb-c.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "libcoloan/json.h"
+#include "libcoloan/log.h"
+#include "libcoloan/personal.h"
+#include "sandbox/submission.h"
+#include "server/vault/vault.h"
+
+static void must(struct cl_status status, const char *what)
+{
+    if (cl_failed(status)) {
+        (void)fprintf(stderr, "world: %s: %s\n", what, cl_status_name(status));
+        abort();
+    }
+}
+
+/* -- Clock --------------------------------------------------------------------------------------------------- */
+
+static int64_t unix_ms(void *user)
+{
+    const struct world *world = user;
+    return cl_clock_unix_ms(cl_clock_system()) + __atomic_load_n(&world->ahead_ms, __ATOMIC_RELAXED);
+}
+
+static int64_t monotonic_ms(void *user)
+{
+    (void)user;
+    return cl_clock_monotonic_ms(cl_clock_system());
+}
+
+int64_t world_now_ms(const struct world *world)
+{
+    return cl_clock_unix_ms(&world->clock);
+}
+
+/* -- Files --------------------------------------------------------------------------------------------------- */
+
+static void write_file(const struct world *world, const char *name, const void *data, size_t len)
+{
+    const char *path = pki_files_path(&world->files, name);
+    FILE *file = fopen(path, "wbe");
+    assert(file != NULL);
+    size_t written = fwrite(data, 1, len, file);
+    int closed = fclose(file);
+    assert(written == len && closed == 0);
+    closed = chmod(path, 0600);
+    assert(closed == 0);
+}
+
+/* A PKCS#8 file for a key whose seed is one byte repeated: public, never to be used for anything real. */
+static void write_key(const struct world *world, const char *name, uint8_t seed)
+{
+    uint8_t der[48] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+    memset(der + 16, seed, 32);
+    char base64[sodium_base64_ENCODED_LEN(sizeof der, sodium_base64_VARIANT_ORIGINAL)];
+    char pem[256];
+    (void)sodium_bin2base64(base64, sizeof base64, der, sizeof der, sodium_base64_VARIANT_ORIGINAL);
+    int len = snprintf(pem, sizeof pem, "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n", base64);
+    write_file(world, name, pem, (size_t)len);
+}
+
+static const struct {
+    const char *file, *party;
+    Coloan__V1__KeyPurpose purpose;
+} keys[WORLD_KEY_COUNT] = {
+    [WORLD_KEY_DIRECTORY] = {"directory.key", WORLD_CENTRE, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_DIRECTORY},
+    [WORLD_KEY_CENTRE] = {"centre.key", WORLD_CENTRE, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
+    [WORLD_KEY_ALPHA] = {"alpha-sign.key", WORLD_ALPHA, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
+    [WORLD_KEY_BETA] = {"beta-sign.key", WORLD_BETA, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
+};
+
+static void make_directory(struct world *world)
+{
+    struct cl_arena *arena = NULL;
+    must(cl_arena_create(&arena, 1 << 20), "arena");
+    int64_t now_ms = world_now_ms(world);
+    struct cl_key described[WORLD_KEY_COUNT];
+    size_t count = 0;
+    for (int i = 0; i < WORLD_KEY_COUNT; i++) {
+        write_key(world, keys[i].file, (uint8_t)(0x40 + i));
+        must(cl_signer_load(&world->signers[i], pki_files_path(&world->files, keys[i].file), keys[i].party), "key");
+        if (i != WORLD_KEY_DIRECTORY) {
+            cl_key_describe(&described[count++], world->signers[i], keys[i].purpose, "test", now_ms - INT64_C(86400000),
+                            now_ms + INT64_C(90) * 86400000);
+        }
+    }
+    struct cl_directory directory = {
+        .number = 1, .environment = "test", .issued_ms = now_ms, .keys = described, .key_count = count};
+    cl_uuid7_make(&directory.message_id, now_ms, cl_random_system());
+    struct cl_bytes bytes;
+    must(cl_keyring_issue(&bytes, arena, world->signers[WORLD_KEY_DIRECTORY], &directory), "directory");
+    write_file(world, "directory.bin", bytes.data, bytes.len);
+    struct cl_directory_trust trust = {.public_key = *cl_signer_public_key(world->signers[WORLD_KEY_DIRECTORY]),
+                                       .centre = WORLD_CENTRE,
+                                       .environment = "test"};
+    must(cl_keyring_load(&world->keyring, bytes, &trust, NULL), "keyring");
+    cl_arena_free(arena);
+}
+
+static void make_config(struct world *world, const char *extra)
+{
+    char hex[2 * CL_PUBLIC_KEY_BYTES + 1];
+    cl_hex_encode(hex, cl_bytes(cl_signer_public_key(world->signers[WORLD_KEY_DIRECTORY])->bytes, CL_PUBLIC_KEY_BYTES));
+    char text[4096];
+    int len = snprintf(text, sizeof text,
+                       "party: " WORLD_CENTRE "\n"
+                       "environment: test\n"
+                       "accept_synthetic_ids: true\n"
+                       "log_level: error\n"
+                       "listen: 127.0.0.1:0\n"
+                       "metrics: 127.0.0.1:0\n"
+                       "signing_key: centre.key\n"
+                       "directory: directory.bin\n"
+                       "directory_key: %s\n"
+                       "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
+                       "store: {database: coloan.db, master_key: master.key}\n"
+                       "rules: [%s/rules/REF-NJ-2026-11.yaml]\n"
+                       "authorities:\n"
+                       "  - name: sandbox\n"
+                       "    base_url: http://127.0.0.1:%u\n"
+                       "    timeout: 300ms\n"
+                       "    attempts: 2\n"
+                       "    items: [IDENTITY, MARRIAGE, CHILDREN, CONTRIBUTION, LOAN_HISTORY, FRAUD_LIST, CREDIT_FUND,"
+                       " HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING]\n"
+                       "%s",
+                       hex, COLOAN_SOURCE_DIR, authorities_port(world->authorities), extra == NULL ? "" : extra);
+    assert(len > 0 && (size_t)len < sizeof text);
+    write_file(world, "coloand.yaml", text, (size_t)len);
+    struct cl_setting_error error;
+    struct cl_status status = config_load(&world->config, pki_files_path(&world->files, "coloand.yaml"), &error);
+    if (cl_failed(status)) {
+        (void)fprintf(stderr, "world: %s\n", error.text);
+        abort();
+    }
+}
+
+/* -- Life ---------------------------------------------------------------------------------------------------- */
+
+static void start_server(struct world *world)
+{
+    struct coloand_options options = {.config = &world->config, .clock = &world->clock};
+    struct cl_setting_error error;
+    struct cl_status status = coloand_start(&world->server, &options, &error);
+    if (cl_failed(status)) {
+        (void)fprintf(stderr, "world: %s\n", error.text);
+        abort();
+    }
+}
+
+void world_open(struct world *world, const struct world_options *options)
+{
+    memset(world, 0, sizeof *world);
+    world->clock = (struct cl_clock){.unix_ms = unix_ms, .monotonic_ms = monotonic_ms, .user = world};
+    int made = pki_files_create(&world->files);
+    assert(made == 0);
+    cl_log_set_level(CL_LOG_ERROR);
+    struct sandbox_problem problem;
+    must(people_load(&world->people, COLOAN_SOURCE_DIR "/sandbox/personas.yaml", &problem), "personas");
+    struct authorities_options authorities = {.delay_ms = options->authority_delay_ms};
+    must(authorities_start(&world->authorities, world->people, &authorities), "authorities");
+    must(vault_key_generate(pki_files_path(&world->files, "master.key")), "master key");
+    make_directory(world);
+    make_config(world, options->extra);
+    start_server(world);
+}
+
+void world_restart(struct world *world)
+{
+    coloand_stop(world->server);
+    start_server(world);
+}
+
+void world_close(struct world *world)
+{
+    coloand_stop(world->server);
+    config_free(&world->config);
+    authorities_stop(world->authorities);
+    people_free(world->people);
+    cl_keyring_unref(world->keyring);
+    for (int i = 0; i < WORLD_KEY_COUNT; i++) {
+        cl_signer_free(world->signers[i]);
+    }
+    pki_files_remove(&world->files);
+}
+
+const char *world_target(const struct world *world)
+{
+    static char target[32];
+    (void)snprintf(target, sizeof target, "127.0.0.1:%u", coloand_port(world->server));
+    return target;
+}
+
+struct cl_session *world_session(const struct world *world, const char *certificate, enum world_key key)
+{
+    char name[64];
+    char *ca = pki_files_text(&world->files, "ca.pem");
+    (void)snprintf(name, sizeof name, "%s.pem", certificate);
+    char *cert = pki_files_text(&world->files, name);
+    (void)snprintf(name, sizeof name, "%s.key", certificate);
+    char *tls_key = pki_files_text(&world->files, name);
+    struct cl_session_options options = {
+        .target = world_target(world),
+        .server_name = "localhost",
+        .ca_pem = ca,
+        .cert_pem = cert,
+        .key_pem = tls_key,
+        .signer = world->signers[key],
+        .keyring = world->keyring,
+        .directory_key = *cl_signer_public_key(world->signers[WORLD_KEY_DIRECTORY]),
+        .clock = &world->clock,
+    };
+    struct cl_session *session = NULL;
+    must(cl_session_create(&session, &options), "session");
+    free(ca);
+    free(cert);
+    free(tls_key);
+    return session;
+}
+
+/* -- Submissions --------------------------------------------------------------------------------------------- */
+
+static ProtobufCBinaryData *commitment_of(Coloan__V1__Application *application, const char *path)
+{
+    unsigned person = 0;
+    if (strcmp(path, "home.address") == 0) {
+        return &application->home->address;
+    }
+    int read = sscanf(path, "persons[%u]", &person);
+    assert(read == 1 && person < application->n_persons);
+    if (strstr(path, ".name") != NULL) {
+        return &application->persons[person]->name;
+    }
+    return strstr(path, ".id_number") != NULL ? &application->persons[person]->id_number
+                                              : &application->persons[person]->mobile;
+}
+
+void world_submission(struct world_submission *out, struct cl_arena *arena, const json_t *persona, const char *bank,
+                      const char *external_ref)
+{
+    struct submission_options options = {.bank = bank,
+                                         .fund = WORLD_CENTRE,
+                                         .external_ref = external_ref,
+                                         .now_ms = cl_clock_unix_ms(cl_clock_system())};
+    json_t *made = submission_make_application(persona, &options);
+    char *text = json_dumps(json_object_get(made, "application"), 0);
+    ProtobufCMessage *message = NULL;
+    struct cl_json_error error;
+    struct cl_status status =
+        cl_json_parse(&message, arena, &coloan__v1__application__descriptor, cl_bytes_text(text), &error);
+    if (cl_failed(status)) {
+        (void)fprintf(stderr, "world: %s\n", error.text);
+        abort();
+    }
+    free(text);
+    out->application = (Coloan__V1__Application *)message;
+    json_t *personal = json_object_get(made, "personal");
+    out->disclosure_count = 0;
+    out->disclosures = cl_arena_array(arena, json_object_size(personal), sizeof *out->disclosures);
+    const char *path = NULL;
+    json_t *value = NULL;
+    json_object_foreach(personal, path, value)
+    {
+        struct cl_digest commitment;
+        must(cl_disclosure_make(&out->disclosures[out->disclosure_count++], &commitment, arena, path,
+                                cl_bytes_text(json_string_value(value)), cl_random_system()),
+             "disclosure");
+        ProtobufCBinaryData *field = commitment_of(out->application, path);
+        field->data = cl_arena_copy(arena, cl_bytes(commitment.bytes, sizeof commitment.bytes));
+        field->len = sizeof commitment.bytes;
+    }
+    json_decref(made);
+}
+
+Coloan__V1__VerificationReport *world_bank_report(struct cl_arena *arena, const json_t *persona)
+{
+    json_t *made = submission_make_bank_report(persona, cl_clock_unix_ms(cl_clock_system()));
+    char *text = json_dumps(made, 0);
+    ProtobufCMessage *message = NULL;
+    must(cl_json_parse(&message, arena, &coloan__v1__verification_report__descriptor, cl_bytes_text(text), NULL),
+         "report");
+    free(text);
+    json_decref(made);
+    return (Coloan__V1__VerificationReport *)message;
+}

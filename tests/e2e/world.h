@@ -1,0 +1,67 @@
+/* world.h - a whole centre in this process, for end-to-end tests: files, certificates, keys, the simulated authorities
+ * with the personas, and coloand on a real port with mutual TLS and SQLite.
+ *
+ * Everything lives in a temporary folder that world_close removes. One thread drives it. Aborts on failure: it is not
+ * what is tested. Call world_open first in a program: it runs other programs, and gRPC does not outlive a fork. */
+#ifndef COLOAN_TESTS_E2E_WORLD_H
+#define COLOAN_TESTS_E2E_WORLD_H
+
+#include <coloan/v1/application.pb-c.h>
+
+#include "libcoloan/session.h"
+#include "sandbox/authorities.h"
+#include "sandbox/people.h"
+#include "server/coloand.h"
+#include "tests/support/pki_files.h"
+
+#define WORLD_CENTRE "fund:cn-nj-prov"
+#define WORLD_ALPHA  "bank:cn-alpha-js"
+#define WORLD_BETA   "bank:cn-beta-js"
+
+enum world_key { WORLD_KEY_DIRECTORY, WORLD_KEY_CENTRE, WORLD_KEY_ALPHA, WORLD_KEY_BETA, WORLD_KEY_COUNT };
+
+struct world {
+    struct pki_files files;
+    struct people *people;
+    struct authorities *authorities;
+    struct cl_signer *signers[WORLD_KEY_COUNT];
+    struct cl_keyring *keyring;
+    struct config config;
+    struct coloand *server;
+    struct cl_clock clock; /* the machine's, moved by ahead_ms */
+    int64_t ahead_ms;
+};
+
+struct world_options {
+    int64_t authority_delay_ms;
+    const char *extra; /* lines for the configuration; NULL: none */
+};
+
+void world_open(struct world *world, const struct world_options *options);
+void world_close(struct world *world);
+
+/* Stops the server in good order and starts another on the same database. */
+void world_restart(struct world *world);
+
+/* "127.0.0.1:<port>" of the server; one static buffer. */
+const char *world_target(const struct world *world);
+
+/* A party's session: certificate "alpha" or "beta" of the pki folder, signing with that key. */
+struct cl_session *world_session(const struct world *world, const char *certificate, enum world_key key);
+
+/* What somebody submits. Everything lives in `arena`. */
+struct world_submission {
+    Coloan__V1__Application *application; /* with commitments */
+    Coloan__V1__Disclosure **disclosures;
+    size_t disclosure_count;
+};
+void world_submission(struct world_submission *out, struct cl_arena *arena, const json_t *persona, const char *bank,
+                      const char *external_ref);
+
+/* The bank's report for a persona. */
+Coloan__V1__VerificationReport *world_bank_report(struct cl_arena *arena, const json_t *persona);
+
+/* Now, as the world's clock has it. */
+int64_t world_now_ms(const struct world *world);
+
+#endif

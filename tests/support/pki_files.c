@@ -1,0 +1,105 @@
+#include "tests/support/pki_files.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_BYTES_MAX = 65536 };
+
+static const char script[] =
+    "exec >/dev/null 2>&1; set -eu; cd \"$PKI\"\n"
+    "new='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'\n"
+    "ca() {\n"
+    "  mkdir $1.d; : > $1.d/index; echo 01 > $1.d/number\n"
+    "  printf '[ca]\\ndefault_ca=x\\n[x]\\ndatabase=%s.d/index\\nserial=%s.d/serial\\ncrlnumber=%s.d/number\\n"
+    "new_certs_dir=%s.d\\nrand_serial=yes\\ndefault_md=sha256\\npolicy=any\\nunique_subject=no\\ndefault_days=2\\n"
+    "default_crl_days=2\\ncertificate=%s.pem\\nprivate_key=%s.key\\n[any]\\ncommonName=supplied\\n' $1 $1 $1 $1 $1 $1 "
+    "> $1.cnf\n"
+    "}\n"
+    "root() { ca $1; openssl req -x509 $new -days 2 -keyout $1.key -out $1.pem -subj /CN=$1; }\n"
+    /* name, issuer, extensions, common name, more of openssl ca */
+    "leaf() {\n"
+    "  n=$1 i=$2 e=$3 c=${4:-$1}; shift 3; [ $# = 0 ] || shift\n"
+    "  openssl req -new $new -keyout $n.key -out $n.csr -subj \"/CN=$c\"\n"
+    "  printf \"basicConstraints=critical,CA:false\\n$e\" > $n.ext\n"
+    "  openssl ca -batch -notext -config $i.cnf -extfile $n.ext -in $n.csr -out $n.pem \"$@\"\n"
+    "}\n"
+    "p=urn:coloan:party\n"
+    "client='extendedKeyUsage=clientAuth\\nsubjectAltName='\n"
+    "root ca; root foreign-ca; ca intermediate\n"
+    "openssl req -new $new -keyout intermediate.key -out intermediate.csr -subj /CN=intermediate\n"
+    "printf 'basicConstraints=critical,CA:true\\nkeyUsage=keyCertSign,cRLSign' > intermediate.ext\n"
+    "openssl ca -batch -notext -config ca.cnf -extfile intermediate.ext -in intermediate.csr -out intermediate.pem\n"
+    "leaf server ca 'extendedKeyUsage=serverAuth\\nsubjectAltName=DNS:localhost,IP:127.0.0.1'\n"
+    "for n in alpha beta revoked expired; do\n"
+    "  d='-days 2'; [ $n != expired ] || d='-startdate 20200101000000Z -enddate 20200201000000Z'\n"
+    "  leaf $n ca \"${client}DNS:$n,URI:$p:bank:cn-$n-js\" $n $d\n"
+    "done\n"
+    "leaf two-uris ca \"${client}URI:$p:bank:cn-alpha-js,URI:$p:bank:cn-beta-js\"\n"
+    "leaf no-uri ca \"${client}DNS:alpha\" $p:bank:cn-alpha-js\n"
+    "leaf authority ca \"${client}URI:$p:authority:registry\"\n"
+    "leaf upper ca \"${client}URI:$p:bank:cn-Alpha-js\"\n"
+    "leaf long ca \"${client}URI:$p:bank:a234567890b234567890c234567890d234567890e234567890f234567890\"\n"
+    "leaf no-eku ca \"subjectAltName=URI:$p:bank:cn-alpha-js\"\n"
+    "leaf server-eku ca \"extendedKeyUsage=serverAuth\\nsubjectAltName=URI:$p:bank:cn-alpha-js\"\n"
+    "leaf foreign foreign-ca \"${client}URI:$p:bank:cn-alpha-js\"\n"
+    "leaf below intermediate \"${client}URI:$p:bank:cn-alpha-js\"; cat intermediate.pem >> below.pem\n"
+    "openssl ca -config ca.cnf -revoke revoked.pem; openssl ca -config ca.cnf -gencrl -out crl.pem\n"
+    "openssl ca -config ca.cnf -gencrl -crl_lastupdate 20200101000000Z -crl_nextupdate 20200201000000Z"
+    " -out crl-expired.pem\n"
+    "openssl ca -config ca.cnf -revoke alpha.pem; openssl ca -config ca.cnf -gencrl -out crl-alpha.pem\n"
+    "openssl ca -config foreign-ca.cnf -gencrl -out foreign-crl.pem\n"
+    "cat ca.pem intermediate.pem > bundle.pem; cat ca.pem foreign-ca.pem > both-ca.pem\n"
+    "cat crl.pem foreign-crl.pem > both-crl.pem\n"
+    "openssl x509 -in alpha.pem -noout -fingerprint -sha256 | sed 's/.*=//;s/://g' > alpha.print\n";
+
+int pki_files_create(struct pki_files *out)
+{
+    char folder[] = "/tmp/coloan-pki-XXXXXX";
+    if (mkdtemp(folder) == NULL || setenv("PKI", folder, 1) != 0) {
+        return -1;
+    }
+    (void)snprintf(out->folder, sizeof out->folder, "%s", folder);
+    return system(script) == 0 ? 0 : -1;
+}
+
+void pki_files_remove(struct pki_files *files)
+{
+    char command[96];
+    (void)snprintf(command, sizeof command, "rm -r '%s'", files->folder);
+    int removed = system(command);
+    assert(removed == 0);
+}
+
+const char *pki_files_path(const struct pki_files *files, const char *name)
+{
+    static char paths[8][128];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+    (void)snprintf(path, sizeof paths[0], "%s/%s", files->folder, name);
+    return path;
+}
+
+char *pki_files_text(const struct pki_files *files, const char *name)
+{
+    FILE *file = fopen(pki_files_path(files, name), "r");
+    char *text = calloc(1, FILE_BYTES_MAX);
+    assert(file != NULL);
+    assert(text != NULL);
+    size_t len = fread(text, 1, FILE_BYTES_MAX - 1, file);
+    assert(len < FILE_BYTES_MAX - 1);
+    (void)fclose(file);
+    return text;
+}
+
+void pki_files_copy(const struct pki_files *files, const char *from, const char *to)
+{
+    char *text = pki_files_text(files, from);
+    FILE *file = fopen(pki_files_path(files, to), "w");
+    assert(file != NULL);
+    size_t written = fwrite(text, 1, strlen(text), file);
+    assert(written == strlen(text));
+    (void)fclose(file);
+    free(text);
+}
