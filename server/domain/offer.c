@@ -154,13 +154,13 @@ static int32_t longest_term(const struct term_limits *limits)
     return limits->fund.months > limits->commercial.months ? limits->fund.months : limits->commercial.months;
 }
 
-/* The shortest term from `term_months` on with which the ratios hold. */
-static bool find_term(struct split *out, const struct splitting *splitting, int32_t term_months,
-                      int64_t commercial_fen_max)
+/* The shortest term after `term_months` with which the ratios hold. */
+static bool find_longer_term(struct split *out, const struct splitting *splitting, int32_t term_months)
 {
     int32_t longest = longest_term(splitting->limits);
-    for (int32_t months = term_months; months <= longest; months = longer_term(splitting->rules, months)) {
-        split_at(out, splitting, months, commercial_fen_max);
+    for (int32_t months = longer_term(splitting->rules, term_months); months <= longest;
+         months = longer_term(splitting->rules, months)) {
+        split_at(out, splitting, months, INT64_MAX);
         if (joint_holds(&out->joint)) {
             return true;
         }
@@ -186,22 +186,27 @@ static int64_t commercial_room_fen(const struct splitting *splitting)
     return quota_round_fen(splitting->rules, principal_fen);
 }
 
+/* The remedies build on each other: a cut, and the fund part alone, run over the longest term, which leaves most to
+ * lend. So more income never means a smaller loan. */
 static void remedy_split(struct split *out, const struct splitting *splitting, int32_t term_months)
 {
     struct split asked = *out;
-    if (find_term(out, splitting, longer_term(splitting->rules, term_months), INT64_MAX)) {
+    if (find_longer_term(out, splitting, term_months)) {
         out->remedy = REMEDY_TERM;
         return;
     }
-    int64_t room_fen = commercial_room_fen(splitting);
-    if (room_fen > 0 && asked.offer.commercial.amount_fen > 0) {
+    bool has_commercial = asked.offer.commercial.amount_fen > 0;
+    int64_t room_fen = has_commercial ? commercial_room_fen(splitting) : 0;
+    if (room_fen > 0) {
         split_at(out, splitting, longest_term(splitting->limits), room_fen);
         out->remedy = REMEDY_CUT;
         return;
     }
-    bool accepted = splitting->application->request.accept_fund_only && asked.offer.commercial.amount_fen > 0;
-    if (accepted && find_term(out, splitting, term_months, 0)) {
+    if (has_commercial && splitting->application->request.accept_fund_only) {
+        split_at(out, splitting, longest_term(splitting->limits), 0);
         out->remedy = REMEDY_FUND_ONLY;
+    }
+    if (out->remedy == REMEDY_FUND_ONLY && joint_holds(&out->joint)) {
         return;
     }
     *out = asked;
