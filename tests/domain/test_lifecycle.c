@@ -39,89 +39,90 @@ static struct case_tracks after(const enum case_command *commands, size_t count)
 
 /* -- Paths ---------------------------------------------------------------------------------------------------- */
 
+static const struct {
+    const char *name;
+    enum case_command commands[8];
+    enum case_state state;
+    enum case_outcome outcome;
+    enum case_actor actor;
+    uint32_t offer_version;
+} ways[] = {
+    {"nothing", {0}, CASE_NONE, OUTCOME_NONE, ACTOR_NONE, 0},
+    {"submitted", {COMMAND_SUBMIT}, CASE_VERIFYING, OUTCOME_PENDING, ACTOR_FUND, 0},
+    {"settled", {COMMAND_SUBMIT, COMMAND_SETTLE_ITEM}, CASE_VERIFYING, OUTCOME_PENDING, ACTOR_FUND, 0},
+    {"offered", {COMMAND_SUBMIT, COMMAND_FUND_APPROVE}, CASE_OFFERED, OUTCOME_PENDING, ACTOR_BANK, 1},
+    {"both approve",
+     {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_APPROVE},
+     CASE_APPROVED,
+     OUTCOME_APPROVED_COMBINED,
+     ACTOR_NOBODY,
+     1},
+    {"fund alone",
+     {COMMAND_SUBMIT, COMMAND_FUND_APPROVE_ALONE},
+     CASE_APPROVED,
+     OUTCOME_APPROVED_FUND_ONLY,
+     ACTOR_NOBODY,
+     1},
+    {"fund rejects", {COMMAND_SUBMIT, COMMAND_FUND_REJECT}, CASE_REJECTED, OUTCOME_REJECTED_FUND, ACTOR_NOBODY, 0},
+    {"bank declines",
+     {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_DECLINE},
+     CASE_REJECTED,
+     OUTCOME_DECLINED_BANK,
+     ACTOR_NOBODY,
+     1},
+    {"bank counters",
+     {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_COUNTER},
+     CASE_OFFERED,
+     OUTCOME_PENDING,
+     ACTOR_BANK,
+     2},
+    {"bank counters, then approves",
+     {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_COUNTER, COMMAND_BANK_APPROVE},
+     CASE_APPROVED,
+     OUTCOME_APPROVED_COMBINED,
+     ACTOR_NOBODY,
+     2},
+    {"bank counters twice, then declines",
+     {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_COUNTER, COMMAND_BANK_COUNTER, COMMAND_BANK_DECLINE},
+     CASE_REJECTED,
+     OUTCOME_DECLINED_BANK,
+     ACTOR_NOBODY,
+     3},
+    {"supplement asked",
+     {COMMAND_SUBMIT, COMMAND_FUND_SUPPLEMENT},
+     CASE_SUPPLEMENT,
+     OUTCOME_SUPPLEMENT,
+     ACTOR_BORROWER,
+     0},
+    {"supplement came",
+     {COMMAND_SUBMIT, COMMAND_FUND_SUPPLEMENT, COMMAND_SETTLE_ITEM},
+     CASE_VERIFYING,
+     OUTCOME_PENDING,
+     ACTOR_FUND,
+     0},
+    {"an officer is asked", {COMMAND_SUBMIT, COMMAND_FUND_MANUAL}, CASE_MANUAL, OUTCOME_MANUAL, ACTOR_OFFICER, 0},
+    {"the officer settled it",
+     {COMMAND_SUBMIT, COMMAND_FUND_MANUAL, COMMAND_SETTLE_ITEM, COMMAND_FUND_APPROVE},
+     CASE_OFFERED,
+     OUTCOME_PENDING,
+     ACTOR_BANK,
+     1},
+};
+
 static void the_usual_ways(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        enum case_command commands[8];
-        enum case_state state;
-        enum case_outcome outcome;
-        enum case_actor actor;
-        uint32_t offer_version;
-    } rows[] = {
-        {"nothing", {0}, CASE_NONE, OUTCOME_NONE, ACTOR_NONE, 0},
-        {"submitted", {COMMAND_SUBMIT}, CASE_VERIFYING, OUTCOME_PENDING, ACTOR_FUND, 0},
-        {"settled", {COMMAND_SUBMIT, COMMAND_SETTLE_ITEM}, CASE_VERIFYING, OUTCOME_PENDING, ACTOR_FUND, 0},
-        {"offered", {COMMAND_SUBMIT, COMMAND_FUND_APPROVE}, CASE_OFFERED, OUTCOME_PENDING, ACTOR_BANK, 1},
-        {"both approve",
-         {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_APPROVE},
-         CASE_APPROVED,
-         OUTCOME_APPROVED_COMBINED,
-         ACTOR_NOBODY,
-         1},
-        {"fund alone",
-         {COMMAND_SUBMIT, COMMAND_FUND_APPROVE_ALONE},
-         CASE_APPROVED,
-         OUTCOME_APPROVED_FUND_ONLY,
-         ACTOR_NOBODY,
-         1},
-        {"fund rejects", {COMMAND_SUBMIT, COMMAND_FUND_REJECT}, CASE_REJECTED, OUTCOME_REJECTED_FUND, ACTOR_NOBODY, 0},
-        {"bank declines",
-         {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_DECLINE},
-         CASE_REJECTED,
-         OUTCOME_DECLINED_BANK,
-         ACTOR_NOBODY,
-         1},
-        {"bank counters",
-         {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_COUNTER},
-         CASE_OFFERED,
-         OUTCOME_PENDING,
-         ACTOR_BANK,
-         2},
-        {"bank counters, then approves",
-         {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_COUNTER, COMMAND_BANK_APPROVE},
-         CASE_APPROVED,
-         OUTCOME_APPROVED_COMBINED,
-         ACTOR_NOBODY,
-         2},
-        {"bank counters twice, then declines",
-         {COMMAND_SUBMIT, COMMAND_FUND_APPROVE, COMMAND_BANK_COUNTER, COMMAND_BANK_COUNTER, COMMAND_BANK_DECLINE},
-         CASE_REJECTED,
-         OUTCOME_DECLINED_BANK,
-         ACTOR_NOBODY,
-         3},
-        {"supplement asked",
-         {COMMAND_SUBMIT, COMMAND_FUND_SUPPLEMENT},
-         CASE_SUPPLEMENT,
-         OUTCOME_SUPPLEMENT,
-         ACTOR_BORROWER,
-         0},
-        {"supplement came",
-         {COMMAND_SUBMIT, COMMAND_FUND_SUPPLEMENT, COMMAND_SETTLE_ITEM},
-         CASE_VERIFYING,
-         OUTCOME_PENDING,
-         ACTOR_FUND,
-         0},
-        {"an officer is asked", {COMMAND_SUBMIT, COMMAND_FUND_MANUAL}, CASE_MANUAL, OUTCOME_MANUAL, ACTOR_OFFICER, 0},
-        {"the officer settled it",
-         {COMMAND_SUBMIT, COMMAND_FUND_MANUAL, COMMAND_SETTLE_ITEM, COMMAND_FUND_APPROVE},
-         CASE_OFFERED,
-         OUTCOME_PENDING,
-         ACTOR_BANK,
-         1},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         size_t count = 0;
-        while (count < 8 && rows[i].commands[count] != 0) {
+        while (count < 8 && ways[i].commands[count] != 0) {
             count++;
         }
-        struct case_tracks tracks = after(rows[i].commands, count);
-        if (lifecycle_state(&tracks) != rows[i].state || lifecycle_outcome(&tracks) != rows[i].outcome) {
-            fail_msg("%s", rows[i].name);
+        struct case_tracks tracks = after(ways[i].commands, count);
+        if (lifecycle_state(&tracks) != ways[i].state || lifecycle_outcome(&tracks) != ways[i].outcome) {
+            fail_msg("%s", ways[i].name);
         }
-        assert_int_equal(lifecycle_next_actor(&tracks), rows[i].actor);
-        assert_int_equal(tracks.offer_version, rows[i].offer_version);
+        assert_int_equal(lifecycle_next_actor(&tracks), ways[i].actor);
+        assert_int_equal(tracks.offer_version, ways[i].offer_version);
     }
 }
 
