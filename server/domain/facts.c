@@ -72,11 +72,6 @@ static bool facts_complete(const struct catalogue_row *row, const struct item_re
     return true;
 }
 
-static bool observed_within_calendar(int64_t observed_ms)
-{
-    return observed_ms >= 0 && observed_ms < cl_date_to_ms(CL_DATE_YEAR_MAX * 10000 + 101);
-}
-
 struct cl_status item_result_check(struct field_path *path_out, const struct application *application,
                                    const struct item_result *result)
 {
@@ -95,7 +90,7 @@ struct cl_status item_result_check(struct field_path *path_out, const struct app
     if (result->failure >= FAILURE_KIND_COUNT || (passed && result->failure != FAILURE_NONE)) {
         return blame(path_out, CL_FIELD_INVALID, "failure");
     }
-    if (!observed_within_calendar(result->observed_ms)) {
+    if (result->observed_ms < 0 || !cl_date_covers_ms(result->observed_ms)) {
         return blame(path_out, CL_FIELD_INVALID, "observed_ms");
     }
     if (result->valid_until_ms != 0 && result->valid_until_ms < result->observed_ms) {

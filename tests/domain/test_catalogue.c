@@ -126,6 +126,8 @@ static void an_answer_holds_until_the_end_of_a_day(void **state)
     const struct catalogue_row *marriage = catalogue_row(ITEM_MARRIAGE); /* 30 days */
     assert_int_equal(catalogue_valid_until_ms(marriage, morning_ms), cl_date_to_ms(20261224) - 1);
     assert_int_equal(catalogue_valid_until_ms(marriage, evening_ms), cl_date_to_ms(20261224) - 1);
+    assert_int_equal(catalogue_valid_until_ms(marriage, INT64_MIN), INT64_MIN); /* a peer chose it */
+    assert_int_equal(catalogue_valid_until_ms(marriage, INT64_MAX), INT64_MAX);
 }
 
 static void technical_failures_are_told_from_answers(void **state)

@@ -43,6 +43,7 @@ SPOIL(no_outcome, r->outcome = (enum item_outcome)4)
 SPOIL(no_failure, r->failure = FAILURE_KIND_COUNT; r->outcome = ITEM_FAIL)
 SPOIL(pass_failed, r->failure = FAILURE_TIMEOUT)
 SPOIL(before_1970, r->observed_ms = -1)
+SPOIL(long_ago, r->observed_ms = INT64_MIN)
 SPOIL(far_future, r->observed_ms = INT64_MAX)
 SPOIL(ended_before, r->valid_until_ms = r->observed_ms - 1)
 SPOIL(ends_at_once, r->valid_until_ms = r->observed_ms)
@@ -73,6 +74,7 @@ static void a_result_is_checked_before_it_is_taken(void **state)
         {no_failure, CL_FIELD_INVALID, "failure"},
         {pass_failed, CL_FIELD_INVALID, "failure"},
         {before_1970, CL_FIELD_INVALID, "observed_ms"},
+        {long_ago, CL_FIELD_INVALID, "observed_ms"},
         {far_future, CL_FIELD_INVALID, "observed_ms"},
         {ended_before, CL_FIELD_INVALID, "valid_until_ms"},
         {ends_at_once, CL_OK, ""},
