@@ -126,6 +126,12 @@ static bool in_force(const struct catalogue_row *row, const struct item_result *
     return !from_the_future && !ended && catalogue_valid_until_ms(row, result->observed_ms) >= now_ms;
 }
 
+/* Whether the result has values to read: a pass that could be taken in, in force or not. */
+static bool has_values(const struct application *application, const struct item_result *result)
+{
+    return result->outcome == ITEM_PASS && cl_is_ok(item_result_check(NULL, application, result));
+}
+
 static enum answer answer_of(const struct application *application, const struct item_result *result, int64_t now_ms)
 {
     if (result->outcome == ITEM_OPEN) {
@@ -255,9 +261,8 @@ void facts_read(struct case_facts *out, const struct application *application, c
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < key_count; i++) {
         const struct item_result *result = last_result(results, result_count, keys[i]);
-        enum answer answer = result == NULL ? ANSWER_OPEN : answer_of(application, result, now_ms);
-        *answer_place(out, keys[i]) = answer;
-        if (answer == ANSWER_YES) {
+        *answer_place(out, keys[i]) = result == NULL ? ANSWER_OPEN : answer_of(application, result, now_ms);
+        if (result != NULL && has_values(application, result)) {
             read_values(out, &out->persons[keys[i].person], result);
         }
     }

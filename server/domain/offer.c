@@ -246,28 +246,28 @@ static struct cl_status check_counter(struct field_path *path_out, const struct 
 {
     const struct loan_part *offered = &current->commercial;
     if (counter->amount_fen < 1 || counter->amount_fen > offered->amount_fen) {
-        return blame(path_out, CL_AMOUNT_INVALID, "counter.amount_fen");
+        return blame(path_out, CL_AMOUNT_INVALID, "amount_fen");
     }
     if (counter->rate_ppm < rules->commercial_rate_ppm_min || counter->rate_ppm > rules->commercial_rate_ppm_max) {
-        return blame(path_out, CL_FIELD_INVALID, "counter.rate_ppm");
+        return blame(path_out, CL_FIELD_INVALID, "rate_ppm");
     }
     bool unequal = rules->equal_term && counter->term_months != current->fund.term_months;
     bool short_or_long = counter->term_months < APPLICATION_TERM_MONTHS_MIN || counter->term_months > term_months_max;
     if (unequal || short_or_long) {
-        return blame(path_out, CL_TERM_INVALID, "counter.term_months");
+        return blame(path_out, CL_TERM_INVALID, "term_months");
     }
     bool known = counter->method == CL_REPAYMENT_EQUAL_INSTALMENT || counter->method == CL_REPAYMENT_EQUAL_PRINCIPAL;
     if (!known) {
-        return blame(path_out, CL_FIELD_INVALID, "counter.method");
+        return blame(path_out, CL_FIELD_INVALID, "method");
     }
     int64_t instalment_fen =
         instalment_of(counter->amount_fen, counter->rate_ppm, counter->term_months, counter->method);
     if (counter->instalment_fen != instalment_fen) {
-        return blame(path_out, CL_FIELD_INVALID, "counter.instalment_fen");
+        return blame(path_out, CL_FIELD_INVALID, "instalment_fen");
     }
     bool same = counter->amount_fen == offered->amount_fen && counter->rate_ppm == offered->rate_ppm &&
                 counter->term_months == offered->term_months && counter->method == offered->method;
-    return same ? blame(path_out, CL_FIELD_INVALID, "counter") : cl_ok(); /* that would be an approval */
+    return same ? blame(path_out, CL_FIELD_INVALID, "amount_fen") : cl_ok(); /* that would be an approval */
 }
 
 struct cl_status offer_counter(struct offer *out, struct field_path *path_out, const struct rule_set *rules,
@@ -294,7 +294,7 @@ struct cl_status offer_counter(struct offer *out, struct field_path *path_out, c
     offer.interest_subsidy = subsidised(rules, application, facts, counter->amount_fen, date);
     struct joint joint = joint_of(rules, application, facts, &offer);
     if (!joint_holds(&joint)) {
-        return blame(path_out, CL_AMOUNT_INVALID, "counter.amount_fen");
+        return blame(path_out, CL_AMOUNT_INVALID, "amount_fen");
     }
     *out = offer;
     return cl_ok();

@@ -320,22 +320,22 @@ static void counter_offers_stay_within_the_rules(void **state)
         enum cl_reason reason;
         const char *path;
     } rows[] = {
-        {"nothing", nothing, CL_FIELD_INVALID, "counter"},
+        {"nothing", nothing, CL_FIELD_INVALID, "amount_fen"},
         {"less", less, CL_OK, ""},
         {"one fen", one_fen, CL_OK, ""},
-        {"zero", zero, CL_AMOUNT_INVALID, "counter.amount_fen"},
-        {"negative", negative, CL_AMOUNT_INVALID, "counter.amount_fen"},
-        {"more", more, CL_AMOUNT_INVALID, "counter.amount_fen"},
+        {"zero", zero, CL_AMOUNT_INVALID, "amount_fen"},
+        {"negative", negative, CL_AMOUNT_INVALID, "amount_fen"},
+        {"more", more, CL_AMOUNT_INVALID, "amount_fen"},
         {"dearer", dearer, CL_OK, ""},
         {"dearest", dearest, CL_OK, ""},
-        {"too dear", too_dear, CL_FIELD_INVALID, "counter.rate_ppm"},
-        {"too cheap", too_cheap, CL_FIELD_INVALID, "counter.rate_ppm"},
-        {"shorter", shorter, CL_TERM_INVALID, "counter.term_months"}, /* equal terms */
-        {"longer", longer, CL_TERM_INVALID, "counter.term_months"},
-        {"no term", no_term, CL_TERM_INVALID, "counter.term_months"},
+        {"too dear", too_dear, CL_FIELD_INVALID, "rate_ppm"},
+        {"too cheap", too_cheap, CL_FIELD_INVALID, "rate_ppm"},
+        {"shorter", shorter, CL_TERM_INVALID, "term_months"}, /* equal terms */
+        {"longer", longer, CL_TERM_INVALID, "term_months"},
+        {"no term", no_term, CL_TERM_INVALID, "term_months"},
         {"other method", other_method, CL_OK, ""},
-        {"no method", no_method, CL_FIELD_INVALID, "counter.method"},
-        {"wrong instalment", wrong_instalment, CL_FIELD_INVALID, "counter.instalment_fen"},
+        {"no method", no_method, CL_FIELD_INVALID, "method"},
+        {"wrong instalment", wrong_instalment, CL_FIELD_INVALID, "instalment_fen"},
     };
     struct made made;
     make(&made, &rules, &plain, 18000 * YUAN);
@@ -376,7 +376,7 @@ static void a_dearer_counter_offer_must_still_be_affordable(void **state)
                                    &counter, world_now_ms())
                          .reason,
                      CL_AMOUNT_INVALID);
-    assert_string_equal(path.text, "counter.amount_fen");
+    assert_string_equal(path.text, "amount_fen");
 }
 
 static void an_offer_ends(void **state)
@@ -397,6 +397,25 @@ static void an_offer_ends(void **state)
                                    &counter, until_ms + 1)
                          .reason,
                      CL_OFFER_EXPIRED);
+}
+
+/* The contribution's answer holds ten days, the offer ninety: what the offer was made of still counts. */
+static void a_counter_offer_outlives_the_answers(void **state)
+{
+    (void)state;
+    struct made made;
+    struct offer offer;
+    make(&made, &rules, &plain, 18000 * YUAN);
+    int64_t later_ms = made.split.offer.valid_until_ms;
+    struct loan_part counter = made.split.offer.commercial;
+    less(&counter);
+    facts_read(&made.facts, &made.world.application, made.world.results, made.world.result_count, later_ms);
+    assert_int_equal(made.facts.persons[0].answer[ITEM_CONTRIBUTION], ANSWER_TECHNICAL);
+    assert_int_equal(made.facts.persons[0].contribution_base_fen, 18000 * YUAN);
+    assert_int_equal(
+        offer_counter(&offer, NULL, &rules, &made.world.application, &made.facts, &made.split.offer, &counter, later_ms)
+            .reason,
+        CL_OK);
 }
 
 static void unequal_terms_let_the_bank_choose(void **state)
@@ -593,6 +612,7 @@ int main(void)
         cmocka_unit_test(counter_offers_stay_within_the_rules),
         cmocka_unit_test(a_dearer_counter_offer_must_still_be_affordable),
         cmocka_unit_test(an_offer_ends),
+        cmocka_unit_test(a_counter_offer_outlives_the_answers),
         cmocka_unit_test(unequal_terms_let_the_bank_choose),
         cmocka_unit_test(every_approval_keeps_every_limit),
         cmocka_unit_test(more_income_never_means_less),
