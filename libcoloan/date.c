@@ -67,11 +67,17 @@ static int32_t date_from_days(int32_t days)
     return year * 10000 + ((month + 2) % 12 + 1) * 100 + day;
 }
 
+bool cl_date_covers_ms(int64_t ms)
+{
+    return ms >= cl_date_to_ms(CL_DATE_YEAR_MIN * 10000 + 101) &&
+           ms < cl_date_to_ms(CL_DATE_YEAR_MAX * 10000 + 1231) + DAY_MS;
+}
+
 int32_t cl_date_from_ms(int64_t now_ms)
 {
+    assert(cl_date_covers_ms(now_ms));
     int64_t local_ms = now_ms + CHINA_MS;
     int64_t days = local_ms / DAY_MS - (local_ms % DAY_MS < 0 ? 1 : 0);
-    assert(days > -EPOCH_OFFSET && days < INT32_MAX - EPOCH_OFFSET);
     int32_t date = date_from_days((int32_t)days);
     assert(cl_date_valid(date));
     return date;

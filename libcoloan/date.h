@@ -15,7 +15,10 @@
 /* Whether `date` (yyyymmdd) is a day of the calendar within the years above. */
 bool cl_date_valid(int32_t date);
 
-/* The day in China at that moment; `now_ms` lies within the years above. */
+/* Whether that moment lies within the years above: to be asked of a time that somebody else chose. */
+bool cl_date_covers_ms(int64_t ms);
+
+/* The day in China at that moment, which lies within the years above. */
 int32_t cl_date_from_ms(int64_t now_ms);
 
 /* The first millisecond of that day in China. */

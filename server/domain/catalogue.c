@@ -288,6 +288,9 @@ size_t catalogue_items_for(struct item_key *out, const struct application *appli
 int64_t catalogue_valid_until_ms(const struct catalogue_row *row, int64_t observed_ms)
 {
     int64_t day_ms = 24 * 60 * 60 * 1000;
+    if (!cl_date_covers_ms(observed_ms)) {
+        return observed_ms;
+    }
     int64_t first_ms = cl_date_to_ms(cl_date_from_ms(observed_ms));
     return first_ms + (row->valid_days + 1) * day_ms - 1;
 }

@@ -108,7 +108,8 @@ size_t catalogue_items_for(struct item_key *out, const struct application *appli
 /* Whether the item (and person) is one of these. */
 bool catalogue_applies(const struct application *application, struct item_key key);
 
-/* Until when an answer observed then may be used: the end of a day in China. */
+/* Until when an answer observed then may be used: the end of a day in China. A moment outside the calendar, which
+ * item_result_check refuses, holds for no time. */
 int64_t catalogue_valid_until_ms(const struct catalogue_row *row, int64_t observed_ms);
 
 /* A failure of the way, not an answer: retried, then handed to an officer. The other kinds are answers. */

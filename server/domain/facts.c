@@ -72,11 +72,6 @@ static bool facts_complete(const struct catalogue_row *row, const struct item_re
     return true;
 }
 
-static bool observed_within_calendar(int64_t observed_ms)
-{
-    return observed_ms >= 0 && observed_ms < cl_date_to_ms(CL_DATE_YEAR_MAX * 10000 + 101);
-}
-
 struct cl_status item_result_check(struct field_path *path_out, const struct application *application,
                                    const struct item_result *result)
 {
@@ -95,7 +90,7 @@ struct cl_status item_result_check(struct field_path *path_out, const struct app
     if (result->failure >= FAILURE_KIND_COUNT || (passed && result->failure != FAILURE_NONE)) {
         return blame(path_out, CL_FIELD_INVALID, "failure");
     }
-    if (!observed_within_calendar(result->observed_ms)) {
+    if (result->observed_ms < 0 || !cl_date_covers_ms(result->observed_ms)) {
         return blame(path_out, CL_FIELD_INVALID, "observed_ms");
     }
     if (result->valid_until_ms != 0 && result->valid_until_ms < result->observed_ms) {
@@ -129,6 +124,12 @@ static bool in_force(const struct catalogue_row *row, const struct item_result *
     bool from_the_future = result->observed_ms > now_ms + CL_CLOCK_AHEAD_MS_MAX;
     bool ended = result->valid_until_ms != 0 && result->valid_until_ms < now_ms;
     return !from_the_future && !ended && catalogue_valid_until_ms(row, result->observed_ms) >= now_ms;
+}
+
+/* Whether the result has values to read: a pass that could be taken in, in force or not. */
+static bool has_values(const struct application *application, const struct item_result *result)
+{
+    return result->outcome == ITEM_PASS && cl_is_ok(item_result_check(NULL, application, result));
 }
 
 static enum answer answer_of(const struct application *application, const struct item_result *result, int64_t now_ms)
@@ -260,9 +261,8 @@ void facts_read(struct case_facts *out, const struct application *application, c
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < key_count; i++) {
         const struct item_result *result = last_result(results, result_count, keys[i]);
-        enum answer answer = result == NULL ? ANSWER_OPEN : answer_of(application, result, now_ms);
-        *answer_place(out, keys[i]) = answer;
-        if (answer == ANSWER_YES) {
+        *answer_place(out, keys[i]) = result == NULL ? ANSWER_OPEN : answer_of(application, result, now_ms);
+        if (result != NULL && has_values(application, result)) {
             read_values(out, &out->persons[keys[i].person], result);
         }
     }

@@ -1,7 +1,8 @@
 /* facts.h - from settled items to typed facts that the rules read.
  *
- * What an item says is kept apart from whether it said anything: `answer` first, then the value, which only counts with
- * ANSWER_YES. No record is never a yes; a source that failed is never a no.
+ * What an item says is kept apart from whether it may be used: a rule looks at `answer` first, and only ANSWER_YES lets
+ * it go on. The values of an answer that passed but is out of date are there too, for what was decided while it was in
+ * force. No record is never a yes; a source that failed is never a no.
  *
  * Values only; any thread. */
 #ifndef COLOAN_SERVER_DOMAIN_FACTS_H

@@ -6,16 +6,12 @@
  * offer, which only the fund's approval makes; the registry follows both and does not move yet. A case whose fund track
  * is APPROVED and whose offer has no commercial part is done, without the bank. */
 
+/* Settled, or left to an officer: the rules refer such a case, unless the item is none of the centre's business (the
+ * bank's own credit query). Which it is, they know and this table does not. */
 static bool every_item_settled(const struct case_tracks *tracks, const struct case_input *input)
 {
     (void)input;
     return tracks->items_open == 0;
-}
-
-static bool no_item_waits(const struct case_tracks *tracks, const struct case_input *input)
-{
-    (void)input;
-    return tracks->items_open == 0 && tracks->items_officer == 0;
 }
 
 static bool bank_is_asked(const struct case_tracks *tracks, const struct case_input *input)
@@ -40,9 +36,9 @@ static const struct transition table[] = {
     {FUND_MANUAL, BANK_PENDING, COMMAND_SETTLE_ITEM, NULL, FUND_PENDING, BANK_PENDING, EVENT_STATUS, false, false,
      "An officer settled an item; the fund decides anew."},
 
-    {FUND_PENDING, BANK_PENDING, COMMAND_FUND_APPROVE, no_item_waits, FUND_APPROVED, BANK_PENDING, EVENT_FUND_DECISION,
-     true, false, "The fund approves and offers; the bank decides."},
-    {FUND_PENDING, BANK_PENDING, COMMAND_FUND_APPROVE_ALONE, no_item_waits, FUND_APPROVED, BANK_PENDING,
+    {FUND_PENDING, BANK_PENDING, COMMAND_FUND_APPROVE, every_item_settled, FUND_APPROVED, BANK_PENDING,
+     EVENT_FUND_DECISION, true, false, "The fund approves and offers; the bank decides."},
+    {FUND_PENDING, BANK_PENDING, COMMAND_FUND_APPROVE_ALONE, every_item_settled, FUND_APPROVED, BANK_PENDING,
      EVENT_FUND_DECISION, true, true, "The fund approves and lends alone."},
     {FUND_PENDING, BANK_PENDING, COMMAND_FUND_REJECT, every_item_settled, FUND_REJECTED, BANK_PENDING,
      EVENT_FUND_DECISION, false, true, "The fund rejects."},

@@ -148,8 +148,7 @@ enum case_state lifecycle_state(const struct case_tracks *tracks);
 enum case_outcome lifecycle_outcome(const struct case_tracks *tracks);
 enum case_actor lifecycle_next_actor(const struct case_tracks *tracks);
 
-/* The fund may decide: every item is settled or waits for an officer. With one that waits it can only reject or refer;
- * a caller that need not know of a rejection early asks for items_officer == 0 too. */
+/* The fund may decide: every item is settled or left to an officer, whom the decision then asks for. */
 bool lifecycle_may_decide(const struct case_tracks *tracks);
 
 /* Whether the tracks go together; asserted after every transition, to be checked after every load. */

@@ -154,13 +154,13 @@ static int32_t longest_term(const struct term_limits *limits)
     return limits->fund.months > limits->commercial.months ? limits->fund.months : limits->commercial.months;
 }
 
-/* The shortest term from `term_months` on with which the ratios hold. */
-static bool find_term(struct split *out, const struct splitting *splitting, int32_t term_months,
-                      int64_t commercial_fen_max)
+/* The shortest term after `term_months` with which the ratios hold. */
+static bool find_longer_term(struct split *out, const struct splitting *splitting, int32_t term_months)
 {
     int32_t longest = longest_term(splitting->limits);
-    for (int32_t months = term_months; months <= longest; months = longer_term(splitting->rules, months)) {
-        split_at(out, splitting, months, commercial_fen_max);
+    for (int32_t months = longer_term(splitting->rules, term_months); months <= longest;
+         months = longer_term(splitting->rules, months)) {
+        split_at(out, splitting, months, INT64_MAX);
         if (joint_holds(&out->joint)) {
             return true;
         }
@@ -186,22 +186,27 @@ static int64_t commercial_room_fen(const struct splitting *splitting)
     return quota_round_fen(splitting->rules, principal_fen);
 }
 
+/* The remedies build on each other: a cut, and the fund part alone, run over the longest term, which leaves most to
+ * lend. So more income never means a smaller loan. */
 static void remedy_split(struct split *out, const struct splitting *splitting, int32_t term_months)
 {
     struct split asked = *out;
-    if (find_term(out, splitting, longer_term(splitting->rules, term_months), INT64_MAX)) {
+    if (find_longer_term(out, splitting, term_months)) {
         out->remedy = REMEDY_TERM;
         return;
     }
-    int64_t room_fen = commercial_room_fen(splitting);
-    if (room_fen > 0 && asked.offer.commercial.amount_fen > 0) {
+    bool has_commercial = asked.offer.commercial.amount_fen > 0;
+    int64_t room_fen = has_commercial ? commercial_room_fen(splitting) : 0;
+    if (room_fen > 0) {
         split_at(out, splitting, longest_term(splitting->limits), room_fen);
         out->remedy = REMEDY_CUT;
         return;
     }
-    bool accepted = splitting->application->request.accept_fund_only && asked.offer.commercial.amount_fen > 0;
-    if (accepted && find_term(out, splitting, term_months, 0)) {
+    if (has_commercial && splitting->application->request.accept_fund_only) {
+        split_at(out, splitting, longest_term(splitting->limits), 0);
         out->remedy = REMEDY_FUND_ONLY;
+    }
+    if (out->remedy == REMEDY_FUND_ONLY && joint_holds(&out->joint)) {
         return;
     }
     *out = asked;
@@ -241,28 +246,28 @@ static struct cl_status check_counter(struct field_path *path_out, const struct 
 {
     const struct loan_part *offered = &current->commercial;
     if (counter->amount_fen < 1 || counter->amount_fen > offered->amount_fen) {
-        return blame(path_out, CL_AMOUNT_INVALID, "counter.amount_fen");
+        return blame(path_out, CL_AMOUNT_INVALID, "amount_fen");
     }
     if (counter->rate_ppm < rules->commercial_rate_ppm_min || counter->rate_ppm > rules->commercial_rate_ppm_max) {
-        return blame(path_out, CL_FIELD_INVALID, "counter.rate_ppm");
+        return blame(path_out, CL_FIELD_INVALID, "rate_ppm");
     }
     bool unequal = rules->equal_term && counter->term_months != current->fund.term_months;
     bool short_or_long = counter->term_months < APPLICATION_TERM_MONTHS_MIN || counter->term_months > term_months_max;
     if (unequal || short_or_long) {
-        return blame(path_out, CL_TERM_INVALID, "counter.term_months");
+        return blame(path_out, CL_TERM_INVALID, "term_months");
     }
     bool known = counter->method == CL_REPAYMENT_EQUAL_INSTALMENT || counter->method == CL_REPAYMENT_EQUAL_PRINCIPAL;
     if (!known) {
-        return blame(path_out, CL_FIELD_INVALID, "counter.method");
+        return blame(path_out, CL_FIELD_INVALID, "method");
     }
     int64_t instalment_fen =
         instalment_of(counter->amount_fen, counter->rate_ppm, counter->term_months, counter->method);
     if (counter->instalment_fen != instalment_fen) {
-        return blame(path_out, CL_FIELD_INVALID, "counter.instalment_fen");
+        return blame(path_out, CL_FIELD_INVALID, "instalment_fen");
     }
     bool same = counter->amount_fen == offered->amount_fen && counter->rate_ppm == offered->rate_ppm &&
                 counter->term_months == offered->term_months && counter->method == offered->method;
-    return same ? blame(path_out, CL_FIELD_INVALID, "counter") : cl_ok(); /* that would be an approval */
+    return same ? blame(path_out, CL_FIELD_INVALID, "amount_fen") : cl_ok(); /* that would be an approval */
 }
 
 struct cl_status offer_counter(struct offer *out, struct field_path *path_out, const struct rule_set *rules,
@@ -289,7 +294,7 @@ struct cl_status offer_counter(struct offer *out, struct field_path *path_out, c
     offer.interest_subsidy = subsidised(rules, application, facts, counter->amount_fen, date);
     struct joint joint = joint_of(rules, application, facts, &offer);
     if (!joint_holds(&joint)) {
-        return blame(path_out, CL_AMOUNT_INVALID, "counter.amount_fen");
+        return blame(path_out, CL_AMOUNT_INVALID, "amount_fen");
     }
     *out = offer;
     return cl_ok();

@@ -61,8 +61,9 @@ void split_loan(struct split *out, const struct rule_set *rules, const struct ap
 
 /* The current offer with the bank's commercial part instead: amount above 0 and at most the one offered, rate and term
  * within the rules; the down payment rises by the difference; valid as long as the current one. What the bank says of
- * the instalment is checked. AMOUNT_INVALID, TERM_INVALID, FIELD_INVALID (rate, method, instalment, or the ratios no
- * longer hold) with the path within the part; OFFER_EXPIRED. */
+ * the instalment is checked. Whether the facts are still in force does not matter here: both lenders ask again before
+ * they pay. AMOUNT_INVALID (also when the ratios no longer hold), TERM_INVALID, FIELD_INVALID (rate, method,
+ * instalment, or nothing differs) with the path within the part, e.g. "rate_ppm"; OFFER_EXPIRED. */
 CL_MUST_CHECK struct cl_status offer_counter(struct offer *out, struct field_path *path_out,
                                              const struct rule_set *rules, const struct application *application,
                                              const struct case_facts *facts, const struct offer *current,

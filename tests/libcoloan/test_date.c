@@ -48,6 +48,22 @@ static void a_day_begins_at_midnight_in_china(void **state)
     assert_int_equal(cl_date_to_ms(20261123), INT64_C(1795305600000) + 16 * 3600 * 1000);
 }
 
+static void only_moments_of_these_years_have_a_date(void **state)
+{
+    (void)state;
+    int64_t first_ms = cl_date_to_ms(19000101);
+    int64_t end_ms = cl_date_to_ms(21991231) + 24 * 60 * 60 * 1000;
+    static const int64_t outside[] = {INT64_MIN, INT64_MAX, INT64_C(-1000000000000000), INT64_C(1000000000000000)};
+    assert_true(cl_date_covers_ms(first_ms));
+    assert_false(cl_date_covers_ms(first_ms - 1));
+    assert_true(cl_date_covers_ms(end_ms - 1));
+    assert_false(cl_date_covers_ms(end_ms));
+    assert_int_equal(cl_date_from_ms(end_ms - 1), 21991231);
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+        assert_false(cl_date_covers_ms(outside[i]));
+    }
+}
+
 /* Three hundred years, day by day: each is valid, the next one, and the day of its own first and last millisecond. */
 static void every_day_follows_the_one_before(void **state)
 {
@@ -102,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_days_of_the_calendar_are_dates),
         cmocka_unit_test(a_day_begins_at_midnight_in_china),
+        cmocka_unit_test(only_moments_of_these_years_have_a_date),
         cmocka_unit_test(every_day_follows_the_one_before),
         cmocka_unit_test(months_are_whole_and_end_with_their_month),
         cmocka_unit_test(adding_months_keeps_the_day_or_the_last_one),
