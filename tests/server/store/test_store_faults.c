@@ -278,32 +278,32 @@ static bool fail_nth(enum operation operation, int n, int code)
     return hit;
 }
 
-static void fail_each(enum operation operation, int code)
+static void fail_every(int step, enum operation operation, int code)
 {
     int n = 1;
     while (fail_nth(operation, n, code)) {
-        n++;
+        n += step;
     }
-    print_message("operation %d, code %d: failed at each of %d places\n", operation, code, n - 1);
+    print_message("operation %d, code %d: failed at every %d. of %d places\n", operation, code, step, n - step);
     assert_true(n > COMMANDS); /* at least one for each command */
 }
 
 static void a_failing_sync_latches(void **state)
 {
     (void)state;
-    fail_each(SYNC, SQLITE_IOERR_FSYNC);
+    fail_every(1, SYNC, SQLITE_IOERR_FSYNC);
 }
 
 static void a_failing_write_latches(void **state)
 {
     (void)state;
-    fail_each(WRITE, SQLITE_IOERR_WRITE);
+    fail_every(1, WRITE, SQLITE_IOERR_WRITE);
 }
 
 static void a_full_disk_latches(void **state)
 {
     (void)state;
-    fail_each(WRITE, SQLITE_FULL);
+    fail_every(5, WRITE, SQLITE_FULL);
 }
 
 static void a_reader_that_cannot_read_latches_for_all(void **state)
