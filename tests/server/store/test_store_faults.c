@@ -485,7 +485,9 @@ static void write_remains(struct durable *durable, int way)
         }
         size_t old = at >= durable->len ? 0 : durable->len - at < len ? durable->len - at : len;
         memset(bytes + at, 0, len);
-        memcpy(bytes + at, durable->bytes + at, old);
+        if (old > 0) {
+            memcpy(bytes + at, durable->bytes + at, old);
+        }
     }
     file = fopen(durable->name, "wb");
     assert_non_null(file);
