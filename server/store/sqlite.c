@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,8 +245,17 @@ static int set_up(struct sql *sql)
     return sqlite3_exec(sql->db, size_limit, NULL, NULL, NULL);
 }
 
+/* SQLite counts its memory under a lock that all connections would share; nobody reads the count. Without effect when
+ * SQLite is in use already. */
+static void configure(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 struct cl_status sql_open(struct sql **out, const char *path, enum sql_mode mode, struct sql_health *health)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, configure);
     struct cl_status status = check_file(path, mode);
     if (cl_failed(status)) {
         return status;

@@ -11,10 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "libcoloan/log.h"
@@ -27,18 +29,19 @@ enum {
     CHECKPOINT_PAGES = 4096,
     /* Quiet for this long, the log is emptied: a restart finds nothing to recover, and erased values leave the disk. */
     IDLE_MS = 500,
+    /* 256 MiB of log that a reader keeps from being taken over: somebody should know. */
+    LOG_PAGES_ALARM = 65536,
 };
 
 struct store_tx {
     struct sql *sql;
 };
 
-/* The fields are set before the writer starts; then `sql`, `batch`, `statuses` and `log_used` are the writer's. */
+/* The fields are set before the writer starts; then `sql`, `batch`, `statuses` and the log's flags are the writer's. */
 struct store {
     char *path;
     size_t batch_max;
     void (*committed)(void *user);
-    void (*failed)(void *user);
     void *user;
     int lock_fd;
     struct cl_queue *queue;
@@ -46,7 +49,10 @@ struct store {
     struct sql *sql;
     struct store_command **batch;
     struct cl_status *statuses;
-    bool log_used; /* since it was last emptied */
+    bool log_used;  /* since it was last emptied */
+    bool log_alarm; /* was raised */
+    uint64_t free_bytes_min;
+    atomic_bool disk_low; /* set by the writer */
     pthread_t writer;
     bool running; /* the opener's thread only */
 };
@@ -91,8 +97,28 @@ static struct cl_status apply_batch(struct store *store, size_t count)
 static void take_over_log(struct store *store, bool truncate)
 {
     struct cl_status status = sql_checkpoint(store->sql, truncate);
-    if (cl_is_ok(status) && truncate) {
-        store->log_used = sql_log_pages(store->sql) > 0;
+    if (cl_failed(status)) {
+        return; /* latched */
+    }
+    size_t pages = sql_log_pages(store->sql);
+    if (truncate) {
+        store->log_used = pages > 0;
+    }
+    bool alarm = pages >= LOG_PAGES_ALARM;
+    if (alarm && !store->log_alarm) {
+        cl_log(CL_LOG_WARNING, "store.log_held_by_reader", cl_log_number("pages", (int64_t)pages));
+    }
+    store->log_alarm = alarm;
+}
+
+/* A disk that cannot be asked counts as low: what it would say next is a failed write. */
+static void look_at_disk(struct store *store)
+{
+    struct statvfs disk;
+    bool low = statvfs(store->path, &disk) != 0 || (uint64_t)disk.f_bavail * disk.f_frsize < store->free_bytes_min;
+    if (low != atomic_exchange(&store->disk_low, low)) {
+        cl_log(low ? CL_LOG_ERROR : CL_LOG_INFO, low ? "store.disk_low" : "store.disk_fine",
+               cl_log_number("free_bytes_min", (int64_t)store->free_bytes_min));
     }
 }
 
@@ -112,13 +138,14 @@ static void run_batch(struct store *store, size_t count)
     if (sql_log_pages(store->sql) >= CHECKPOINT_PAGES) {
         take_over_log(store, false);
     }
+    look_at_disk(store);
 }
 
 static void *write_batches(void *argument)
 {
     struct store *store = argument;
     for (;;) {
-        int64_t wait_ms = store->log_used ? IDLE_MS : -1;
+        int64_t wait_ms = store->log_used || atomic_load(&store->disk_low) ? IDLE_MS : -1;
         size_t count = cl_queue_take(store->queue, (void **)store->batch, store->batch_max, wait_ms);
         if (count > 0) {
             run_batch(store, count);
@@ -128,6 +155,7 @@ static void *write_batches(void *argument)
             return NULL;
         }
         take_over_log(store, true);
+        look_at_disk(store);
     }
 }
 
@@ -183,10 +211,10 @@ static struct cl_status allocate(struct store **out, const struct store_options 
     store->lock_fd = -1;
     store->batch_max = options->batch_max == 0 ? STORE_BATCH_DEFAULT : options->batch_max;
     store->committed = options->committed;
-    store->failed = options->failed;
     store->user = options->user;
     store->health.on_failed = options->failed;
     store->health.user = options->user;
+    store->free_bytes_min = options->free_bytes_min == 0 ? STORE_FREE_BYTES_DEFAULT : options->free_bytes_min;
     store->path = strdup(options->path);
     store->batch = calloc(store->batch_max, sizeof store->batch[0]);
     store->statuses = calloc(store->batch_max, sizeof store->statuses[0]);
@@ -215,6 +243,7 @@ static struct cl_status start(struct store *store, const struct cl_clock *clock)
     if (cl_failed(status)) {
         return status;
     }
+    look_at_disk(store);
     if (pthread_create(&store->writer, NULL, write_batches, store) != 0) {
         return cl_fail(CL_SYSTEM);
     }
@@ -278,7 +307,7 @@ struct cl_status store_submit(struct store *store, struct store_command *command
     if (store_failed(store)) {
         return cl_fail(CL_STORE_FAILED);
     }
-    return cl_queue_push(store->queue, command);
+    return atomic_load(&store->disk_low) ? cl_fail(CL_OVERLOADED) : cl_queue_push(store->queue, command);
 }
 
 struct waiting {

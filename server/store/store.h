@@ -27,6 +27,10 @@
 #define STORE_BATCH_DEFAULT 128
 #define STORE_BATCH_MAX     1024
 
+/* Free space below which nothing new is taken on: room for the log, a checkpoint and an operator, long before the disk
+ * is full, which would end the process. */
+#define STORE_FREE_BYTES_DEFAULT (UINT64_C(256) * 1024 * 1024)
+
 struct store;
 struct store_tx; /* an open transaction; lives while apply() runs */
 
@@ -39,6 +43,7 @@ struct store_options {
     const char *path;             /* of the database file; created with mode 0600. Its folder exists, on a local disk */
     size_t queue_max;             /* 0: STORE_QUEUE_DEFAULT */
     size_t batch_max;             /* 0: STORE_BATCH_DEFAULT */
+    uint64_t free_bytes_min;      /* 0: STORE_FREE_BYTES_DEFAULT */
     const struct cl_clock *clock; /* stamps migrations */
     void (*committed)(void *user); /* writer thread, once after each commit and its done()s; NULL is fine */
     void (*failed)(void *user);    /* once, on the thread that met the error; NULL is fine. Must not block */
@@ -56,7 +61,8 @@ void store_close(struct store *store);
 
 bool store_failed(const struct store *store);
 
-/* OVERLOADED, SHUTTING_DOWN or STORE_FAILED; the caller still owns the command then. */
+/* OVERLOADED when the queue is full or the disk nearly, SHUTTING_DOWN or STORE_FAILED; the caller still owns the
+ * command then. */
 CL_MUST_CHECK struct cl_status store_submit(struct store *store, struct store_command *command);
 
 /* Submits and waits for the end: for start-up, tools and tests. Not from the writer thread. */

@@ -155,22 +155,24 @@ void vault_close(struct vault *vault)
     sodium_free(vault); /* makes it writable and wipes it */
 }
 
+/* The newest key stands for all: a vault with another master key is refused at start, so two never mix. */
 struct cl_status vault_check(const struct vault *vault, struct sql *sql)
 {
-    static const char text[] = "SELECT 1 FROM vault_keys WHERE wrapped IS NOT NULL AND master_id <> $1 LIMIT 1";
+    static const char text[] = "SELECT master_id FROM vault_keys WHERE wrapped IS NOT NULL"
+                               " ORDER BY application_id DESC LIMIT 1";
     struct sql_statement *statement = NULL;
     bool row = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_is_ok(status)) {
+        status = sql_step(&row, statement);
+    }
     if (cl_failed(status)) {
         return status;
     }
-    sql_bind_bytes(statement, 1, cl_bytes(vault->master_id, sizeof vault->master_id));
-    status = sql_step(&row, statement);
+    bool ours =
+        !row || cl_bytes_equal(sql_column_bytes(statement, 0), cl_bytes(vault->master_id, sizeof vault->master_id));
     sql_finish(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return row ? cl_fail(CL_CONFIG_INVALID) : cl_ok();
+    return ours ? cl_ok() : cl_fail(CL_CONFIG_INVALID);
 }
 
 /* -- Sealing ------------------------------------------------------------------------------------------------- */

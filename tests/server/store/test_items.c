@@ -117,6 +117,7 @@ static void items_are_listed_in_order_and_counted_by_outcome(void **state)
     for (int i = CL_ITEM_RESULTS_MAX - 1; i >= 0; i--) {
         struct item_row row = open_item(1 + i / 4, (uint32_t)(i % 4));
         row.outcome = i < 40 ? i % 4 : 0;
+        row.owner = i == 0 ? OWNER_BANK : i == 1 ? OWNER_LOCAL : OWNER_SOURCE; /* one open, one settled */
         assert_int_equal(items_insert(tx, &row).reason, CL_OK);
     }
     assert_int_equal(items_list(&list, sql, arena, fixture_application_id(1)).reason, CL_OK);
@@ -131,6 +132,9 @@ static void items_are_listed_in_order_and_counted_by_outcome(void **state)
     assert_int_equal(counts.by_outcome[1], 10);
     assert_int_equal(counts.by_outcome[2], 10);
     assert_int_equal(counts.by_outcome[3], 10);
+    assert_int_equal(counts.open_by_owner[OWNER_SOURCE], counts.by_outcome[0] - 1);
+    assert_int_equal(counts.open_by_owner[OWNER_BANK], 1);
+    assert_int_equal(counts.open_by_owner[OWNER_LOCAL], 0);
     assert_int_equal(items_count(&counts, sql, fixture_application_id(2)).reason, CL_OK);
     assert_int_equal(counts.total, 0);
 

@@ -19,7 +19,8 @@ struct place {
 };
 
 static const struct schema_migration FIRST = {1, "first", "CREATE TABLE a (n INTEGER) STRICT;"};
-static const struct schema_migration SECOND = {2, "second", "CREATE TABLE b (n INTEGER) STRICT; ALTER TABLE a ADD m INTEGER;"};
+static const struct schema_migration SECOND = {2, "second",
+                                               "CREATE TABLE b (n INTEGER) STRICT; ALTER TABLE a ADD m INTEGER;"};
 /* Fails half-way. */
 static const struct schema_migration BROKEN = {2, "broken", "CREATE TABLE c (n INTEGER) STRICT; CREATE TABLE a (n);"};
 static const struct schema_migration FIRST_CHANGED = {1, "first", "CREATE TABLE a (n INTEGER) STRICT; "};

@@ -5,12 +5,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -317,6 +319,42 @@ static void an_idle_store_empties_its_log(void **state)
     fail_msg("the log still has %d bytes", (int)info.st_size);
 }
 
+/* Whether a command is taken on, within two seconds. */
+static bool accepts(struct harness *harness, bool expected)
+{
+    struct outbox_state outbox;
+    bool accepted = !expected;
+    for (int i = 0; i < 40 && accepted != expected; i++) {
+        struct cl_status status = store_run(harness->store, only_read, &outbox);
+        assert_true(cl_is_ok(status) || status.reason == CL_OVERLOADED);
+        accepted = cl_is_ok(status);
+        (void)usleep(50 * 1000);
+    }
+    return accepted;
+}
+
+static void a_disk_that_is_nearly_full_is_told_and_recovers(void **state)
+{
+    struct harness *harness = *state;
+    char path[128];
+    struct statvfs disk;
+    (void)snprintf(path, sizeof path, "%s/ballast", harness->folder);
+    assert_int_equal(statvfs(harness->folder, &disk), 0);
+    uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    struct store_options options = options_of(harness);
+    options.free_bytes_min = free_bytes - free_bytes / 16; /* far from what others may write meanwhile */
+    assert_int_equal(store_open(&harness->store, &options).reason, CL_OK);
+    assert_true(accepts(harness, true));
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(fallocate(fd, 0, 0, (off_t)(free_bytes / 8)), 0);
+    assert_false(accepts(harness, false));
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(close(fd), 0);
+    assert_true(accepts(harness, true));
+    assert_false(store_failed(harness->store));
+}
+
 static void a_log_that_grows_is_taken_over(void **state)
 {
     (void)state;
@@ -347,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_queue_is_told_at_once_and_a_stop_drains_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(run_waits_for_the_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_process_owns_the_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_disk_that_is_nearly_full_is_told_and_recovers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_idle_store_empties_its_log, set_up, tear_down),
         cmocka_unit_test(a_log_that_grows_is_taken_over),
     };
