@@ -95,13 +95,14 @@ static bool all_of_the_persona(const struct asking *asking)
 
 static json_t *home_contract(const struct asking *asking, json_t *facts)
 {
-    json_t *answer = json_copy(facts);
+    json_t *answer = json_deep_copy(facts);
     if (!all_of_the_persona(asking)) {
         (void)json_object_set_new(answer, "buyers_match", json_false());
     }
     return answer;
 }
 
+/* A copy: threads share the people, and counting references to them would be a race. */
 static json_t *facts_of_persona(const struct asking *asking)
 {
     char key[32] = "";
@@ -119,7 +120,7 @@ static json_t *facts_of_persona(const struct asking *asking)
     if (asking->row->item == SOURCE_MARRIAGE) {
         return marriage(asking, facts);
     }
-    return asking->row->item == SOURCE_HOME_CONTRACT ? home_contract(asking, facts) : json_incref(facts);
+    return asking->row->item == SOURCE_HOME_CONTRACT ? home_contract(asking, facts) : json_deep_copy(facts);
 }
 
 /* -- Everybody else ------------------------------------------------------------------------------------------ */
