@@ -29,6 +29,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "libcoloan/log.h"
+
 enum {
     READ_BYTES_MAX = 16 * 1024,                         /* one record, and more than a whole handshake */
     CIPHER_BYTES_MAX = TLS_CIPHER_BYTES_MAX(48 * 1024), /* our certificates */
@@ -59,6 +61,7 @@ struct acceptor {
     struct connection *pending;
     unsigned pending_count;
     int64_t now_ms, paused_until_ms; /* 0: not paused */
+    struct room_log log;
     uint8_t cipher_in[READ_BYTES_MAX];
     uint8_t cipher_out[CIPHER_BYTES_MAX];
 };
@@ -167,30 +170,42 @@ static struct cl_status hand_over(struct acceptor *acceptor, struct connection *
     return status;
 }
 
+/* -- Handshakes ----------------------------------------------------------------------------------------------- */
+
+/* A partner that cannot come in asks its operator, who then finds this line. */
+static void log_refusal(struct acceptor *acceptor, const struct connection *connection,
+                        enum gate_handshake_failure failure)
+{
+    char source[INET6_ADDRSTRLEN] = "";
+    if (room_may_log(&acceptor->log, acceptor->now_ms)) {
+        (void)inet_ntop(AF_INET6, &connection->source, source, sizeof source);
+        cl_log(CL_LOG_INFO, "gate.refused", cl_log_text("source", source),
+               cl_log_text("why", gate_handshake_failure_name(failure)));
+    }
+}
+
+static void fail(struct acceptor *acceptor, struct connection *connection, enum gate_handshake_failure failure)
+{
+    count_failure(acceptor, failure);
+    log_refusal(acceptor, connection, failure);
+    say_farewell(acceptor, connection);
+}
+
 static void finish(struct acceptor *acceptor, struct connection *connection, struct cl_bytes early)
 {
     struct cl_status status = hand_over(acceptor, connection, early);
     if (cl_failed(status)) {
-        count_failure(acceptor, status.reason == CL_OVERLOADED ? GATE_HANDSHAKE_PARTY_FULL : GATE_HANDSHAKE_SYSTEM);
         struct tls_io io = {.out = acceptor->cipher_out, .out_max = sizeof acceptor->cipher_out};
         tls_close(connection->tls, &io);
         (void)send(connection->client.fd, io.out, io.out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
         watched_close(&connection->core, acceptor->epoll_fd);
-        say_farewell(acceptor, connection);
+        fail(acceptor, connection, status.reason == CL_OVERLOADED ? GATE_HANDSHAKE_PARTY_FULL : GATE_HANDSHAKE_SYSTEM);
         return;
     }
     room_count(&acceptor->room->counters.handshakes, 1);
     (void)watched_set(&connection->client, acceptor->epoll_fd, 0);
     forget(acceptor, connection);
     pump_take(acceptor->pump, connection);
-}
-
-/* -- Handshakes ----------------------------------------------------------------------------------------------- */
-
-static void fail(struct acceptor *acceptor, struct connection *connection, enum gate_handshake_failure failure)
-{
-    count_failure(acceptor, failure);
-    say_farewell(acceptor, connection);
 }
 
 static void take_records(struct acceptor *acceptor, struct connection *connection, size_t len)
