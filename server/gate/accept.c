@@ -172,6 +172,13 @@ static struct cl_status hand_over(struct acceptor *acceptor, struct connection *
 
 /* -- Handshakes ----------------------------------------------------------------------------------------------- */
 
+/* A few KiB into an empty socket: it takes all, or the client gets nothing more. */
+static bool send_records(const struct connection *connection, const struct tls_io *io)
+{
+    return io->out_len == 0 ||
+           send(connection->client.fd, io->out, io->out_len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)io->out_len;
+}
+
 /* A partner that cannot come in asks its operator, who then finds this line. */
 static void log_refusal(struct acceptor *acceptor, const struct connection *connection,
                         enum gate_handshake_failure failure)
@@ -184,10 +191,13 @@ static void log_refusal(struct acceptor *acceptor, const struct connection *conn
     }
 }
 
-static void fail(struct acceptor *acceptor, struct connection *connection, enum gate_handshake_failure failure)
+/* `last`: what it is still told. */
+static void fail(struct acceptor *acceptor, struct connection *connection, enum gate_handshake_failure failure,
+                 const struct tls_io *last)
 {
     count_failure(acceptor, failure);
     log_refusal(acceptor, connection, failure);
+    (void)send_records(connection, last);
     say_farewell(acceptor, connection);
 }
 
@@ -197,9 +207,9 @@ static void finish(struct acceptor *acceptor, struct connection *connection, str
     if (cl_failed(status)) {
         struct tls_io io = {.out = acceptor->cipher_out, .out_max = sizeof acceptor->cipher_out};
         tls_close(connection->tls, &io);
-        (void)send(connection->client.fd, io.out, io.out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
         watched_close(&connection->core, acceptor->epoll_fd);
-        fail(acceptor, connection, status.reason == CL_OVERLOADED ? GATE_HANDSHAKE_PARTY_FULL : GATE_HANDSHAKE_SYSTEM);
+        fail(acceptor, connection, status.reason == CL_OVERLOADED ? GATE_HANDSHAKE_PARTY_FULL : GATE_HANDSHAKE_SYSTEM,
+             &io);
         return;
     }
     room_count(&acceptor->room->counters.handshakes, 1);
@@ -213,24 +223,22 @@ static void take_records(struct acceptor *acceptor, struct connection *connectio
     struct tls_io io = {
         .in = cl_bytes(acceptor->cipher_in, len), .out = acceptor->cipher_out, .out_max = sizeof acceptor->cipher_out};
     enum tls_step step = tls_handshake(connection->tls, &io);
-    /* A few KiB into an empty socket: it takes all, or the client gets nothing more. */
-    bool sent = io.out_len == 0 ||
-                send(connection->client.fd, io.out, io.out_len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)io.out_len;
     connection->heard_bytes += (uint32_t)len;
     if (step == TLS_BROKEN) {
-        fail(acceptor, connection, tls_failure(connection->tls));
+        fail(acceptor, connection, tls_failure(connection->tls), &io);
         return;
     }
-    if (!sent) {
-        fail(acceptor, connection, GATE_HANDSHAKE_CLOSED);
+    if (connection->heard_bytes > HANDSHAKE_BYTES_MAX) {
+        fail(acceptor, connection, GATE_HANDSHAKE_PROTOCOL, &io);
+        return;
+    }
+    if (!send_records(connection, &io)) {
+        count_failure(acceptor, GATE_HANDSHAKE_CLOSED);
+        drop(acceptor, connection);
         return;
     }
     if (step == TLS_DONE) {
         finish(acceptor, connection, io.in);
-        return;
-    }
-    if (connection->heard_bytes > HANDSHAKE_BYTES_MAX) {
-        fail(acceptor, connection, GATE_HANDSHAKE_PROTOCOL);
     }
 }
 
