@@ -370,9 +370,9 @@ static void shed(struct acceptor *acceptor)
         (void)close(acceptor->reserve_fd);
         int fd = accept_one(acceptor, &address);
         if (fd >= 0) {
-            (void)close(fd);
             room_count(&acceptor->room->counters.accepted, 1);
             room_count(&acceptor->room->counters.refused_files, 1);
+            (void)close(fd);
         }
     }
     acceptor->reserve_fd = open_reserve();
