@@ -29,6 +29,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "libcoloan/log.h"
+
 enum {
     READ_BYTES_MAX = 16 * 1024,                         /* one record, and more than a whole handshake */
     CIPHER_BYTES_MAX = TLS_CIPHER_BYTES_MAX(48 * 1024), /* our certificates */
@@ -59,6 +61,7 @@ struct acceptor {
     struct connection *pending;
     unsigned pending_count;
     int64_t now_ms, paused_until_ms; /* 0: not paused */
+    struct room_log log;
     uint8_t cipher_in[READ_BYTES_MAX];
     uint8_t cipher_out[CIPHER_BYTES_MAX];
 };
@@ -167,16 +170,46 @@ static struct cl_status hand_over(struct acceptor *acceptor, struct connection *
     return status;
 }
 
+/* -- Handshakes ----------------------------------------------------------------------------------------------- */
+
+/* A few KiB into an empty socket: it takes all, or the client gets nothing more. */
+static bool send_records(const struct connection *connection, const struct tls_io *io)
+{
+    return io->out_len == 0 ||
+           send(connection->client.fd, io->out, io->out_len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)io->out_len;
+}
+
+/* A partner that cannot come in asks its operator, who then finds this line. */
+static void log_refusal(struct acceptor *acceptor, const struct connection *connection,
+                        enum gate_handshake_failure failure)
+{
+    char source[INET6_ADDRSTRLEN] = "";
+    if (room_may_log(&acceptor->log, acceptor->now_ms)) {
+        (void)inet_ntop(AF_INET6, &connection->source, source, sizeof source);
+        cl_log(CL_LOG_INFO, "gate.refused", cl_log_text("source", source),
+               cl_log_text("why", gate_handshake_failure_name(failure)));
+    }
+}
+
+/* `last`: what it is still told. */
+static void fail(struct acceptor *acceptor, struct connection *connection, enum gate_handshake_failure failure,
+                 const struct tls_io *last)
+{
+    count_failure(acceptor, failure);
+    log_refusal(acceptor, connection, failure);
+    (void)send_records(connection, last);
+    say_farewell(acceptor, connection);
+}
+
 static void finish(struct acceptor *acceptor, struct connection *connection, struct cl_bytes early)
 {
     struct cl_status status = hand_over(acceptor, connection, early);
     if (cl_failed(status)) {
-        count_failure(acceptor, status.reason == CL_OVERLOADED ? GATE_HANDSHAKE_PARTY_FULL : GATE_HANDSHAKE_SYSTEM);
         struct tls_io io = {.out = acceptor->cipher_out, .out_max = sizeof acceptor->cipher_out};
         tls_close(connection->tls, &io);
-        (void)send(connection->client.fd, io.out, io.out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
         watched_close(&connection->core, acceptor->epoll_fd);
-        say_farewell(acceptor, connection);
+        fail(acceptor, connection, status.reason == CL_OVERLOADED ? GATE_HANDSHAKE_PARTY_FULL : GATE_HANDSHAKE_SYSTEM,
+             &io);
         return;
     }
     room_count(&acceptor->room->counters.handshakes, 1);
@@ -185,37 +218,27 @@ static void finish(struct acceptor *acceptor, struct connection *connection, str
     pump_take(acceptor->pump, connection);
 }
 
-/* -- Handshakes ----------------------------------------------------------------------------------------------- */
-
-static void fail(struct acceptor *acceptor, struct connection *connection, enum gate_handshake_failure failure)
-{
-    count_failure(acceptor, failure);
-    say_farewell(acceptor, connection);
-}
-
 static void take_records(struct acceptor *acceptor, struct connection *connection, size_t len)
 {
     struct tls_io io = {
         .in = cl_bytes(acceptor->cipher_in, len), .out = acceptor->cipher_out, .out_max = sizeof acceptor->cipher_out};
     enum tls_step step = tls_handshake(connection->tls, &io);
-    /* A few KiB into an empty socket: it takes all, or the client gets nothing more. */
-    bool sent = io.out_len == 0 ||
-                send(connection->client.fd, io.out, io.out_len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)io.out_len;
     connection->heard_bytes += (uint32_t)len;
     if (step == TLS_BROKEN) {
-        fail(acceptor, connection, tls_failure(connection->tls));
+        fail(acceptor, connection, tls_failure(connection->tls), &io);
         return;
     }
-    if (!sent) {
-        fail(acceptor, connection, GATE_HANDSHAKE_CLOSED);
+    if (connection->heard_bytes > HANDSHAKE_BYTES_MAX) {
+        fail(acceptor, connection, GATE_HANDSHAKE_PROTOCOL, &io);
+        return;
+    }
+    if (!send_records(connection, &io)) {
+        count_failure(acceptor, GATE_HANDSHAKE_CLOSED);
+        drop(acceptor, connection);
         return;
     }
     if (step == TLS_DONE) {
         finish(acceptor, connection, io.in);
-        return;
-    }
-    if (connection->heard_bytes > HANDSHAKE_BYTES_MAX) {
-        fail(acceptor, connection, GATE_HANDSHAKE_PROTOCOL);
     }
 }
 
@@ -347,9 +370,9 @@ static void shed(struct acceptor *acceptor)
         (void)close(acceptor->reserve_fd);
         int fd = accept_one(acceptor, &address);
         if (fd >= 0) {
-            (void)close(fd);
             room_count(&acceptor->room->counters.accepted, 1);
             room_count(&acceptor->room->counters.refused_files, 1);
+            (void)close(fd);
         }
     }
     acceptor->reserve_fd = open_reserve();

@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
-#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 enum {
-    PREFACE_BYTES = sizeof PREFACE - 1,
+    PREFACE_BYTES = sizeof preface - 1,
     SECOND_MS = 1000,
     /* A message costs 5 bytes of gRPC and a signed envelope more than 100; less than this in a frame that does not end
        its stream is no message, and 2 MB of 1-byte frames took core 93 MB. */
@@ -218,7 +218,7 @@ static enum frames_verdict take_preface(struct frames *frames, struct cl_bytes *
 {
     size_t left = PREFACE_BYTES - (size_t)frames->preface_len;
     size_t len = in->len < left ? in->len : left;
-    if (memcmp(PREFACE + frames->preface_len, in->data, len) != 0) {
+    if (memcmp(preface + frames->preface_len, in->data, len) != 0) {
         return FRAMES_PREFACE;
     }
     frames->preface_len = (uint8_t)(frames->preface_len + len);

@@ -53,6 +53,7 @@ struct pump {
     /* the thread's own */
     struct connection *open, *dead;
     int64_t now_ms, looked_ms;
+    struct room_log log;
     uint8_t cipher_in[READ_BYTES_MAX];
     uint8_t plain[TLS_PLAIN_BYTES_MAX(READ_BYTES_MAX)];
     uint8_t cipher_out[TLS_CIPHER_BYTES_MAX(READ_BYTES_MAX)];
@@ -104,13 +105,15 @@ static void cut(struct pump *pump, struct connection *connection, enum gate_cut 
 /* The party is told to the operator: a partner whose program misbehaves wants a call, not only a counter. */
 static void cut_for_frames(struct pump *pump, struct connection *connection, enum frames_verdict verdict)
 {
-    struct gate_peer who = {.party = ""};
-    room_count(&pump->room->counters.frame_cuts[verdict], 1);
-    peers_name(pump->room->peers, connection->peer, who.party);
+    char party[CL_PARTY_BYTES_MAX + 1] = "";
     uint64_t number = connection->number;
+    room_count(&pump->room->counters.frame_cuts[verdict], 1);
+    peers_name(pump->room->peers, connection->peer, party);
     destroy(pump, connection);
-    cl_log(CL_LOG_WARNING, "gate.cut", cl_log_text("party", who.party), cl_log_number("connection", (int64_t)number),
-           cl_log_text("why", frames_verdict_name(verdict)));
+    if (room_may_log(&pump->log, pump->now_ms)) {
+        cl_log(CL_LOG_WARNING, "gate.cut", cl_log_text("party", party), cl_log_number("connection", (int64_t)number),
+               cl_log_text("why", frames_verdict_name(verdict)));
+    }
 }
 
 /* -- Watching ------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "libcoloan/clock.h"
@@ -44,6 +45,22 @@ static inline void room_uncount(atomic_ullong *counter)
 static inline int64_t room_now_ms(const struct room *room)
 {
     return cl_clock_monotonic_ms(room->options.clock);
+}
+
+/* How many lines a thread may still log in this second: clients can cause them, and must not fill a disk. */
+struct room_log {
+    int64_t second_ms;
+    unsigned lines;
+};
+
+#define ROOM_LOG_LINES_A_SECOND_MAX 10
+
+static inline bool room_may_log(struct room_log *log, int64_t now_ms)
+{
+    if (now_ms - log->second_ms >= 1000) {
+        *log = (struct room_log){.second_ms = now_ms};
+    }
+    return log->lines++ < ROOM_LOG_LINES_A_SECOND_MAX;
 }
 
 /* The current trust, referenced. */

@@ -74,8 +74,8 @@ void pki_files_remove(struct pki_files *files)
 
 const char *pki_files_path(const struct pki_files *files, const char *name)
 {
-    static char paths[8][128];
-    static unsigned next;
+    static _Thread_local char paths[8][128];
+    static _Thread_local unsigned next;
     char *path = paths[next++ % 8];
     (void)snprintf(path, sizeof paths[0], "%s/%s", files->folder, name);
     return path;

@@ -24,7 +24,7 @@ struct pki_files {
 int pki_files_create(struct pki_files *out); /* 0 on success */
 void pki_files_remove(struct pki_files *files);
 
-/* "<folder>/<name>"; one of eight static buffers in turn. */
+/* "<folder>/<name>"; one of the thread's eight buffers in turn. */
 const char *pki_files_path(const struct pki_files *files, const char *name);
 
 /* Copies one file over another. */

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,7 @@ static int on_ticket(SSL *ssl, SSL_SESSION *session)
 static void prepare(struct tls_client *client, const struct tls_client_options *options)
 {
     char file[64];
+    (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL's own sockets raise it when the gate has cut */
     client->context = SSL_CTX_new(TLS_client_method());
     assert(client->context != NULL);
     int done = SSL_CTX_load_verify_locations(client->context, pki_files_path(options->files, "ca.pem"), NULL);
