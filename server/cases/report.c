@@ -11,7 +11,7 @@
 
 static struct cl_status blame(struct case_tx *tx, size_t index, const char *within, struct cl_status status)
 {
-    (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "results[%zu].%.40s", index, within);
+    (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "results[%u].%.40s", (unsigned)index, within);
     return status;
 }
 
