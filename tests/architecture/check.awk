@@ -2,10 +2,12 @@
 
 function trim(text) { gsub(/^[ \t]+|[ \t]+$/, "", text); return text }
 
-# A shell pattern as an anchored regular expression.
+# A shell pattern as an anchored regular expression: "*" stays inside a folder, "**" does not.
 function pattern(glob) {
     gsub(/[.+]/, "\\\\&", glob)
-    gsub(/\*/, ".*", glob)
+    gsub(/\*\*/, "@", glob)
+    gsub(/\*/, "[^/]*", glob)
+    gsub(/@/, ".*", glob)
     return "^" glob "$"
 }
 

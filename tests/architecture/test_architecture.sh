@@ -45,6 +45,10 @@ plant "a client and the server" client/a.c "client may not include store: server
     '#include "server/store/store.h"'
 plant "product code and tests" libcoloan/log.c "product code includes tests/support/pki.h" '#include "tests/support/pki.h"'
 plant "a file without a room" libcoloan/novel.c "belongs to no room; give it a row in tests/architecture/rules" 'int x;'
+plant "a folder without a room" server/novel/a.c "belongs to no room; give it a row in tests/architecture/rules" 'int x;'
+plant "main puts everything together" server/main.c '' '#include "server/gate/gate.h"'
+plant "main and libraries" server/main.c "main may not use openssl: <openssl/ssl.h>" '#include <openssl/ssl.h>'
+plant "a deep header" libcoloan/rpc_core.c '' '#include <grpc/support/alloc.h>'
 plant "an include without a room" server/ops/a.c "includes libcoloan/novel.h, which belongs to no room" \
     '#include "libcoloan/novel.h"'
 
