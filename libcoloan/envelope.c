@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "libcoloan/batch.h"
 #include "libcoloan/limits.h"
 #include "libcoloan/sha256.h"
 #include "libcoloan/wirescan.h"
@@ -76,31 +77,37 @@ static struct cl_status pack_payload(ProtobufCBinaryData *out, struct cl_arena *
     return status;
 }
 
+/* The envelope but for its signatures. */
+static struct cl_status prepare(Coloan__V1__Envelope *out, struct cl_arena *arena, const char *sender,
+                                const struct cl_message *message)
+{
+    assert(message->body != NULL || message->body_type != NULL);
+    char type[CL_PAYLOAD_TYPE_BYTES_MAX];
+    coloan__v1__envelope__init(out);
+    cl_payload_type(type, message->body != NULL ? message->body->descriptor : message->body_type);
+    out->payload_type = cl_arena_text(arena, type);
+    out->n_disclosures = message->disclosure_count;
+    out->disclosures = cl_arena_array(arena, message->disclosure_count, sizeof(Coloan__V1__Disclosure *));
+    if (out->payload_type == NULL || out->disclosures == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    for (size_t i = 0; i < message->disclosure_count; i++) {
+        out->disclosures[i] = message->disclosures[i];
+    }
+    return pack_payload(&out->payload, arena, sender, message);
+}
+
 struct cl_status cl_envelope_seal_many(struct cl_sealed *out, struct cl_arena *arena,
                                        const struct cl_signer *const *signers, size_t signer_count,
                                        const struct cl_message *message)
 {
-    assert(message->body != NULL || message->body_type != NULL);
-    Coloan__V1__Envelope envelope = COLOAN__V1__ENVELOPE__INIT;
-    char type[CL_PAYLOAD_TYPE_BYTES_MAX];
+    Coloan__V1__Envelope envelope;
     struct cl_sealed sealed;
     size_t stored_len = 0;
-    cl_payload_type(type, message->body != NULL ? message->body->descriptor : message->body_type);
-    envelope.payload_type = type;
-    struct cl_status status = pack_payload(&envelope.payload, arena, cl_signer_party(signers[0]), message);
-    if (cl_failed(status)) {
-        return status;
+    struct cl_status status = prepare(&envelope, arena, cl_signer_party(signers[0]), message);
+    if (cl_is_ok(status)) {
+        status = cl_dsse_seal(&sealed.envelope, &stored_len, &sealed.digest, arena, signers, signer_count, &envelope);
     }
-    if (message->disclosure_count > 0) {
-        envelope.n_disclosures = message->disclosure_count;
-        envelope.disclosures = cl_arena_array(arena, message->disclosure_count, sizeof(Coloan__V1__Disclosure *));
-        if (envelope.disclosures == NULL) {
-            return cl_fail(CL_MEMORY_LIMIT);
-        }
-        memcpy(envelope.disclosures, message->disclosures,
-               message->disclosure_count * sizeof(Coloan__V1__Disclosure *));
-    }
-    status = cl_dsse_seal(&sealed.envelope, &stored_len, &sealed.digest, arena, signers, signer_count, &envelope);
     if (cl_failed(status)) {
         return status;
     }
@@ -116,6 +123,88 @@ struct cl_status cl_envelope_seal(struct cl_sealed *out, struct cl_arena *arena,
     return cl_envelope_seal_many(out, arena, signers, 1, message);
 }
 
+/* What is needed of each message until the tree over all of them is known. */
+struct batched {
+    Coloan__V1__Envelope envelope;
+    struct cl_sealed sealed;
+    struct cl_batch_path path;
+};
+
+static struct cl_status add_to_batch(struct batched *out, struct cl_digest *leaf_out, struct cl_arena *arena,
+                                     const char *sender, const struct cl_message *message)
+{
+    struct cl_bytes pae;
+    struct cl_status status = prepare(&out->envelope, arena, sender, message);
+    if (cl_is_ok(status)) {
+        status = cl_dsse_pae(&pae, arena, out->envelope.payload_type,
+                             cl_bytes(out->envelope.payload.data, out->envelope.payload.len));
+    }
+    if (cl_is_ok(status)) {
+        cl_batch_leaf(leaf_out, pae);
+        cl_sha256(&out->sealed.digest, pae);
+    }
+    return status;
+}
+
+static struct cl_status finish_batched(struct batched *batched, struct cl_arena *arena, struct cl_signature sig,
+                                       struct cl_keyid keyid, uint32_t count, uint32_t index)
+{
+    Coloan__V1__BatchProof proof = COLOAN__V1__BATCH_PROOF__INIT;
+    Coloan__V1__Signature signature = COLOAN__V1__SIGNATURE__INIT;
+    Coloan__V1__Signature *signatures[] = {&signature};
+    ProtobufCBinaryData path[CL_BATCH_DEPTH_MAX];
+    size_t stored_len = 0;
+    for (size_t i = 0; i < batched->path.count; i++) {
+        path[i] = (ProtobufCBinaryData){.len = CL_DIGEST_BYTES, .data = batched->path.siblings[i].bytes};
+    }
+    proof.count = count;
+    proof.index = index;
+    proof.n_path = batched->path.count;
+    proof.path = path;
+    signature.sig = (ProtobufCBinaryData){.len = sizeof sig.bytes, .data = sig.bytes};
+    signature.keyid = keyid.text;
+    signature.batch = &proof;
+    batched->envelope.n_signatures = 1;
+    batched->envelope.signatures = signatures;
+    struct cl_status status = cl_dsse_write(&batched->sealed.envelope, &stored_len, arena, &batched->envelope);
+    if (cl_is_ok(status)) {
+        batched->sealed.stored = cl_bytes(batched->sealed.envelope.data, stored_len);
+    }
+    return status;
+}
+
+struct cl_status cl_envelope_seal_batch(struct cl_sealed *out, struct cl_arena *arena, const struct cl_signer *signer,
+                                        const struct cl_message *messages, size_t count)
+{
+    assert(count >= 1);
+    assert(count <= CL_BATCH_MAX);
+    struct batched *batched = cl_arena_array(arena, count, sizeof *batched);
+    struct cl_digest *leaves = cl_arena_array(arena, count, sizeof *leaves);
+    struct cl_batch_path *paths = cl_arena_array(arena, count, sizeof *paths);
+    struct cl_digest root;
+    struct cl_signature sig;
+    if (batched == NULL || leaves == NULL || paths == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    struct cl_status status = cl_ok();
+    for (size_t i = 0; i < count && cl_is_ok(status); i++) {
+        status = add_to_batch(&batched[i], &leaves[i], arena, cl_signer_party(signer), &messages[i]);
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
+    cl_batch_tree(&root, paths, leaves, count);
+    cl_batch_sign(&sig, signer, &root, (uint32_t)count);
+    for (size_t i = 0; i < count && cl_is_ok(status); i++) {
+        batched[i].path = paths[i];
+        status = finish_batched(&batched[i], arena, sig, *cl_signer_keyid(signer), (uint32_t)count, (uint32_t)i);
+    }
+    for (size_t i = 0; i < count && cl_is_ok(status); i++) {
+        out[i] = batched[i].sealed;
+    }
+    return status;
+}
+
 /* -- Signatures ---------------------------------------------------------------------------------------------- */
 
 /* Whose keys may have signed, and when. */
@@ -124,6 +213,7 @@ struct search {
     size_t key_count;
     enum cl_key_use use;
     int64_t at_ms;
+    bool batch; /* batch signatures count */
 };
 
 /* The keys to try for one signature. */
@@ -137,7 +227,7 @@ static struct cl_status choose(struct candidates *out, const Coloan__V1__Signatu
                                const struct search *search)
 {
     bool known = false;
-    if (signature->batch != NULL) {
+    if (signature->batch != NULL && !search->batch) {
         return cl_fail(CL_PROFILE_UNSUPPORTED);
     }
     out->count = 0;
@@ -161,13 +251,18 @@ static struct cl_status choose(struct candidates *out, const Coloan__V1__Signatu
 static const struct cl_key *find_maker(const Coloan__V1__Signature *signature, const struct candidates *candidates,
                                        struct cl_bytes pae)
 {
+    const Coloan__V1__BatchProof *batch = signature->batch;
     struct cl_signature sig;
-    if (signature->sig.len != sizeof sig.bytes) {
+    struct cl_digest root;
+    if (signature->sig.len != sizeof sig.bytes || (batch != NULL && !cl_batch_root(&root, pae, batch))) {
         return NULL;
     }
     memcpy(sig.bytes, signature->sig.data, sizeof sig.bytes);
     for (size_t i = 0; i < candidates->count; i++) {
-        if (cl_signature_verify(&sig, &candidates->keys[i]->public_key, pae)) {
+        const struct cl_public_key *key = &candidates->keys[i]->public_key;
+        bool holds =
+            batch != NULL ? cl_batch_verify(&sig, key, &root, batch->count) : cl_signature_verify(&sig, key, pae);
+        if (holds) {
             return candidates->keys[i];
         }
     }
@@ -374,7 +469,7 @@ struct cl_status cl_envelope_open(struct cl_opened *out, struct cl_arena *arena,
                                   const struct cl_expectation *expected)
 {
     struct cl_opened opened;
-    struct search search = {.use = CL_KEY_LIVE, .at_ms = expected->now_ms};
+    struct search search = {.use = CL_KEY_LIVE, .at_ms = expected->now_ms, .batch = expected->batch};
     Coloan__V1__KeyPurpose purpose = expected->purpose == COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_UNSPECIFIED
                                          ? COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN
                                          : expected->purpose;
@@ -425,6 +520,9 @@ struct cl_status cl_opened_stored(struct cl_bytes *out, struct cl_arena *arena, 
 
 /* -- Offline ------------------------------------------------------------------------------------------------- */
 
+/* A kept message stands alone: its sender is whom it names, so its header is read, scanned but not yet trusted, to know
+ * whose keys to try. Nothing of it leaves here unless the signature then verifies. */
+
 /* Everything of step 8 that the message itself can answer for. */
 static struct cl_status check_archived(struct cl_opened *opened, const struct cl_keyring *keyring)
 {
@@ -444,7 +542,7 @@ struct cl_status cl_envelope_verify(struct cl_opened *out, struct cl_arena *aren
                                     const struct cl_keyring *keyring)
 {
     struct cl_opened opened;
-    struct search search = {.use = CL_KEY_ARCHIVE};
+    struct search search = {.use = CL_KEY_ARCHIVE, .batch = true};
     struct cl_status status = read_envelope(&opened, arena, bytes);
     if (cl_failed(status)) {
         return status;

@@ -9,6 +9,7 @@
 
 #include <coloan/v1/directory.pb-c.h>
 #include <coloan/v1/envelope.pb-c.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,12 @@ CL_MUST_CHECK struct cl_status cl_envelope_seal_many(struct cl_sealed *out, stru
                                                      const struct cl_signer *const *signers, size_t signer_count,
                                                      const struct cl_message *message);
 
+/* Profile "batch": 1..CL_BATCH_MAX messages of one sender under one signature; each is sealed as if alone and may go
+ * its own way. `out` has `count` rows and is written only when all could be sealed. As cl_envelope_seal. */
+CL_MUST_CHECK struct cl_status cl_envelope_seal_batch(struct cl_sealed *out, struct cl_arena *arena,
+                                                      const struct cl_signer *signer, const struct cl_message *messages,
+                                                      size_t count);
+
 /* -- Opening ------------------------------------------------------------------------------------------------- */
 
 /* A body that may come here, and the direction it comes in. */
@@ -75,6 +82,7 @@ struct cl_expectation {
     const struct cl_digest *in_reply_to; /* the message answered; NULL: an answer may name any, the caller looks */
     Coloan__V1__KeyPurpose purpose;      /* UNSPECIFIED stands for SIGN */
     int64_t now_ms;                      /* for the validity of keys */
+    bool batch;                          /* the profile "batch" is in service here */
 };
 
 struct cl_opened {
@@ -92,9 +100,10 @@ struct cl_opened {
 };
 
 /* Steps 1 to 8. In order: MESSAGE_EMPTY, MESSAGE_TOO_LARGE | WIRE_*, TEXT_*, ENUM_UNKNOWN | MEMORY_LIMIT |
- * PAYLOAD_TYPE_WRONG | SIGNATURE_COUNT, PROFILE_UNSUPPORTED, KEY_UNKNOWN, KEY_NOT_VALID | SIGNATURE_INVALID |
- * WIRE_* and so on of the payload | HEADER_INCOMPLETE, SPEC_VERSION, ENVIRONMENT_WRONG, SENDER_WRONG, RECIPIENT_WRONG,
- * METHOD_WRONG, DIRECTION_WRONG, MESSAGE_ID_INVALID, IN_REPLY_TO_WRONG, SEQUENCE_WRONG. */
+ * PAYLOAD_TYPE_WRONG | SIGNATURE_COUNT, PROFILE_UNSUPPORTED (a batch signature without .batch), KEY_UNKNOWN,
+ * KEY_NOT_VALID | SIGNATURE_INVALID | WIRE_* and so on of the payload | HEADER_INCOMPLETE, SPEC_VERSION,
+ * ENVIRONMENT_WRONG, SENDER_WRONG, RECIPIENT_WRONG, METHOD_WRONG, DIRECTION_WRONG, MESSAGE_ID_INVALID,
+ * IN_REPLY_TO_WRONG, SEQUENCE_WRONG. */
 CL_MUST_CHECK struct cl_status cl_envelope_open(struct cl_opened *out, struct cl_arena *arena, struct cl_bytes bytes,
                                                 const struct cl_expectation *expected);
 
@@ -114,8 +123,8 @@ CL_MUST_CHECK struct cl_status cl_opened_stored(struct cl_bytes *out, struct cl_
                                                 const struct cl_opened *opened);
 
 /* Offline: a kept message, against a keyring alone. The sender is whom the header names, the keys are those valid when
- * it was made, as it says itself; time and recipient are not judged. Reasons as for opening. The key's status (it may
- * have been compromised since) is in out->key. */
+ * it was made, as it says itself; batch signatures count; time and recipient are not judged. Reasons as for opening.
+ * The key's status (it may have been compromised since) is in out->key. */
 CL_MUST_CHECK struct cl_status cl_envelope_verify(struct cl_opened *out, struct cl_arena *arena, struct cl_bytes bytes,
                                                   const struct cl_keyring *keyring);
 

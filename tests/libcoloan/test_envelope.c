@@ -498,7 +498,7 @@ static void signatures_are_checked_one_by_one(void **state)
     }
 }
 
-static void without_a_key_id_only_so_many_keys_are_tried(void **state)
+static void without_a_key_id_the_keys_in_force_are_tried(void **state)
 {
     (void)state;
     /* By the retired key: the two keys in force are tried, and neither made it. */
@@ -512,6 +512,55 @@ static void without_a_key_id_only_so_many_keys_are_tried(void **state)
     struct cl_expectation expected = signing_expectation(&signing);
     expected.now_ms += 1000 * SIGNING_DAY_MS; /* none in force */
     assert_int_equal(open_as(pack_envelope(envelope), &expected), CL_KEY_NOT_VALID);
+}
+
+/* A keyring of more keys in force than may be tried. */
+static struct cl_keyring *load_many(const struct cl_signer **signers, size_t count)
+{
+    struct cl_key *keys = cl_arena_array(arena, count, sizeof *keys);
+    struct cl_bytes bytes;
+    struct cl_keyring *keyring = NULL;
+    assert_non_null(keys);
+    for (size_t i = 0; i < count; i++) {
+        cl_key_describe(&keys[i], signers[i], COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN, SIGNING_ENVIRONMENT,
+                        SIGNING_NOW_MS, SIGNING_NOW_MS + 1);
+    }
+    struct cl_directory directory = {
+        .number = 2, .environment = SIGNING_ENVIRONMENT, .issued_ms = SIGNING_NOW_MS, .keys = keys, .key_count = count};
+    cl_uuid7_make(&directory.message_id, SIGNING_NOW_MS, signing_random());
+    assert_true(cl_is_ok(cl_keyring_issue(&bytes, arena, signing.signers[SIGNING_DIRECTORY], &directory)));
+    assert_true(cl_is_ok(cl_keyring_load(&keyring, bytes, &signing.trust, NULL)));
+    return keyring;
+}
+
+static void a_key_id_finds_any_key_and_none_only_the_first_few(void **state)
+{
+    (void)state;
+    enum { MANY = CL_KEY_TRIES_MAX + 3 };
+    static const enum signing_key alphas[MANY] = {
+        SIGNING_ALPHA_ACTIVE, SIGNING_ALPHA_RETIRING, SIGNING_ALPHA_RETIRED, SIGNING_ALPHA_COMPROMISED,
+        SIGNING_ALPHA_FUTURE, SIGNING_ALPHA_PAST,     SIGNING_ALPHA_WITNESS};
+    const struct cl_signer *signers[MANY];
+    Coloan__V1__SignedHeader header;
+    size_t found = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        signers[i] = signing.signers[alphas[i]];
+    }
+    struct cl_keyring *keyring = load_many(signers, MANY);
+    struct cl_expectation expected = signing_expectation(&signing);
+    expected.keyring = keyring;
+    signing_header(&header, arena);
+    struct cl_bytes payload = signing_payload(arena, &header, cl_bytes(NULL, 0));
+    for (size_t i = 0; i < MANY; i++) {
+        Coloan__V1__Envelope *envelope = unpack_envelope(signing_forge(arena, signers[i], SIGNING_TYPE, payload));
+        assert_int_equal(open_as(pack_envelope(envelope), &expected), CL_OK);
+        edit_no_keyid(envelope);
+        enum cl_reason reason = open_as(pack_envelope(envelope), &expected);
+        assert_true(reason == CL_OK || reason == CL_SIGNATURE_INVALID);
+        found += reason == CL_OK;
+    }
+    assert_int_equal(found, CL_KEY_TRIES_MAX);
+    cl_keyring_unref(keyring);
 }
 
 static void the_purpose_is_asked_for(void **state)
@@ -1019,7 +1068,8 @@ int main(void)
         TEST(a_key_is_valid_from_and_until),
         TEST(every_signature_must_verify_by_a_key_of_its_own),
         TEST(signatures_are_checked_one_by_one),
-        TEST(without_a_key_id_only_so_many_keys_are_tried),
+        TEST(without_a_key_id_the_keys_in_force_are_tried),
+        TEST(a_key_id_finds_any_key_and_none_only_the_first_few),
         TEST(the_purpose_is_asked_for),
         TEST(the_payload_is_scanned_after_its_signature),
         TEST(headers_are_checked_against_the_transport),

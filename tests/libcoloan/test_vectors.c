@@ -101,7 +101,8 @@ static void pae(void **state)
     (void)state;
     size_t i = 0;
     const json_t *one = NULL;
-    json_array_foreach(cases_of(VECTORS "pae.json"), i, one)
+    json_t *cases = cases_of(VECTORS "pae.json");
+    json_array_foreach(cases, i, one)
     {
         uint8_t seed[CL_KEY_SEED_BYTES];
         struct cl_signer *signer = NULL;
@@ -127,7 +128,8 @@ static void keyid(void **state)
     (void)state;
     size_t i = 0;
     const json_t *one = NULL;
-    json_array_foreach(cases_of(VECTORS "keyid.json"), i, one)
+    json_t *cases = cases_of(VECTORS "keyid.json");
+    json_array_foreach(cases, i, one)
     {
         struct cl_keyid id;
         cl_keyid(&id, (enum cl_key_algorithm)number_of(one, "algorithm"), bytes_of(one, "public_key"));
@@ -140,7 +142,8 @@ static void possession(void **state)
     (void)state;
     size_t i = 0;
     const json_t *one = NULL;
-    json_array_foreach(cases_of(VECTORS "possession.json"), i, one)
+    json_t *cases = cases_of(VECTORS "possession.json");
+    json_array_foreach(cases, i, one)
     {
         struct cl_public_key key;
         struct cl_signature proof;
@@ -156,7 +159,8 @@ static void commitment(void **state)
     (void)state;
     size_t i = 0;
     const json_t *one = NULL;
-    json_array_foreach(cases_of(VECTORS "commitment.json"), i, one)
+    json_t *cases = cases_of(VECTORS "commitment.json");
+    json_array_foreach(cases, i, one)
     {
         struct cl_digest digest;
         cl_commitment(&digest, text_of(one, "path"), bytes_of(one, "salt"), bytes_of(one, "value"));
@@ -169,7 +173,8 @@ static void signature(void **state)
     (void)state;
     size_t i = 0;
     const json_t *one = NULL;
-    json_array_foreach(cases_of(VECTORS "signature.json"), i, one)
+    json_t *cases = cases_of(VECTORS "signature.json");
+    json_array_foreach(cases, i, one)
     {
         struct cl_public_key key;
         struct cl_signature sig;
@@ -263,13 +268,13 @@ static void check_opened(const json_t *one, const struct cl_opened *opened)
     assert_hex(one, "stored", stored.data, stored.len);
 }
 
-static void envelope(void **state)
+static void judge_file(const char *file, bool batch)
 {
-    (void)state;
     size_t i = 0;
     const json_t *one = NULL;
     struct cl_keyring *keyring = load_parties();
-    json_array_foreach(cases_of(VECTORS "envelope.json"), i, one)
+    json_t *cases = cases_of(file);
+    json_array_foreach(cases, i, one)
     {
         struct cl_opened opened;
         const char *direction = text_of(one, "direction");
@@ -287,7 +292,8 @@ static void envelope(void **state)
                                           .method = text_of(one, "method"),
                                           .bodies = &body,
                                           .body_count = 1,
-                                          .now_ms = number_of(one, "now_ms")};
+                                          .now_ms = number_of(one, "now_ms"),
+                                          .batch = batch};
         struct cl_status status = judge(&opened, bytes_of(one, "envelope"), &expected);
         assert_expected(one, status);
         if (cl_is_ok(status)) {
@@ -297,11 +303,23 @@ static void envelope(void **state)
     cl_keyring_unref(keyring);
 }
 
+static void envelope(void **state)
+{
+    (void)state;
+    judge_file(VECTORS "envelope.json", false);
+}
+
+static void batch(void **state)
+{
+    (void)state;
+    judge_file(VECTORS "batch.json", true);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_arena, close_arena)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(pae),       TEST(keyid),     TEST(possession), TEST(commitment),
-                                       TEST(signature), TEST(directory), TEST(envelope)};
+                                       TEST(signature), TEST(directory), TEST(envelope),   TEST(batch)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

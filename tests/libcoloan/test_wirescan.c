@@ -39,9 +39,6 @@ static enum cl_reason scan(const ProtobufCMessageDescriptor *descriptor, struct 
     return status.reason;
 }
 
-static void each_flaw_has_its_reason(void **state)
-{
-    (void)state;
 #define HEADER   &coloan__v1__signed_header__descriptor
 #define ENVELOPE &coloan__v1__envelope__descriptor
 #define HOME     &coloan__v1__home__descriptor
@@ -49,123 +46,128 @@ static void each_flaw_has_its_reason(void **state)
 #define STATUS   &coloan__v1__application_status__descriptor
 #define QUERY    &coloan__v1__verification_query__descriptor
 #define REFLECT  &grpc__reflection__v1alpha__server_reflection_request__descriptor
-    static const struct {
-        const char *name;
-        const ProtobufCMessageDescriptor *descriptor;
-        const char *hex;
-        enum cl_reason reason;
-    } rows[] = {
-        {"nothing", HEADER, "", CL_OK},
-        {"text", HEADER, "0a03312e30", CL_OK},
-        {"text, no bytes", HEADER, "0a00", CL_OK},
-        {"fields out of order", HEADER, "1201610a0161", CL_OK},
-        {"number", HEADER, "40808002", CL_OK},
-        {"explicit zero", HEADER, "4000", CL_OK},
-        {"largest number", HEADER, "60ffffffffffffffffff01", CL_OK},
-        {"past 64 bits", HEADER, "60ffffffffffffffffff02", CL_WIRE_MALFORMED},
-        {"11 bytes", HEADER, "60ffffffffffffffffffff01", CL_WIRE_MALFORMED},
-        {"negative int64", HEADER, "40ffffffffffffffffff01", CL_OK},
-        {"number cut short", HEADER, "4080", CL_WIRE_MALFORMED},
-        {"number missing", HEADER, "40", CL_WIRE_MALFORMED},
-        {"key cut short", HEADER, "80", CL_WIRE_MALFORMED},
-        {"number padded", HEADER, "408000", CL_WIRE_VARINT},
-        {"number padded more", HEADER, "40ff808000", CL_WIRE_VARINT},
-        {"key padded", HEADER, "8a0001 61", CL_WIRE_VARINT},
-        {"length padded", HEADER, "0a810061", CL_WIRE_VARINT},
-        {"length past end", HEADER, "0a0461", CL_WIRE_MALFORMED},
-        {"length of 2^64-1", HEADER, "0affffffffffffffffff01", CL_WIRE_MALFORMED},
-        {"length cut short", HEADER, "0a", CL_WIRE_MALFORMED},
-        {"field 0", HEADER, "0200", CL_WIRE_MALFORMED},
-        {"field 2^29", HEADER, "8280808010 00", CL_WIRE_MALFORMED},
-        {"field 2^29-1", HEADER, "faffffff0f00", CL_WIRE_UNKNOWN_FIELD},
-        {"unknown field", HEADER, "6a0161", CL_WIRE_UNKNOWN_FIELD},
-        {"wire type 6", HEADER, "0e", CL_WIRE_MALFORMED},
-        {"wire type 7", HEADER, "0f", CL_WIRE_MALFORMED},
-        {"group", HEADER, "0b0c", CL_WIRE_TYPE},
-        {"end of group", HEADER, "0c", CL_WIRE_TYPE},
-        {"text as number", HEADER, "0801", CL_WIRE_TYPE},
-        {"number as text", HEADER, "420161", CL_WIRE_TYPE},
-        {"number as fixed64", HEADER, "410000000000000000", CL_WIRE_TYPE},
-        {"number as fixed32", HEADER, "4500000000", CL_WIRE_TYPE},
-        {"text twice", HEADER, "0a01610a0161", CL_WIRE_DUPLICATE},
-        {"number twice", HEADER, "40014001", CL_WIRE_DUPLICATE},
-        {"message twice", STATUS, "4a004a00", CL_WIRE_DUPLICATE},
-        {"repeated twice", ENVELOPE, "1a001a00", CL_OK},
-        {"declared enum", HEADER, "3805", CL_OK},
-        {"undeclared enum", HEADER, "3806", CL_ENUM_UNKNOWN},
-        {"negative enum", HEADER, "38ffffffffffffffffff01", CL_ENUM_UNKNOWN},
-        {"enum + 2^32", HEADER, "38818080801 0", CL_ENUM_UNKNOWN},
-        {"bool 1", PERSON, "3001", CL_OK},
-        {"bool 2", PERSON, "3002", CL_WIRE_VARINT},
-        {"int32 largest", HOME, "40ffffffff07", CL_OK},
-        {"int32 + 1", HOME, "408080808008", CL_WIRE_VARINT},
-        {"int32 -1", HOME, "40ffffffffffffffffff01", CL_OK},
-        {"int32 smallest", HOME, "4080808080f8ffffffff01", CL_OK},
-        {"int32 below", HOME, "40fffffffff7ffffffff01", CL_WIRE_VARINT},
-        {"int32 -1 in 5 bytes", HOME, "40ffffffff0f", CL_WIRE_VARINT},
-        {"uint32 largest", STATUS, "20ffffffff0f", CL_OK},
-        {"uint32 + 1", STATUS, "208080808010", CL_WIRE_VARINT},
-        {"packed", QUERY, "0a020102", CL_OK},
-        {"packed, empty", QUERY, "0a00", CL_OK},
-        {"not packed", QUERY, "08010802", CL_OK},
-        {"both", QUERY, "08010a0102", CL_OK},
-        {"packed, undeclared", QUERY, "0a020163", CL_ENUM_UNKNOWN},
-        {"packed, padded", QUERY, "0a028100", CL_WIRE_VARINT},
-        {"packed, cut short", QUERY, "0a0180", CL_WIRE_MALFORMED},
-        {"packed as fixed32", QUERY, "0d00000000", CL_WIRE_TYPE},
-        {"nested wire type", STATUS, "620408ff0161", CL_WIRE_TYPE},
-        {"nested past its end", ENVELOPE, "1a020a05", CL_WIRE_MALFORMED},
-        {"nested key at its end", ENVELOPE, "1a010a1200", CL_WIRE_MALFORMED},
-        {"oneof", REFLECT, "0a01611a0161", CL_OK},
-        {"oneof twice the same", REFLECT, "1a01611a0161", CL_WIRE_DUPLICATE},
-        {"oneof, two", REFLECT, "1a0161220162", CL_WIRE_DUPLICATE},
-        {"oneof, first and last", REFLECT, "1a01613a0162", CL_WIRE_DUPLICATE},
-        {"Chinese", HEADER, "0a06e6b58be8af95", CL_OK},
-        {"four bytes", HEADER, "0a04f09f8fa0", CL_OK},
-        {"last code point", HEADER, "0a04f48fbfbf", CL_OK},
-        {"past it", HEADER, "0a04f4908080", CL_TEXT_ENCODING},
-        {"lead f5", HEADER, "0a04f5808080", CL_TEXT_ENCODING},
-        {"before surrogates", HEADER, "0a03ed9fbf", CL_OK},
-        {"surrogate", HEADER, "0a03eda080", CL_TEXT_ENCODING},
-        {"after surrogates", HEADER, "0a03ee8080", CL_OK},
-        {"overlong, 2", HEADER, "0a02c1bf", CL_TEXT_ENCODING},
-        {"overlong NUL", HEADER, "0a02c080", CL_TEXT_ENCODING},
-        {"overlong, 3", HEADER, "0a03e09fbf", CL_TEXT_ENCODING},
-        {"shortest, 3", HEADER, "0a03e0a080", CL_OK},
-        {"overlong, 4", HEADER, "0a04f08fbfbf", CL_TEXT_ENCODING},
-        {"shortest, 4", HEADER, "0a04f0908080", CL_OK},
-        {"lone continuation", HEADER, "0a0180", CL_TEXT_ENCODING},
-        {"cut inside", HEADER, "0a02e6b5", CL_TEXT_ENCODING},
-        {"cut by the next field", HEADER, "0a02e6b5120161", CL_TEXT_ENCODING},
-        {"bad third", HEADER, "0a03e6b541", CL_TEXT_ENCODING},
-        {"bad fourth", HEADER, "0a04f09f8f41", CL_TEXT_ENCODING},
-        {"ff", HEADER, "0a01ff", CL_TEXT_ENCODING},
-        {"NUL", HEADER, "0a03610062", CL_TEXT_CONTROL},
-        {"newline", HEADER, "0a010a", CL_TEXT_CONTROL},
-        {"1f", HEADER, "0a011f", CL_TEXT_CONTROL},
-        {"space", HEADER, "0a0120", CL_OK},
-        {"7e", HEADER, "0a017e", CL_OK},
-        {"DEL", HEADER, "0a017f", CL_TEXT_CONTROL},
-        {"U+0080", HEADER, "0a02c280", CL_TEXT_CONTROL},
-        {"U+009F", HEADER, "0a02c29f", CL_TEXT_CONTROL},
-        {"U+00A0", HEADER, "0a02c2a0", CL_OK},
-        {"U+00C0", HEADER, "0a02c380", CL_OK},
-        {"bytes hold anything", HEADER, "1a0300ff80", CL_OK},
-        {"text in a list", &coloan__v1__application_list__descriptor, "0a030a0100", CL_TEXT_CONTROL},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+
+static const struct {
+    const char *name;
+    const ProtobufCMessageDescriptor *descriptor;
+    const char *hex;
+    enum cl_reason reason;
+} flaws[] = {
+    {"nothing", HEADER, "", CL_OK},
+    {"text", HEADER, "0a03312e30", CL_OK},
+    {"text, no bytes", HEADER, "0a00", CL_OK},
+    {"fields out of order", HEADER, "1201610a0161", CL_OK},
+    {"number", HEADER, "40808002", CL_OK},
+    {"explicit zero", HEADER, "4000", CL_OK},
+    {"largest number", HEADER, "60ffffffffffffffffff01", CL_OK},
+    {"past 64 bits", HEADER, "60ffffffffffffffffff02", CL_WIRE_MALFORMED},
+    {"11 bytes", HEADER, "60ffffffffffffffffffff01", CL_WIRE_MALFORMED},
+    {"negative int64", HEADER, "40ffffffffffffffffff01", CL_OK},
+    {"number cut short", HEADER, "4080", CL_WIRE_MALFORMED},
+    {"number missing", HEADER, "40", CL_WIRE_MALFORMED},
+    {"key cut short", HEADER, "80", CL_WIRE_MALFORMED},
+    {"number padded", HEADER, "408000", CL_WIRE_VARINT},
+    {"number padded more", HEADER, "40ff808000", CL_WIRE_VARINT},
+    {"key padded", HEADER, "8a0001 61", CL_WIRE_VARINT},
+    {"length padded", HEADER, "0a810061", CL_WIRE_VARINT},
+    {"length past end", HEADER, "0a0461", CL_WIRE_MALFORMED},
+    {"length of 2^64-1", HEADER, "0affffffffffffffffff01", CL_WIRE_MALFORMED},
+    {"length cut short", HEADER, "0a", CL_WIRE_MALFORMED},
+    {"field 0", HEADER, "0200", CL_WIRE_MALFORMED},
+    {"field 2^29", HEADER, "8280808010 00", CL_WIRE_MALFORMED},
+    {"field 2^29-1", HEADER, "faffffff0f00", CL_WIRE_UNKNOWN_FIELD},
+    {"unknown field", HEADER, "6a0161", CL_WIRE_UNKNOWN_FIELD},
+    {"wire type 6", HEADER, "0e", CL_WIRE_MALFORMED},
+    {"wire type 7", HEADER, "0f", CL_WIRE_MALFORMED},
+    {"group", HEADER, "0b0c", CL_WIRE_TYPE},
+    {"end of group", HEADER, "0c", CL_WIRE_TYPE},
+    {"text as number", HEADER, "0801", CL_WIRE_TYPE},
+    {"number as text", HEADER, "420161", CL_WIRE_TYPE},
+    {"number as fixed64", HEADER, "410000000000000000", CL_WIRE_TYPE},
+    {"number as fixed32", HEADER, "4500000000", CL_WIRE_TYPE},
+    {"text twice", HEADER, "0a01610a0161", CL_WIRE_DUPLICATE},
+    {"number twice", HEADER, "40014001", CL_WIRE_DUPLICATE},
+    {"message twice", STATUS, "4a004a00", CL_WIRE_DUPLICATE},
+    {"repeated twice", ENVELOPE, "1a001a00", CL_OK},
+    {"declared enum", HEADER, "3805", CL_OK},
+    {"undeclared enum", HEADER, "3806", CL_ENUM_UNKNOWN},
+    {"negative enum", HEADER, "38ffffffffffffffffff01", CL_ENUM_UNKNOWN},
+    {"enum + 2^32", HEADER, "38818080801 0", CL_ENUM_UNKNOWN},
+    {"bool 1", PERSON, "3001", CL_OK},
+    {"bool 2", PERSON, "3002", CL_WIRE_VARINT},
+    {"int32 largest", HOME, "40ffffffff07", CL_OK},
+    {"int32 + 1", HOME, "408080808008", CL_WIRE_VARINT},
+    {"int32 -1", HOME, "40ffffffffffffffffff01", CL_OK},
+    {"int32 smallest", HOME, "4080808080f8ffffffff01", CL_OK},
+    {"int32 below", HOME, "40fffffffff7ffffffff01", CL_WIRE_VARINT},
+    {"int32 -1 in 5 bytes", HOME, "40ffffffff0f", CL_WIRE_VARINT},
+    {"uint32 largest", STATUS, "20ffffffff0f", CL_OK},
+    {"uint32 + 1", STATUS, "208080808010", CL_WIRE_VARINT},
+    {"packed", QUERY, "0a020102", CL_OK},
+    {"packed, empty", QUERY, "0a00", CL_OK},
+    {"not packed", QUERY, "08010802", CL_OK},
+    {"both", QUERY, "08010a0102", CL_OK},
+    {"packed, undeclared", QUERY, "0a020163", CL_ENUM_UNKNOWN},
+    {"packed, padded", QUERY, "0a028100", CL_WIRE_VARINT},
+    {"packed, cut short", QUERY, "0a0180", CL_WIRE_MALFORMED},
+    {"packed as fixed32", QUERY, "0d00000000", CL_WIRE_TYPE},
+    {"nested wire type", STATUS, "620408ff0161", CL_WIRE_TYPE},
+    {"nested past its end", ENVELOPE, "1a020a05", CL_WIRE_MALFORMED},
+    {"nested key at its end", ENVELOPE, "1a010a1200", CL_WIRE_MALFORMED},
+    {"oneof", REFLECT, "0a01611a0161", CL_OK},
+    {"oneof twice the same", REFLECT, "1a01611a0161", CL_WIRE_DUPLICATE},
+    {"oneof, two", REFLECT, "1a0161220162", CL_WIRE_DUPLICATE},
+    {"oneof, first and last", REFLECT, "1a01613a0162", CL_WIRE_DUPLICATE},
+    {"Chinese", HEADER, "0a06e6b58be8af95", CL_OK},
+    {"four bytes", HEADER, "0a04f09f8fa0", CL_OK},
+    {"last code point", HEADER, "0a04f48fbfbf", CL_OK},
+    {"past it", HEADER, "0a04f4908080", CL_TEXT_ENCODING},
+    {"lead f5", HEADER, "0a04f5808080", CL_TEXT_ENCODING},
+    {"before surrogates", HEADER, "0a03ed9fbf", CL_OK},
+    {"surrogate", HEADER, "0a03eda080", CL_TEXT_ENCODING},
+    {"after surrogates", HEADER, "0a03ee8080", CL_OK},
+    {"overlong, 2", HEADER, "0a02c1bf", CL_TEXT_ENCODING},
+    {"overlong NUL", HEADER, "0a02c080", CL_TEXT_ENCODING},
+    {"overlong, 3", HEADER, "0a03e09fbf", CL_TEXT_ENCODING},
+    {"shortest, 3", HEADER, "0a03e0a080", CL_OK},
+    {"overlong, 4", HEADER, "0a04f08fbfbf", CL_TEXT_ENCODING},
+    {"shortest, 4", HEADER, "0a04f0908080", CL_OK},
+    {"lone continuation", HEADER, "0a0180", CL_TEXT_ENCODING},
+    {"cut inside", HEADER, "0a02e6b5", CL_TEXT_ENCODING},
+    {"cut by the next field", HEADER, "0a02e6b5120161", CL_TEXT_ENCODING},
+    {"bad third", HEADER, "0a03e6b541", CL_TEXT_ENCODING},
+    {"bad fourth", HEADER, "0a04f09f8f41", CL_TEXT_ENCODING},
+    {"ff", HEADER, "0a01ff", CL_TEXT_ENCODING},
+    {"NUL", HEADER, "0a03610062", CL_TEXT_CONTROL},
+    {"newline", HEADER, "0a010a", CL_TEXT_CONTROL},
+    {"1f", HEADER, "0a011f", CL_TEXT_CONTROL},
+    {"space", HEADER, "0a0120", CL_OK},
+    {"7e", HEADER, "0a017e", CL_OK},
+    {"DEL", HEADER, "0a017f", CL_TEXT_CONTROL},
+    {"U+0080", HEADER, "0a02c280", CL_TEXT_CONTROL},
+    {"U+009F", HEADER, "0a02c29f", CL_TEXT_CONTROL},
+    {"U+00A0", HEADER, "0a02c2a0", CL_OK},
+    {"U+00C0", HEADER, "0a02c380", CL_OK},
+    {"bytes hold anything", HEADER, "1a0300ff80", CL_OK},
+    {"text in a list", &coloan__v1__application_list__descriptor, "0a030a0100", CL_TEXT_CONTROL},
+};
+
+static void each_flaw_has_its_reason(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof flaws / sizeof flaws[0]; i++) {
         struct wire wire = {0};
         char digits[HEX_MAX] = "";
-        for (const char *c = rows[i].hex; *c != '\0'; c++) {
+        for (const char *c = flaws[i].hex; *c != '\0'; c++) {
             if (*c != ' ') {
                 strncat(digits, c, 1);
             }
         }
         wire_zeros(&wire, strlen(digits) / 2);
         assert_true(cl_is_ok(cl_hex_decode(wire.bytes, wire.len, digits)));
-        enum cl_reason reason = scan(rows[i].descriptor, wire_bytes(&wire));
-        if (reason != rows[i].reason) {
-            fail_msg("%s: %s", rows[i].name, cl_reason_info(reason)->name);
+        enum cl_reason reason = scan(flaws[i].descriptor, wire_bytes(&wire));
+        if (reason != flaws[i].reason) {
+            fail_msg("%s: %s", flaws[i].name, cl_reason_info(reason)->name);
         }
         wire_free(&wire);
     }

@@ -599,6 +599,51 @@ static void make_envelope(void)
     write_cases("envelope", envelopes);
 }
 
+/* -- Batches ------------------------------------------------------------------------------------------------- */
+
+enum { BATCH = 5 };
+
+static void make_batch(void)
+{
+    struct signing_application with;
+    struct cl_message messages[BATCH];
+    struct cl_sealed sealed[BATCH];
+    envelopes = json_array();
+    signing_application(&with, signing.arena);
+    for (uint8_t i = 0; i < BATCH; i++) {
+        messages[i] = signing_message();
+        messages[i].message_id.bytes[CL_UUID_BYTES - 1] = i;
+        messages[i].body = &with.application.base;
+        messages[i].disclosures = with.disclosures;
+        messages[i].disclosure_count = with.disclosure_count;
+    }
+    must(cl_envelope_seal_batch(sealed, signing.arena, signing.signers[SIGNING_ALPHA_ACTIVE], messages, BATCH));
+    for (size_t i = 0; i < BATCH; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "message %zu of 5", i);
+        json_t *one = add_envelope(name, sealed[i].envelope, "OK");
+        set_hex(one, "digest", sealed[i].digest.bytes, CL_DIGEST_BYTES);
+        set_hex(one, "stored", sealed[i].stored.data, sealed[i].stored.len);
+        set_hex(one, "message_id", messages[i].message_id.bytes, CL_UUID_BYTES);
+    }
+    Coloan__V1__Envelope *envelope = unpack_envelope(&sealed[2]);
+    envelope->signatures[0]->batch->index = 3;
+    add_edited("another index", envelope, "SIGNATURE_INVALID");
+    envelope = unpack_envelope(&sealed[2]);
+    envelope->signatures[0]->batch->count = 6;
+    add_edited("another count", envelope, "SIGNATURE_INVALID");
+    envelope = unpack_envelope(&sealed[2]);
+    envelope->signatures[0]->batch->path[0].data[0] ^= 1;
+    add_edited("flipped bit in the path", envelope, "SIGNATURE_INVALID");
+    envelope = unpack_envelope(&sealed[2]);
+    envelope->signatures[0]->batch->n_path--;
+    add_edited("path too short", envelope, "SIGNATURE_INVALID");
+    envelope = unpack_envelope(&sealed[2]);
+    envelope->signatures[0]->batch = NULL;
+    add_edited("without its proof", envelope, "SIGNATURE_INVALID");
+    write_cases("batch", envelopes);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -614,6 +659,7 @@ int main(int argc, char **argv)
     make_parties();
     make_directory();
     make_envelope();
+    make_batch();
     signing_close(&signing);
     return 0;
 }
