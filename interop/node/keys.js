@@ -36,26 +36,31 @@ export function isStrong(publicKey) {
 
 // -- Ed25519 -----------------------------------------------------------------------------------------------------
 
-const publicKeys = new Map(); // hex to KeyObject: parsing costs as much as verifying
+const KEYS_KEPT_MAX = 4096;
+const publicKeys = new Map(); // hex to KeyObject, null for a weak key: looking at a key costs more than verifying
 
 function publicKeyObject(publicKey) {
   const hex = publicKey.toString('hex');
   let object = publicKeys.get(hex);
   if (object === undefined) {
     const der = Buffer.concat([SPKI_PREFIX, publicKey]);
-    object = crypto.createPublicKey({ key: der, format: 'der', type: 'spki' });
+    object = isStrong(publicKey) ? crypto.createPublicKey({ key: der, format: 'der', type: 'spki' }) : null;
+    if (publicKeys.size === KEYS_KEPT_MAX) {
+      publicKeys.clear();
+    }
     publicKeys.set(hex, object);
   }
   return object;
 }
 
-/** Pure Ed25519. `publicKey` is strong, as every key of a directory is; with such a key the only R of small order that
- * can fit is the identity, which libsodium refuses and OpenSSL does not. */
+/** Pure Ed25519, as strict as libsodium ([KEY-5]): a weak key verifies nothing, and with a strong one the only R of small
+ * order that could fit is the identity. OpenSSL alone accepts both. */
 export function verify(publicKey, message, signature) {
   if (signature.length !== 64 || signature.subarray(0, 32).equals(IDENTITY)) {
     return false;
   }
-  return crypto.verify(null, message, publicKeyObject(publicKey), signature);
+  const key = publicKeyObject(publicKey);
+  return key !== null && crypto.verify(null, message, key, signature);
 }
 
 /** Our own key: signs, and never leaves OpenSSL's memory. */
