@@ -1,0 +1,358 @@
+#!/usr/bin/env node
+// The whole life of an application against a running centre, then everything a bank may not do, each with the reason it
+// has to be refused with. Prints one line per step; exits 1 at the first that is wrong.
+import { execFileSync } from 'node:child_process';
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Bank, makeApplication, makeConsents } from './bank.js';
+import { Client, connect } from './client.js';
+import { Deliver } from './deliver.js';
+import { Directory } from './directory.js';
+import { sha256, uuid7 } from './envelope.js';
+import { Journal } from './journal.js';
+import { loadPublicKey, Signer } from './keys.js';
+import { decode, encode } from './contract.js';
+import { Refused } from './refused.js';
+import { METHODS } from './methods.js';
+
+const WAIT_MS_MAX = 60_000;
+const HOUR_MS = 3_600_000;
+const BASIC = ['GetApplication', { application_id: uuidOfNobody() }]; // a request that changes nothing
+
+const usage = `usage: node e2e.js --target HOST:PORT --certs FOLDER [--bank bank:cn-beta-js] [--other bank:cn-alpha-js]
+                   [--centre fund:cn-nj-prov] [--environment test] [--persona p01.json]
+  FOLDER is what certs/make-dev makes, with directory.bin; the centre's authorities have to know the persona.`;
+
+function uuidOfNobody() {
+  return '01900000-0000-7000-8000-000000000000';
+}
+
+// -- Steps -------------------------------------------------------------------------------------------------------
+
+let steps = 0;
+async function step(title, run) {
+  const started = performance.now();
+  let result;
+  try {
+    result = await run();
+  } catch (error) {
+    console.error(`FAILED  ${title}\n        ${error.stack}`);
+    throw error;
+  }
+  steps++;
+  console.log(`ok  ${title}  (${Math.round(performance.now() - started)} ms)`);
+  return result;
+}
+
+/** Runs what has to be refused, and gives the refusal. */
+async function refused(reason, run) {
+  try {
+    await run();
+  } catch (error) {
+    if (!(error instanceof Refused)) {
+      throw error;
+    }
+    assert.equal(error.reason, reason, `refused with ${error.message}`);
+    return error;
+  }
+  return assert.fail(`not refused; ${reason} was due`);
+}
+
+async function until(what, condition) {
+  const end = Date.now() + WAIT_MS_MAX;
+  while (!condition()) {
+    assert.ok(Date.now() < end, `${what} did not come within ${WAIT_MS_MAX / 1000} s`);
+    await sleep(20);
+  }
+}
+
+// -- Parties -----------------------------------------------------------------------------------------------------
+
+function readFolder({ certs, centre, environment }) {
+  const read = (name) => fs.readFileSync(path.join(certs, name));
+  const idOf = (party) => party.split(':')[1];
+  const trust = { publicKey: loadPublicKey(path.join(certs, 'directory.pub')), centre, environment };
+  return {
+    directory: Directory.load(read('directory.bin'), trust),
+    signer: (party) => Signer.load(party, path.join(certs, `${idOf(party)}.sign.key`)),
+    tls: (party) => ({ ca: read('ca.pem'), cert: read(`${idOf(party)}.pem`), key: read(`${idOf(party)}.key`) }),
+  };
+}
+
+/** A certificate that says the right name and comes from nobody we agreed on. */
+function strangerTls(tls, party) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'coloan-stranger-'));
+  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.join(folder, name));
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-days', '1',
+    '-subj', '/CN=stranger', '-addext', `subjectAltName=URI:urn:coloan:party:${party}`, '-keyout', key, '-out', cert],
+  { stdio: 'pipe' });
+  const files = { ca: tls.ca, cert: fs.readFileSync(cert), key: fs.readFileSync(key) };
+  fs.rmSync(folder, { recursive: true });
+  return files;
+}
+
+/** The bank's own business, with the persona's answers. */
+function coreOf(incomeFen) {
+  return {
+    verify: (application) => [
+      { item: 'ITEM_INCOME', outcome: 'ITEM_OUTCOME_PASS', observed_ms: BigInt(Date.now()), source_receipt: 'js-income',
+        facts: [{ name: 'monthly_fen', number: BigInt(incomeFen) }] },
+      ...application.persons.map((_, person) => ({
+        item: 'ITEM_CREDIT_BANK', person, outcome: 'ITEM_OUTCOME_PASS', observed_ms: BigInt(Date.now()),
+        source_receipt: `js-credit-${person}`,
+        facts: [{ name: 'acceptable', number: 1n }, { name: 'monthly_debts_fen', number: 0n }],
+      })),
+    ],
+    decide: () => ({ verdict: 'BANK_VERDICT_APPROVE', bank_reference: `js-${Date.now()}` }),
+  };
+}
+
+/** A fresh submission of the persona, as [application, options of the message]. */
+function submissionOf(persona, centre, bank) {
+  const { income_fen: _income, ...values } = persona;
+  const ref = `js-${uuid7().toString('hex').slice(0, 24)}`;
+  const consents = makeConsents(values.persons.length, centre, bank, Date.now() + 24 * HOUR_MS, sha256('letter'), ref);
+  const { application, disclosures } = makeApplication({ external_ref: ref, bank, consents, ...values });
+  return [application, { disclosures }];
+}
+
+// -- The life of an application ----------------------------------------------------------------------------------
+
+async function life({ bank, client, persona }) {
+  const [application, more] = submissionOf(persona, client.directory.centre, bank.party);
+  const sealed = client.sealRequest('SubmitApplication', application, more);
+  const receipt = await step('an application is accepted', async () => (await client.send('SubmitApplication', sealed)).body);
+  const id = receipt.application_id;
+  const file = () => bank.cases.get(id) ?? {};
+
+  await step('the same message again gets the same reply, byte for byte', async () => {
+    const [first, second] = [await client.sendOnce('SubmitApplication', sealed), await client.sendOnce('SubmitApplication', sealed)];
+    assert.ok(first.equals(second));
+    const { body } = client.open(second, METHODS.SubmitApplication.name, { ApplicationReceipt: 'DIRECTION_REPLY' }, sealed.digest);
+    assert.equal(body.application_id, id);
+  });
+  await step('the same id with other bytes is MESSAGE_ID_REUSED', async () => {
+    const other = { ...application, external_ref: `${application.external_ref}x` };
+    const reused = client.sealRequest('SubmitApplication', other, { ...more, messageId: sealed.messageId });
+    const refusal = await refused('MESSAGE_ID_REUSED', () => client.sendOnce('SubmitApplication', reused));
+    assert.ok(refusal.signed, 'the refusal is signed');
+  });
+  await step('the APPLICATION event carries the submission and the values the consents allow', async () => {
+    await until('the event', () => file().application !== undefined);
+    assert.ok(file().digest.equals(sealed.digest));
+    assert.equal(file().values.get('persons[0].name'), persona.persons[0].name);
+    assert.equal(file().values.size, more.disclosures.length);
+  });
+  await step('the FUND_DECISION event carries an offer', async () => {
+    await until('the event', () => file().fundDecision !== undefined);
+    assert.equal(file().fundDecision.verdict, 'FUND_VERDICT_APPROVE');
+    const { fund, commercial } = file().terms;
+    console.log(`        fund ${fund.amount_fen / 100n} yuan, commercial ${commercial.amount_fen / 100n} yuan`);
+  });
+  await step('the JOINT_DECISION event carries both signatures over the same terms', async () => {
+    await until('the event', () => file().joint !== undefined);
+    assert.equal(file().joint.outcome, 'OUTCOME_APPROVED_COMBINED');
+    assert.ok(file().approved);
+  });
+  await step('GetApplication says so, too', async () => {
+    assert.equal((await bank.get(id)).status.state, 'CASE_STATE_APPROVED');
+  });
+  return { id, application, more, sealed };
+}
+
+async function resume({ bank, client, persona }) {
+  await step('after a cut the stream comes back and everything is acknowledged', async () => {
+    const { stream } = bank.deliver;
+    bank.deliver.cut();
+    const floor = () => (bank.deliver.stream === stream ? undefined : bank.deliver.heartbeat?.received_floor);
+    await until('a heartbeat that has all', () => floor() === bank.journal.lastSequence);
+  });
+  await step('events that came while the stream was cut are delivered, once', async () => {
+    const before = bank.journal.lastSequence;
+    bank.deliver.cut();
+    const [application, more] = submissionOf(persona, client.directory.centre, bank.party);
+    const { body } = await client.send('SubmitApplication', client.sealRequest('SubmitApplication', application, more));
+    await until('the joint decision', () => bank.cases.get(body.application_id)?.joint !== undefined);
+    const numbers = [...bank.journal.events.keys()].map(BigInt).filter((sequence) => sequence > before);
+    assert.deepEqual(numbers, numbers.map((_, i) => before + 1n + BigInt(i)));
+  });
+}
+
+// -- What must be refused ----------------------------------------------------------------------------------------
+
+function flipBit(sealed, field) {
+  const envelope = decode('Envelope', sealed.envelope);
+  const bytes = field(envelope);
+  bytes[bytes.length - 1] ^= 1;
+  return { ...sealed, envelope: encode('Envelope', envelope) };
+}
+
+async function hostileBytes(client) {
+  const once = (sealed) => client.sendOnce(BASIC[0], sealed);
+  const sealed = () => client.sealRequest(...BASIC);
+  await step('a flipped bit of the payload is SIGNATURE_INVALID', () =>
+    refused('SIGNATURE_INVALID', () => once(flipBit(sealed(), (envelope) => envelope.payload))));
+  await step('a flipped bit of the signature is SIGNATURE_INVALID', () =>
+    refused('SIGNATURE_INVALID', () => once(flipBit(sealed(), (envelope) => envelope.signatures[0].sig))));
+  await step('a field that is not of this version is WIRE_UNKNOWN_FIELD', () => {
+    const { envelope, ...rest } = sealed();
+    return refused('WIRE_UNKNOWN_FIELD', () => once({ ...rest, envelope: Buffer.concat([envelope, Buffer.of(0x78, 1)]) }));
+  });
+  await step('another payload type is PAYLOAD_TYPE_WRONG', () =>
+    refused('PAYLOAD_TYPE_WRONG', () => once(client.seal(METHODS[BASIC[0]].name, 'KeysQuery', {}))));
+}
+
+async function hostileHeaders(client, signer) {
+  const { directory } = client;
+  const now = Date.now();
+  const elsewhere = (changes) => new Client({ channel: client.channel, signer, directory: { ...directory, ...changes } });
+  const seals = {
+    RECIPIENT_WRONG: elsewhere({ centre: 'fund:cn-elsewhere' }).sealRequest(...BASIC),
+    ENVIRONMENT_WRONG: elsewhere({ environment: 'conf/another-run' }).sealRequest(...BASIC),
+    METHOD_WRONG: client.seal(METHODS.ListApplications.name, METHODS[BASIC[0]].request, BASIC[1]),
+    DIRECTION_WRONG: client.seal(METHODS[BASIC[0]].name, METHODS[BASIC[0]].request, BASIC[1],
+      { direction: 'DIRECTION_ACK', inReplyTo: sha256('nothing') }),
+    MESSAGE_ID_INVALID: client.sealRequest(...BASIC, { messageId: Buffer.alloc(16, 1) }),
+    EXPIRED: client.sealRequest(...BASIC, { createdMs: now - HOUR_MS }),
+    CREATED_IN_FUTURE: client.sealRequest(...BASIC, { createdMs: now + HOUR_MS }),
+    LIFETIME_WRONG: client.sealRequest(...BASIC, { lifeMs: HOUR_MS }),
+    APPLICATION_UNKNOWN: client.sealRequest(...BASIC),
+  };
+  for (const [reason, sealed] of Object.entries(seals)) {
+    const proven = ['EXPIRED', 'CREATED_IN_FUTURE', 'LIFETIME_WRONG', 'APPLICATION_UNKNOWN'].includes(reason);
+    await step(`${reason} is refused${proven ? ', and the refusal is signed' : ''}`, async () => {
+      const refusal = await refused(reason, () => client.sendOnce(BASIC[0], sealed));
+      assert.ok(refusal.signed || !proven, 'the refusal is not signed');
+    });
+  }
+}
+
+async function hostileParties({ client, signer, folder, options }) {
+  const { target, centre, bank, other } = options;
+  const channel = connect(target, centre, folder.tls(other));
+  const { directory } = client;
+  await step("a message of ours on another bank's connection is KEY_UNKNOWN", () =>
+    refused('KEY_UNKNOWN', () => new Client({ channel, signer, directory }).sendOnce(BASIC[0], client.sealRequest(...BASIC))));
+  await step('a message that another bank signed in our name is SENDER_WRONG', () => {
+    const impostor = Object.create(folder.signer(other), { party: { value: bank } });
+    const liar = new Client({ channel, signer: impostor, directory });
+    return refused('SENDER_WRONG', () => liar.sendOnce(BASIC[0], liar.sealRequest(...BASIC)));
+  });
+  channel.close();
+  await step('a certificate of a stranger does not connect', async () => {
+    const stranger = connect(target, centre, strangerTls(folder.tls(bank), bank));
+    const lost = new Client({ channel: stranger, signer, directory });
+    await refused('PEER_UNREACHABLE', () => lost.sendOnce(BASIC[0], lost.sealRequest(...BASIC), 3000));
+    stranger.close();
+  });
+  await step('a server that is not the centre is not talked to', async () => {
+    const mistaken = connect(target, 'fund:cn-elsewhere', folder.tls(bank));
+    const lost = new Client({ channel: mistaken, signer, directory });
+    await refused('PEER_UNREACHABLE', () => lost.sendOnce(BASIC[0], lost.sealRequest(...BASIC), 3000));
+    mistaken.close();
+  });
+}
+
+async function hostileDisclosures({ bank, client, persona }) {
+  const submit = ([application, more]) =>
+    client.sendOnce('SubmitApplication', client.sealRequest('SubmitApplication', application, more));
+  const fresh = () => submissionOf(persona, client.directory.centre, bank.party);
+  await step('a commitment without its value is DISCLOSURE_MISSING', () => {
+    const [application, { disclosures }] = fresh();
+    return refused('DISCLOSURE_MISSING', () => submit([application, { disclosures: disclosures.slice(1) }]));
+  });
+  await step('a value that was not committed to is DISCLOSURE_MISMATCH', () => {
+    const [application, { disclosures }] = fresh();
+    const [first, ...rest] = disclosures;
+    const lie = { ...first, value: Buffer.from('测试乙') };
+    return refused('DISCLOSURE_MISMATCH', () => submit([application, { disclosures: [lie, ...rest] }]));
+  });
+  await step('a value for a path that is not there is DISCLOSURE_UNEXPECTED', () => {
+    const [application, { disclosures }] = fresh();
+    const extra = { ...disclosures[0], path: 'persons[3].name' };
+    return refused('DISCLOSURE_UNEXPECTED', () => submit([application, { disclosures: [...disclosures, extra] }]));
+  });
+}
+
+async function fencing({ bank, client, work }) {
+  await step('an older session is fenced off', async () => {
+    const journal = new Journal(path.join(work, 'older.journal'));
+    const older = new Deliver({ client, journal, apply: () => assert.fail('an event for the old session') });
+    older.epoch = 0n; // lower than any that a journal counts
+    journal.lastSequence = bank.journal.lastSequence;
+    await refused('STREAM_FENCED', () => older.run());
+    journal.close();
+  });
+}
+
+// -- All of it ---------------------------------------------------------------------------------------------------
+
+export async function e2e(options) {
+  const folder = readFolder(options);
+  const { income_fen: incomeFen } = options.persona;
+  const signer = folder.signer(options.bank);
+  const channel = connect(options.target, options.centre, folder.tls(options.bank));
+  const work = fs.mkdtempSync(path.join(os.tmpdir(), 'coloan-e2e-'));
+  const journal = new Journal(path.join(work, 'bank.journal'));
+  const client = new Client({ channel, signer, directory: folder.directory });
+  const bank = new Bank({ client, journal, core: coreOf(incomeFen) });
+  const world = { bank, client, signer, folder, options, work, persona: options.persona };
+  bank.deliver.epoch = BigInt(Date.now()); // the journal is new each time: the clock rises where its counter cannot
+  const delivering = bank.deliver.run();
+  delivering.catch(() => {}); // awaited below
+  try {
+    await step('GetCapabilities names the centre and its environment', async () => {
+      const capabilities = await client.call('GetCapabilities', {});
+      assert.equal(capabilities.party, options.centre);
+      assert.equal(capabilities.environment, options.environment);
+    });
+    await step('GetKeys gives the directory that is held, or a newer one', async () => {
+      const answer = await client.call('GetKeys', { known_number: 0n });
+      assert.ok(answer.number >= folder.directory.number);
+      assert.equal(Directory.load(answer.directory, folder.directory.trust).number, answer.number);
+    });
+    await step('the stream opens with a heartbeat', () => until('a heartbeat', () => bank.deliver.heartbeat !== null));
+    await life(world);
+    await resume(world);
+    await hostileBytes(client);
+    await hostileHeaders(client, signer);
+    await hostileParties(world);
+    await hostileDisclosures(world);
+    await fencing(world);
+  } finally {
+    bank.deliver.stop();
+    await delivering;
+    client.close();
+    journal.close();
+    fs.rmSync(work, { recursive: true });
+  }
+  return steps;
+}
+
+async function main() {
+  const string = (value) => ({ type: 'string', ...(value && { default: value }) });
+  const { values } = parseArgs({ options: {
+    target: string(), certs: string(), centre: string('fund:cn-nj-prov'), bank: string('bank:cn-beta-js'),
+    other: string('bank:cn-alpha-js'), environment: string('test'),
+    persona: string(fileURLToPath(new URL('p01.json', import.meta.url))), help: { type: 'boolean' },
+  } });
+  if (values.help || !values.target || !values.certs) {
+    console.error(usage);
+    process.exit(values.help ? 0 : 2);
+  }
+  const persona = JSON.parse(fs.readFileSync(values.persona, 'utf8'));
+  console.log(`${await e2e({ ...values, persona })} steps passed`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    await main();
+  } catch {
+    process.exit(1); // the failed step is on the screen
+  }
+}
