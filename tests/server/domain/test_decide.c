@@ -10,7 +10,7 @@
 
 #include "libcoloan/date.h"
 #include "libcoloan/sha256.h"
-#include "tests/domain/world.h"
+#include "tests/server/domain/world.h"
 
 static struct rule_set rules;
 static struct cl_arena *arena;

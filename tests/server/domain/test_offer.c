@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "libcoloan/date.h"
-#include "tests/domain/world.h"
+#include "tests/server/domain/world.h"
 
 static struct rule_set rules;
 static struct cl_arena *arena;

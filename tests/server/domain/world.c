@@ -1,4 +1,4 @@
-#include "tests/domain/world.h"
+#include "tests/server/domain/world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "libcoloan/date.h"
-#include "tests/domain/world.h"
+#include "tests/server/domain/world.h"
 
 static const struct persona single = {
     .name = "single",

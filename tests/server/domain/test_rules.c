@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "tests/domain/world.h"
+#include "tests/server/domain/world.h"
 
 static struct rule_set rules;
 

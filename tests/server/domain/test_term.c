@@ -8,7 +8,7 @@
 
 #include "libcoloan/date.h"
 #include "server/domain/term.h"
-#include "tests/domain/world.h"
+#include "tests/server/domain/world.h"
 
 static void retirement_ages_of_the_reform(void **state)
 {
