@@ -125,7 +125,13 @@ static struct cl_status counter_terms(struct offer *out, struct case_file *file,
     }
     struct loan_part counter;
     convert_part_in(&counter, answer->decision->counter);
-    return offer_counter(out, &tx->effect->field, rules, &file->application, facts, &current, &counter, tx->now_ms);
+    struct field_path path;
+    status = offer_counter(out, &path, rules, &file->application, facts, &current, &counter, tx->now_ms);
+    if (cl_failed(status)) {
+        const char *dot = path.text[0] == '\0' ? "" : ".";
+        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "counter%s%.40s", dot, path.text);
+    }
+    return status;
 }
 
 static struct cl_status counter_offer(struct case_file *file, struct case_tx *tx, const struct answer_to *answer)
