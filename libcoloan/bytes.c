@@ -53,3 +53,68 @@ struct cl_status cl_hex_decode(uint8_t *out, size_t len, const char *hex)
     }
     return cl_ok();
 }
+
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void cl_base64_encode(char *out, struct cl_bytes in)
+{
+    for (size_t i = 0; i < in.len; i += 3) {
+        uint32_t group = (uint32_t)in.data[i] << 16;
+        group |= i + 1 < in.len ? (uint32_t)in.data[i + 1] << 8 : 0;
+        group |= i + 2 < in.len ? in.data[i + 2] : 0;
+        *out++ = base64_digits[group >> 18];
+        *out++ = base64_digits[group >> 12 & 63];
+        *out++ = i + 1 < in.len ? base64_digits[group >> 6 & 63] : '=';
+        *out++ = i + 2 < in.len ? base64_digits[group & 63] : '=';
+    }
+    *out = '\0';
+}
+
+static int base64_value(uint8_t digit)
+{
+    if (digit == '-' || digit == '_') {
+        return digit == '-' ? 62 : 63;
+    }
+    const char *found = digit == '\0' ? NULL : strchr(base64_digits, digit);
+    return found == NULL ? -1 : (int)(found - base64_digits);
+}
+
+/* The number of digits before a right padding; SIZE_MAX when it is wrong. */
+static size_t base64_digit_count(struct cl_bytes text)
+{
+    size_t count = text.len;
+    while (text.len - count < 2 && count > 0 && text.data[count - 1] == '=') {
+        count--;
+    }
+    bool right = count % 4 != 1 && (count == text.len || text.len % 4 == 0);
+    return right ? count : SIZE_MAX;
+}
+
+struct cl_status cl_base64_decode(uint8_t *out, size_t *len_out, struct cl_bytes text)
+{
+    uint32_t bits = 0;
+    unsigned bit_count = 0;
+    size_t written = 0;
+    size_t digit_count = base64_digit_count(text);
+    if (digit_count == SIZE_MAX) {
+        return cl_fail(CL_FIELD_INVALID);
+    }
+    for (size_t i = 0; i < digit_count; i++) {
+        int value = base64_value(text.data[i]);
+        if (value < 0) {
+            return cl_fail(CL_FIELD_INVALID);
+        }
+        bits = bits << 6 | (uint32_t)value;
+        bit_count += 6;
+        if (bit_count >= 8) {
+            bit_count -= 8;
+            out[written++] = (uint8_t)(bits >> bit_count);
+            bits &= (1U << bit_count) - 1;
+        }
+    }
+    if (bits != 0) {
+        return cl_fail(CL_FIELD_INVALID);
+    }
+    *len_out = written;
+    return cl_ok();
+}

@@ -10,7 +10,7 @@
 
 #include "libcoloan/status.h"
 
-#define CL_DIGEST_BYTES 32
+#define CL_DIGEST_BYTES     32
 #define CL_DIGEST_HEX_BYTES 65 /* with the NUL */
 
 struct cl_bytes {
@@ -40,5 +40,16 @@ void cl_hex_encode(char *out, struct cl_bytes in);
 
 /* Reads exactly `len` bytes from 2 * len hex digits. FIELD_INVALID on anything else. */
 CL_MUST_CHECK struct cl_status cl_hex_decode(uint8_t *out, size_t len, const char *hex);
+
+/* Room for the base64 of `len` bytes with its NUL, and for the bytes of `len` characters of base64. */
+#define CL_BASE64_TEXT_BYTES(len) (((len) + 2) / 3 * 4 + 1)
+#define CL_BASE64_DATA_BYTES(len) (((len) + 3) / 4 * 3)
+
+/* The standard alphabet with padding (RFC 4648), and a NUL; `out` has CL_BASE64_TEXT_BYTES(in.len) bytes. */
+void cl_base64_encode(char *out, struct cl_bytes in);
+
+/* Reads both alphabets, with the right padding or none; bits left over must be 0, so that bytes have one text in each.
+ * `out` has CL_BASE64_DATA_BYTES(text.len) bytes. FIELD_INVALID on anything else. */
+CL_MUST_CHECK struct cl_status cl_base64_decode(uint8_t *out, size_t *len_out, struct cl_bytes text);
 
 #endif

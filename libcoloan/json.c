@@ -49,65 +49,6 @@ static void *member_at(const void *message, unsigned offset)
     return cast.out + offset;
 }
 
-/* -- Base64 --------------------------------------------------------------------------------------------------- */
-
-static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* `out` has 4 * ((len + 2) / 3) + 1 bytes. */
-static void base64_encode(char *out, const uint8_t *data, size_t len)
-{
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t group = (uint32_t)data[i] << 16;
-        group |= i + 1 < len ? (uint32_t)data[i + 1] << 8 : 0;
-        group |= i + 2 < len ? data[i + 2] : 0;
-        *out++ = base64_digits[group >> 18];
-        *out++ = base64_digits[group >> 12 & 63];
-        *out++ = i + 1 < len ? base64_digits[group >> 6 & 63] : '=';
-        *out++ = i + 2 < len ? base64_digits[group & 63] : '=';
-    }
-    *out = '\0';
-}
-
-static int base64_value(char digit)
-{
-    if (digit == '-' || digit == '_') {
-        return digit == '-' ? 62 : 63;
-    }
-    const char *found = digit == '\0' ? NULL : strchr(base64_digits, digit);
-    return found == NULL ? -1 : (int)(found - base64_digits);
-}
-
-/* Both alphabets, with the right padding or none; bits left over must be 0, so that bytes have one text in each. `out`
- * has room for 3 bytes of every 4 digits begun. */
-static bool base64_decode(uint8_t *out, size_t *len_out, const char *text, size_t len)
-{
-    size_t padding = 0;
-    for (; padding < 2 && len > 0 && text[len - 1] == '='; padding++) {
-        len--;
-    }
-    if (len % 4 == 1 || (padding > 0 && (len + padding) % 4 != 0)) {
-        return false;
-    }
-    uint32_t bits = 0;
-    unsigned bit_count = 0;
-    size_t written = 0;
-    for (size_t i = 0; i < len; i++) {
-        int value = base64_value(text[i]);
-        if (value < 0) {
-            return false;
-        }
-        bits = bits << 6 | (uint32_t)value;
-        bit_count += 6;
-        if (bit_count >= 8) {
-            bit_count -= 8;
-            out[written++] = (uint8_t)(bits >> bit_count);
-            bits &= (1U << bit_count) - 1;
-        }
-    }
-    *len_out = written;
-    return bits == 0;
-}
-
 /* -- Printing ------------------------------------------------------------------------------------------------- */
 
 struct printer {
@@ -140,12 +81,11 @@ static json_t *print_enum(const ProtobufCEnumDescriptor *type, int number)
 
 static json_t *print_bytes(struct printer *printer, const ProtobufCBinaryData *bytes)
 {
-    size_t len = bytes->len;
-    char *text = cl_arena_alloc(printer->arena, 4 * ((len + 2) / 3) + 1);
+    char *text = cl_arena_alloc(printer->arena, CL_BASE64_TEXT_BYTES(bytes->len));
     if (text == NULL) {
         return NULL;
     }
-    base64_encode(text, bytes->data, len);
+    cl_base64_encode(text, cl_bytes(bytes->data, bytes->len));
     return json_string(text);
 }
 
@@ -470,13 +410,13 @@ static struct cl_status read_bytes(ProtobufCBinaryData *out, struct reader *read
     if (!json_is_string(json)) {
         return unexpected(reader, json, "a string of base64");
     }
-    size_t text_len = json_string_length(json);
-    uint8_t *data = cl_arena_alloc(reader->arena, (text_len + 3) / 4 * 3 + 1);
+    struct cl_bytes text = cl_bytes_text(json_string_value(json));
+    uint8_t *data = cl_arena_alloc(reader->arena, CL_BASE64_DATA_BYTES(text.len) + 1);
     if (data == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
     size_t len = 0;
-    if (!base64_decode(data, &len, json_string_value(json), text_len)) {
+    if (cl_failed(cl_base64_decode(data, &len, text))) {
         return refuse(reader, "the string is not base64");
     }
     *out = (ProtobufCBinaryData){.data = len == 0 ? NULL : data, .len = len};

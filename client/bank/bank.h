@@ -1,0 +1,99 @@
+/* bank.h - the bank core as a whole: one thread holds the stream, a few do the work, a journal remembers.
+ *
+ * The stream thread makes each event durable, acknowledges it RECEIVED and hands it to the worker of its application, so
+ * that one case is handled in order and many at once. A worker signs what the event asks for, makes that durable before
+ * it is first sent, sends it until there is an answer, makes the event applied, and lets the stream acknowledge APPLIED.
+ *
+ * Owner: main. Fails: bank_start; later failures that cannot be mended set `failed` and end the process. */
+#ifndef COLOAN_BANK_BANK_H
+#define COLOAN_BANK_BANK_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "client/bank/customers.h"
+#include "client/bank/decide.h"
+#include "client/bank/journal.h"
+#include "client/bank/state.h"
+#include "client/profile.h"
+#include "libcoloan/queue.h"
+#include "libcoloan/session.h"
+
+#define BANK_THREADS_MAX 16
+/* Stream reading stops long before: at most max_outstanding events are on their way. */
+#define BANK_QUEUE_MAX 4096
+
+struct bank_config {
+    struct cl_settings *settings;
+    struct client_profile profile;
+    const char *journal, *customers, *reference_prefix;
+    int64_t thread_count, outstanding_max;
+    struct bank_rules rules;
+};
+
+extern const struct cl_setting_field bank_config_fields[];
+extern const size_t bank_config_field_count;
+
+CL_MUST_CHECK struct cl_status bank_config_load(struct bank_config *out, const char *path,
+                                                struct cl_setting_error *error);
+void bank_config_close(struct bank_config *config);
+
+struct bank {
+    const struct bank_config *config;
+    struct bank_customers *customers;
+    struct bank_journal *journal;
+    struct bank_state *state;
+    struct cl_session *session;
+    struct cl_queue *work[BANK_THREADS_MAX]; /* struct bank_entry, the state's */
+    struct cl_queue *acks;                   /* struct bank_ack, owned by the queue */
+    pthread_t workers[BANK_THREADS_MAX], stream;
+    size_t worker_count;
+    bool stream_runs;
+    bool log; /* one JSON line on standard output for each thing done */
+    atomic_bool failed;
+};
+
+/* An acknowledgement on its way from a worker to the stream. */
+struct bank_ack {
+    uint64_t sequence;
+    struct cl_digest digest;
+    char reference[CL_TEXT_BYTES_MAX + 1];
+};
+
+/* Opens journal and session and starts the threads; on failure `error` says why and nothing runs. */
+CL_MUST_CHECK struct cl_status bank_start(struct bank *out, const struct bank_config *config, bool log,
+                                          struct cl_setting_error *error);
+
+/* Ends the threads and frees all but the configuration. What is under way is finished or taken up at the next start. */
+void bank_stop(struct bank *bank);
+
+/* -- Between its parts ---------------------------------------------------------------------------------------- */
+
+void *bank_work(void *argument);   /* a worker; the argument is a struct bank_worker, which it frees */
+void *bank_stream(void *argument); /* the stream thread; the argument is the struct bank */
+
+struct bank_worker {
+    struct bank *bank;
+    size_t index;
+};
+
+/* Makes a record durable and takes it into the state; sets `failed` when it cannot. */
+CL_MUST_CHECK struct cl_status bank_remember(struct bank *bank, const struct bank_record *record);
+
+/* Hands an entry to its worker. */
+void bank_dispatch(struct bank *bank, struct bank_entry *entry);
+
+/* The bank cannot go on. */
+void bank_give_up(struct bank *bank, const char *what, struct cl_status status);
+
+/* One line on standard output, when asked for: what was done, now and when it was first heard of. */
+struct bank_line {
+    const char *what;
+    uint64_t sequence;
+    const char *application_id;   /* NULL: none */
+    int64_t made_ms, received_ms; /* 0: not said */
+    const char *reason;           /* NULL: none */
+};
+void bank_say(const struct bank *bank, const struct bank_line *line);
+
+#endif
