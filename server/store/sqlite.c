@@ -272,7 +272,7 @@ struct cl_status sql_open(struct sql **out, const char *path, enum sql_mode mode
         code = set_up(sql);
     }
     if (code != SQLITE_OK) {
-        status = code == SQLITE_NOTADB ? cl_fail(CL_CONFIG_INVALID) : latch(sql, code);
+        status = code == SQLITE_NOTADB ? cl_fail(CL_CONFIG_INVALID) : judge(sql, code);
         sql_close(sql);
         return status;
     }
