@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -489,6 +490,66 @@ static void options_that_cannot_work_are_refused(void **state)
     assert_null(gate);
 }
 
+/* -- Stopping under load -------------------------------------------------------------------------------------- */
+
+static atomic_bool finish;
+static atomic_int answered;
+
+static void *call_often(void *argument)
+{
+    struct cl_rpc_client *client = argument;
+    char party[CL_PARTY_BYTES_MAX + 1];
+    while (!atomic_load(&finish)) {
+        if (cl_is_ok(house_ask(client, party))) {
+            (void)atomic_fetch_add(&answered, 1);
+        }
+    }
+    return NULL;
+}
+
+static void restart_once(void)
+{
+    static const char *const names[] = {"alpha", "beta", "alpha"};
+    struct cl_rpc_client *clients[3];
+    pthread_t threads[3];
+    house_prepare(&house, &files);
+    house_open(&house);
+    atomic_store(&finish, false);
+    atomic_store(&answered, 0);
+    for (size_t i = 0; i < 3; i++) {
+        clients[i] = house_client(&house, names[i]);
+        assert_int_equal(pthread_create(&threads[i], NULL, call_often, clients[i]), 0);
+    }
+    assert_true(echo_wait(&answered, 20));
+    int64_t began_ms = cl_monotonic_us() / 1000;
+    gate_stop_accepting(house.gate, 1000);
+    cl_rpc_server_stop(house.server, 500);
+    gate_stop(house.gate, 3000);
+    assert_true(cl_monotonic_us() / 1000 - began_ms < 5000);
+    assert_int_equal(house_counters(&house).cuts[GATE_CUT_STOPPED], 0); /* core ended each, and each was told */
+    assert_int_equal(house_counters(&house).connections_now, 0);
+    atomic_store(&finish, true);
+    for (size_t i = 0; i < 3; i++) {
+        (void)pthread_join(threads[i], NULL);
+        cl_rpc_client_free(clients[i]);
+    }
+    house_close(&house);
+}
+
+static void restarts_under_load_leave_nothing_behind(void **state)
+{
+    (void)state;
+    int files_before = 0;
+    for (int i = 0; i < 8; i++) {
+        restart_once();
+        files_before = i == 1 ? house_count_files() : files_before;
+    }
+    for (int i = 0; i < 200 && house_count_files() > files_before; i++) {
+        (void)usleep(10000); /* core closes its clients' sockets a little later */
+    }
+    assert_true(house_count_files() <= files_before);
+}
+
 #define WITH_HOUSE(test) cmocka_unit_test_setup_teardown(test, open_house, close_house)
 
 int main(void)
@@ -510,6 +571,7 @@ int main(void)
         WITH_HOUSE(wrong_files_keep_it_shut),
         WITH_HOUSE(a_reload_with_wrong_files_changes_nothing),
         WITH_HOUSE(options_that_cannot_work_are_refused),
+        cmocka_unit_test(restarts_under_load_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
