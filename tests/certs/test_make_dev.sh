@@ -55,6 +55,9 @@ for key in "$pki"/*.key; do
 done
 equals "keys" "$(find "$pki" -name '*.key' | wc -l)" 12 # a CA, five parties with two each, a directory
 
+equals "directory.hex" "$(<"$pki/directory.hex")" \
+    "$(openssl pkey -in "$pki/directory.key" -noout -text | sed -n '/^pub:/,$p' | tail -n +2 | tr -d ' :\n')"
+
 # Names, usage and life of each certificate.
 leaf() { # leaf KIND ID NAMES USAGE
     local id=$2 pem=$pki/$2.pem
