@@ -53,7 +53,7 @@ static const struct cl_setting_field file_fields[] = {
      "Calls of one party at once."},
     {"connections_per_party", CL_SETTING_INT64, offsetof(struct file, config.connections_per_party), false, "8", 1,
      1000, NULL, "Connections one party may hold."},
-    {"gather_events", CL_SETTING_INT64, offsetof(struct file, config.gather_events), false, "8", 0, 1000, NULL,
+    {"gather_events", CL_SETTING_INT64, offsetof(struct file, config.gather_events), false, "2", 0, 1000, NULL,
      "The gate lets replies gather once so many events are waiting: more throughput, a little later each; 0: never."},
     {"stop_grace", CL_SETTING_DURATION, offsetof(struct file, config.stop_grace_ms), false, "5s", 0, 60000, NULL,
      "How long calls under way may take after SIGTERM."},
