@@ -18,10 +18,11 @@
 
 #include "libcoloan/status.h"
 
-#define CL_PRINCIPAL_FEN_MAX INT64_C(1000000000000) /* ten thousand million yuan: far above any home, far below 2^63   \
+#define CL_PRINCIPAL_FEN_MAX                                                                                           \
+    INT64_C(1000000000000)        /* ten thousand million yuan: far above any home, far below 2^63   \
                                                      */
-#define CL_RATE_PPM_MAX    360000                   /* 36 % a year: no lender may ask for more */
-#define CL_TERM_MONTHS_MAX 480                      /* forty years, the longest term the law knows */
+#define CL_RATE_PPM_MAX    360000 /* 36 % a year: no lender may ask for more */
+#define CL_TERM_MONTHS_MAX 480    /* forty years, the longest term the law knows */
 
 /* The numbers are those of coloan.v1.RepaymentMethod. */
 enum cl_repayment {

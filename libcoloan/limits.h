@@ -16,19 +16,19 @@
 /* Envelope > body > list > element > list > element, and two to spare. */
 #define CL_NESTING_MAX 8
 /* A protobuf field costs at least 2 bytes; 4,096 is ten times the largest real message. */
-#define CL_FIELDS_MAX 4096
+#define CL_FIELDS_MAX     4096
 #define CL_SIGNATURES_MAX 4
 /* Signatures that name no key are tried with the party's keys one by one; each try takes some 60 us. */
 #define CL_KEY_TRIES_MAX 4
 /* Messages signed at once (profile "batch"): the path of each then adds at most 340 bytes. */
-#define CL_BATCH_MAX 1024
-#define CL_BATCH_DEPTH_MAX 10
-#define CL_DISCLOSURES_MAX 64
+#define CL_BATCH_MAX                  1024
+#define CL_BATCH_DEPTH_MAX            10
+#define CL_DISCLOSURES_MAX            64
 #define CL_DISCLOSURE_VALUE_BYTES_MAX 256
-#define CL_DISCLOSURE_SALT_BYTES 16
-#define CL_PARTY_BYTES_MAX 64
-#define CL_METHOD_BYTES_MAX 96
-#define CL_TEXT_BYTES_MAX 64 /* references, numbers and codes that a sender chooses */
+#define CL_DISCLOSURE_SALT_BYTES      16
+#define CL_PARTY_BYTES_MAX            64
+#define CL_METHOD_BYTES_MAX           96
+#define CL_TEXT_BYTES_MAX             64 /* references, numbers and codes that a sender chooses */
 
 /* -- Key directory -------------------------------------------------------------------------------------------- */
 
@@ -39,28 +39,28 @@
 
 /* -- Time (ms) ------------------------------------------------------------------------------------------------ */
 
-#define CL_CLOCK_AHEAD_MS_MAX (30 * 1000)         /* a sender's clock may run this far ahead */
-#define CL_MESSAGE_LIFE_MS_MAX (10 * 60 * 1000)   /* of a request; bounds how long a captured one is of use */
+#define CL_CLOCK_AHEAD_MS_MAX  (30 * 1000)      /* a sender's clock may run this far ahead */
+#define CL_MESSAGE_LIFE_MS_MAX (10 * 60 * 1000) /* of a request; bounds how long a captured one is of use */
 #define CL_DEADLINE_MS_DEFAULT (30 * 1000)
-#define CL_DEADLINE_MS_MIN 100                    /* less cannot cover a commit and a signature under load */
-#define CL_RETRY_MS_DEFAULT 1000                  /* told to a caller who may send the same bytes again */
+#define CL_DEADLINE_MS_MIN     100  /* less cannot cover a commit and a signature under load */
+#define CL_RETRY_MS_DEFAULT    1000 /* told to a caller who may send the same bytes again */
 
 /* -- Connections and calls ------------------------------------------------------------------------------------ */
 
 #define CL_STREAMS_PER_CONNECTION_MAX 64
-#define CL_CONNECTIONS_PER_PARTY_MAX 4
-#define CL_METADATA_BYTES_MAX 8192
-#define CL_SEND_QUEUE_MAX 256                     /* messages waiting in one stream before it counts as slow */
+#define CL_CONNECTIONS_PER_PARTY_MAX  4
+#define CL_METADATA_BYTES_MAX         8192
+#define CL_SEND_QUEUE_MAX             256 /* messages waiting in one stream before it counts as slow */
 
 /* -- Applications --------------------------------------------------------------------------------------------- */
 
-#define CL_PERSONS_MAX 4
-#define CL_CONSENTS_MAX 64
-#define CL_DOCUMENTS_MAX 32
-#define CL_FACTS_MAX 16                           /* of one verification result */
-#define CL_ITEM_RESULTS_MAX 64                    /* in one report, and of one application */
-#define CL_REASONS_MAX 16
-#define CL_TRACE_STEPS_MAX 64
-#define CL_LIST_PAGE_MAX 100
+#define CL_PERSONS_MAX      4
+#define CL_CONSENTS_MAX     64
+#define CL_DOCUMENTS_MAX    32
+#define CL_FACTS_MAX        16 /* of one verification result */
+#define CL_ITEM_RESULTS_MAX 64 /* in one report, and of one application */
+#define CL_REASONS_MAX      16
+#define CL_TRACE_STEPS_MAX  64
+#define CL_LIST_PAGE_MAX    100
 
 #endif
