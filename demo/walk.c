@@ -81,7 +81,7 @@ static struct cl_status send_submission(struct walker *walker, struct cl_session
                                          .fund = cl_session_centre(session),
                                          .external_ref = walker->reference,
                                          .now_ms = now_ms};
-    struct submission submission;
+    struct submission submission = {0};
     struct cl_status status = make_submission(&submission, arena, persona, &options);
     if (cl_failed(status)) {
         return status;
