@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,6 +19,7 @@ enum { CONNECTIONS_MAX = 512, REQUEST_BYTES_MAX = 16384, LOOK_MS = 10 };
 struct connection {
     struct scripted *server;
     int fd;
+    SSL *ssl; /* NULL: plain */
     pthread_t thread;
 };
 
@@ -24,6 +27,7 @@ struct scripted {
     enum action script[SCRIPT_MAX];
     int listener;
     uint16_t port;
+    SSL_CTX *tls; /* NULL: plain */
     atomic_bool stopping;
     atomic_uint requests, open, open_max, connection_count;
     pthread_t thread;
@@ -44,6 +48,9 @@ struct request {
 /* False when the server stops or the peer is gone. */
 static bool readable(struct connection *connection)
 {
+    if (connection->ssl != NULL && SSL_pending(connection->ssl) > 0) {
+        return true;
+    }
     while (!atomic_load(&connection->server->stopping)) {
         struct pollfd ready = {.fd = connection->fd, .events = POLLIN};
         if (poll(&ready, 1, LOOK_MS) > 0) {
@@ -53,9 +60,17 @@ static bool readable(struct connection *connection)
     return false;
 }
 
+static ssize_t hear(struct connection *connection, void *out, size_t len)
+{
+    return connection->ssl != NULL ? SSL_read(connection->ssl, out, (int)len) : recv(connection->fd, out, len, 0);
+}
+
 static bool say(struct connection *connection, const char *text)
 {
     size_t len = strlen(text);
+    if (connection->ssl != NULL) {
+        return SSL_write(connection->ssl, text, (int)len) == (int)len;
+    }
     return send(connection->fd, text, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
@@ -79,7 +94,7 @@ static bool read_request(struct connection *connection, struct request *out)
         if (!readable(connection)) {
             return false;
         }
-        ssize_t got = recv(connection->fd, bytes + len, sizeof bytes - 1 - len, 0);
+        ssize_t got = hear(connection, bytes + len, sizeof bytes - 1 - len);
         if (got <= 0) {
             return false;
         }
@@ -132,7 +147,7 @@ static bool flood(struct connection *connection, const char *start, const char *
 static bool wait_for_end(struct connection *connection)
 {
     char byte;
-    while (readable(connection) && recv(connection->fd, &byte, 1, 0) > 0) {
+    while (readable(connection) && hear(connection, &byte, 1) > 0) {
     }
     return false;
 }
@@ -226,12 +241,22 @@ static void count_open(struct scripted *server)
     }
 }
 
+/* False when the peer does not like the certificate. */
+static bool shake_hands(struct connection *connection)
+{
+    if (connection->server->tls == NULL) {
+        return true;
+    }
+    connection->ssl = SSL_new(connection->server->tls);
+    return SSL_set_fd(connection->ssl, connection->fd) == 1 && SSL_accept(connection->ssl) == 1;
+}
+
 static void *serve(void *user)
 {
     struct connection *connection = user;
     struct scripted *server = connection->server;
     struct request *request = malloc(sizeof *request);
-    bool keep = true;
+    bool keep = shake_hands(connection);
     while (keep && read_request(connection, request)) {
         (void)pthread_mutex_lock(&server->mutex);
         memcpy(server->head, request->head, sizeof server->head);
@@ -242,6 +267,7 @@ static void *serve(void *user)
         (void)atomic_fetch_sub(&server->open, 1);
     }
     free(request);
+    SSL_free(connection->ssl);
     (void)close(connection->fd);
     return NULL;
 }
@@ -269,12 +295,13 @@ static void *accept_all(void *user)
     return NULL;
 }
 
-struct scripted *scripted_start(const enum action *script)
+static struct scripted *start(const enum action *script, SSL_CTX *tls)
 {
     struct scripted *server = calloc(1, sizeof *server);
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t len = sizeof address;
     assert(server != NULL);
+    server->tls = tls;
     for (size_t i = 0; i < SCRIPT_MAX && script[i] != ACT_END; i++) {
         server->script[i] = script[i];
     }
@@ -289,6 +316,27 @@ struct scripted *scripted_start(const enum action *script)
     failed = pthread_create(&server->thread, NULL, accept_all, server);
     assert(failed == 0);
     return server;
+}
+
+struct scripted *scripted_start(const enum action *script)
+{
+    return start(script, NULL);
+}
+
+struct scripted *scripted_start_tls(const enum action *script, const char *certificate, const char *key)
+{
+    BIO *certificate_text = BIO_new_mem_buf(certificate, -1);
+    BIO *key_text = BIO_new_mem_buf(key, -1);
+    X509 *x509 = PEM_read_bio_X509(certificate_text, NULL, NULL, NULL);
+    EVP_PKEY *pkey = PEM_read_bio_PrivateKey(key_text, NULL, NULL, NULL);
+    SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+    bool usable = SSL_CTX_use_certificate(tls, x509) == 1 && SSL_CTX_use_PrivateKey(tls, pkey) == 1;
+    assert(usable);
+    EVP_PKEY_free(pkey);
+    X509_free(x509);
+    BIO_free(key_text);
+    BIO_free(certificate_text);
+    return start(script, tls);
 }
 
 uint16_t scripted_port(const struct scripted *server)
@@ -337,6 +385,7 @@ void scripted_stop(struct scripted *server)
         (void)pthread_join(server->connections[i].thread, NULL);
     }
     (void)close(server->listener);
+    SSL_CTX_free(server->tls);
     (void)pthread_mutex_destroy(&server->mutex);
     free(server);
 }

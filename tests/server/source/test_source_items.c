@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/domain/catalogue.h"
 #include "server/source/items.h"
 
 #define NOW_MS     INT64_C(1795500000000)
@@ -74,6 +75,46 @@ static void the_table_is_in_order(void **state)
     assert_false(source_failure_is_technical(SOURCE_AMBIGUOUS));
     assert_true(source_failure_is_technical(SOURCE_STALE));
     assert_true(source_failure_is_technical(SOURCE_UNREACHABLE));
+}
+
+static const struct source_field *fact_field(const struct source_item_row *row, const char *name)
+{
+    for (size_t i = 0; i < SOURCE_FACTS_MAX && row->fields[i].name != NULL; i++) {
+        if (row->fields[i].use == SOURCE_FIELD_FACT && strcmp(row->fields[i].name, name) == 0) {
+            return &row->fields[i];
+        }
+    }
+    return NULL;
+}
+
+/* Every item that the catalogue says an authority settles is asked here, gives the facts the catalogue requires, and none
+ * that it would refuse. */
+static void the_table_agrees_with_the_catalogue(void **state)
+{
+    (void)state;
+    for (int item = ITEM_NONE + 1; item < ITEM_COUNT; item++) {
+        const struct catalogue_row *listed = catalogue_row((enum item)item);
+        const struct source_item_row *row = source_item_row((enum source_item)item);
+        assert_int_equal(row != NULL, listed->owner == OWNER_FUND);
+        if (row == NULL) {
+            continue;
+        }
+        assert_string_equal(row->name, listed->name);
+        assert_int_equal(row->per_person, listed->per_person);
+        for (size_t i = 0; i < ITEM_FACTS_MAX && listed->facts[i].name != NULL; i++) {
+            assert_true(!listed->facts[i].required || fact_field(row, listed->facts[i].name) != NULL);
+        }
+        for (size_t i = 0; i < SOURCE_FACTS_MAX && row->fields[i].name != NULL; i++) {
+            const struct source_field *field = &row->fields[i];
+            const struct item_fact_row *fact = catalogue_fact(listed, field->name);
+            if (field->use != SOURCE_FIELD_FACT) {
+                assert_null(fact);
+                continue;
+            }
+            assert_non_null(fact);
+            assert_true(field->min >= fact->min && field->max <= fact->max);
+        }
+    }
 }
 
 #define PERSON_0 "\"name\":\"测试甲\",\"id_number\":\"990101199603150019\""
@@ -440,6 +481,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_in_order),
+        cmocka_unit_test(the_table_agrees_with_the_catalogue),
         cmocka_unit_test(a_request_holds_no_more_than_it_needs),
         cmocka_unit_test(a_request_without_a_value_is_refused),
         cmocka_unit_test(the_longest_request_fits),
