@@ -49,10 +49,10 @@ SAME(SOURCE_UNREACHABLE, COLOAN__V1__FAILURE_KIND__FAILURE_KIND_UNREACHABLE);
 
 /* -- The table ----------------------------------------------------------------------------------------------- */
 
-#define COUNT_MAX  100                      /* of children, homes, loans: more is a broken answer */
-#define MONTHS_MAX 1200                     /* a hundred years */
+#define COUNT_MAX  100                    /* of children, homes, loans: more is a broken answer */
+#define MONTHS_MAX 1200                   /* a hundred years */
 #define MONEY_MAX  INT64_C(1000000000000) /* ten thousand million yuan, the bound of every amount */
-#define AREA_MAX   10000000                 /* 100,000 m2 */
+#define AREA_MAX   10000000               /* 100,000 m2 */
 
 #define FLAG(name)                                                                                                     \
     {                                                                                                                  \

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -558,9 +559,19 @@ static void hand_everything_back(struct source *source)
     assert(atomic_load(&source->inquiries) == 0);
 }
 
+/* curl leaves signals alone as we ask, and OpenSSL under it writes to connections that may be gone. */
+static void block_sigpipe(void)
+{
+    sigset_t pipes;
+    (void)sigemptyset(&pipes);
+    (void)sigaddset(&pipes, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipes, NULL);
+}
+
 static void *run(void *user)
 {
     struct source *source = user;
+    block_sigpipe();
     while (!atomic_load(&source->stopping)) {
         int running = 0;
         bool more = take_inquiries(source);

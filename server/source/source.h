@@ -201,7 +201,8 @@ void source_stop(struct source *source);
 void source_free(struct source *source); /* stopped before, or never started; NULL is fine */
 
 /* Takes the inquiry. OVERLOADED past inquiries_max, SHUTTING_DOWN after source_stop, FIELD_INVALID without a question
- * or a callback; the caller still owns it then. */
+ * or a callback; the caller still owns it then. A question whose item needs a value that the inquiry lacks is not sent:
+ * MANUAL, AMBIGUOUS. */
 CL_MUST_CHECK struct cl_status source_ask(struct source *source, struct source_inquiry *inquiry);
 
 /* What became of an authority's questions since the start. */

@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,6 +257,10 @@ static void *serve(void *user)
     struct connection *connection = user;
     struct scripted *server = connection->server;
     struct request *request = malloc(sizeof *request);
+    sigset_t pipes; /* OpenSSL writes without MSG_NOSIGNAL */
+    (void)sigemptyset(&pipes);
+    (void)sigaddset(&pipes, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipes, NULL);
     bool keep = shake_hands(connection);
     while (keep && read_request(connection, request)) {
         (void)pthread_mutex_lock(&server->mutex);
