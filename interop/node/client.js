@@ -1,5 +1,5 @@
 // Calls to the centre over mutual TLS 1.3: one message, sent again with the same bytes until its outcome is known
-// ([RPC-1] to [RPC-9], [ERR-1] to [ERR-9]).
+// ([RPC-1] to [RPC-3], [ERR-1] to [ERR-8]).
 import tls from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import grpc from '@grpc/grpc-js';

@@ -104,8 +104,7 @@ function coreOf(incomeFen) {
         facts: [{ name: 'monthly_fen', number: BigInt(incomeFen) }] },
       ...application.persons.map((_, person) => ({
         item: 'ITEM_CREDIT_BANK', person, outcome: 'ITEM_OUTCOME_PASS', observed_ms: BigInt(Date.now()),
-        source_receipt: `js-credit-${person}`,
-        facts: [{ name: 'acceptable', number: 1n }, { name: 'monthly_debts_fen', number: 0n }],
+        source_receipt: `js-credit-${person}`, // the conclusion only: the report itself is never shared
       })),
     ],
     decide: () => ({ verdict: 'BANK_VERDICT_APPROVE', bank_reference: `js-${Date.now()}` }),

@@ -34,7 +34,7 @@ function messageRows(signer) {
   const body = { application_id: APPLICATION };
   const header = {
     environment: 'test',
-    message_id: Buffer.from('01a20f5eb40070008000000000000001', 'hex'),
+    message_id: Buffer.from('01a21000880070008000000000000001', 'hex'),
     recipient: CENTRE,
     method: 'coloan.v1.JointApproval/GetApplication',
     direction: 'DIRECTION_REQUEST',
