@@ -1,4 +1,5 @@
-// A folder of certificates and keys as certs/make-dev makes it, with a key directory beside them.
+// A folder of certificates and keys as certs/make-dev makes it, with a key directory beside them. As a program: fills the
+// folder it is given and prints the directory's public key, which a centre has to pin.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -42,9 +43,9 @@ export function issueDirectory(directorySigner, keys, { number = 1n, environment
   }).envelope;
 }
 
-export function makeFolder() {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'coloan-js-'));
-  execFileSync(process.env.COLOAN_MAKE_DEV ?? MAKE_DEV, [folder], { stdio: 'pipe' });
+/** Makes `folder` (new or empty); gives the hex of the directory's public key. */
+export function fillFolder(folder) {
+  execFileSync(MAKE_DEV, [folder], { stdio: 'pipe' });
   const now = Date.now();
   const keys = PARTIES.map((party) => {
     const signer = Signer.load(party, path.join(folder, `${party.split(':')[1]}.sign.key`));
@@ -52,9 +53,19 @@ export function makeFolder() {
   });
   const directorySigner = Signer.load(CENTRE, path.join(folder, 'directory.key'));
   fs.writeFileSync(path.join(folder, 'directory.bin'), issueDirectory(directorySigner, keys));
+  return directorySigner.publicKey.toString('hex');
+}
+
+export function makeFolder() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'coloan-js-'));
+  fillFolder(folder);
   return folder;
 }
 
 export function removeFolder(folder) {
   fs.rmSync(folder, { recursive: true });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  console.log(fillFolder(process.argv[2]));
 }
