@@ -7,6 +7,7 @@ import { sha256, openBody, verifyKept } from './envelope.js';
 import { conceal, fieldsOf, reveal } from './personal.js';
 import { scan } from './scan.js';
 import { PAYLOAD_BYTES_MAX } from './limits.js';
+import { instalmentFen } from './instalment.js';
 import { Deliver } from './deliver.js';
 
 const TERMS_DOMAIN = 'coloan terms v1\n';
@@ -23,6 +24,8 @@ export function readOffer(offer, applicationId, bank) {
   check(terms.fund !== null && terms.commercial !== null, 'FIELD_MISSING');
   const borrowed = terms.fund.amount_fen + terms.commercial.amount_fen;
   check(terms.price_fen - borrowed === terms.down_payment_fen, 'AMOUNT_INVALID', { field: 'down_payment_fen' });
+  const lent = [terms.fund, terms.commercial].filter((part) => part.amount_fen > 0n);
+  lent.forEach((part) => check(part.instalment_fen === instalmentFen(part), 'AMOUNT_INVALID', { field: 'instalment_fen' }));
   return terms;
 }
 
@@ -123,7 +126,7 @@ export function makeConsents(personCount, centre, bank, untilMs, letterSha256, p
 
 // -- The bank ----------------------------------------------------------------------------------------------------
 
-/** `core` is the bank's own business: {verify(application, values) -> results, decide(terms) -> {verdict, ...}}. */
+/** `core` is the bank's own business: {verify(application, values) -> results, decide(terms, application) -> {verdict, ...}}. */
 export class Bank {
   constructor({ client, journal, core, say = () => {} }) {
     Object.assign(this, { client, journal, core, say });
@@ -215,7 +218,7 @@ export class Bank {
         offer_version: terms.version,
         terms_digest: decision.offer.terms_digest,
         bank_epoch: terms.bank_epoch,
-        ...this.core.decide(terms),
+        ...this.core.decide(terms, this.caseOf(id).application),
       });
     }
   }

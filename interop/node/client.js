@@ -6,6 +6,7 @@ import grpc from '@grpc/grpc-js';
 import { check, Refused } from './refused.js';
 import { DEADLINE_MS_DEFAULT, DETAILS_BYTES_MAX, LIFE_MS_MAX, MESSAGE_BYTES_MAX } from './limits.js';
 import { decode } from './contract.js';
+import { Directory } from './directory.js';
 import { METHODS } from './methods.js';
 import { checkTime, open, openBody, seal, uuid7 } from './envelope.js';
 
@@ -180,6 +181,15 @@ export class Client {
   /** Seals and sends; for questions that change nothing. */
   async call(call, body, more) {
     return (await this.send(call, this.sealRequest(call, body, more))).body;
+  }
+
+  /** Takes a newer directory over, if there is one; it has to verify with the pinned key ([KEY-12]). */
+  async refreshDirectory() {
+    const { directory: bytes } = await this.call('GetKeys', { known_number: this.directory.number });
+    if (bytes.length > 0) {
+      this.directory = Directory.load(bytes, this.directory.trust, this.directory);
+    }
+    return this.directory.number;
   }
 
   /** A bidirectional stream of envelopes. */

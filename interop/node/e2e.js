@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Bank, makeApplication, makeConsents } from './bank.js';
-import { Client, connect } from './client.js';
+import { Client, connect, refusalOf } from './client.js';
 import { Deliver } from './deliver.js';
 import { Directory } from './directory.js';
 import { sha256, uuid7 } from './envelope.js';
@@ -18,15 +18,17 @@ import { Journal } from './journal.js';
 import { loadPublicKey, Signer } from './keys.js';
 import { decode, encode } from './contract.js';
 import { Refused } from './refused.js';
-import { METHODS } from './methods.js';
+import { DELIVER, METHODS } from './methods.js';
+import { instalmentFen } from './instalment.js';
 
 const WAIT_MS_MAX = 60_000;
 const HOUR_MS = 3_600_000;
 const BASIC = ['GetApplication', { application_id: uuidOfNobody() }]; // a request that changes nothing
 
 const usage = `usage: node e2e.js --target HOST:PORT --certs FOLDER [--bank bank:cn-beta-js] [--other bank:cn-alpha-js]
-                   [--centre fund:cn-nj-prov] [--environment test] [--persona p01.json]
-  FOLDER is what certs/make-dev makes, with directory.bin; the centre's authorities have to know the persona.`;
+                   [--centre fund:cn-nj-prov] [--environment test] [--persona p01.json] [--refused p05.json]
+  FOLDER is what certs/make-dev makes, with directory.bin. The centre's authorities have to know both personas: one that
+  gets a combined loan, and one that the fund refuses.`;
 
 function uuidOfNobody() {
   return '01900000-0000-7000-8000-000000000000';
@@ -96,6 +98,18 @@ function strangerTls(tls, party) {
   return files;
 }
 
+/** What the bank decides stands in the reference of the application: an approval, unless it says otherwise. */
+function decisionFor({ version, commercial }, { external_ref: ref }) {
+  if (ref.startsWith('decline')) {
+    return { verdict: 'BANK_VERDICT_DECLINE' };
+  }
+  if (ref.startsWith('counter') && version === 1) {
+    const counter = { ...commercial, amount_fen: commercial.amount_fen - 4_000_000n };
+    return { verdict: 'BANK_VERDICT_COUNTER', counter: { ...counter, instalment_fen: instalmentFen(counter) } };
+  }
+  return { verdict: 'BANK_VERDICT_APPROVE' };
+}
+
 /** The bank's own business, with the persona's answers. */
 function coreOf(incomeFen) {
   return {
@@ -107,14 +121,14 @@ function coreOf(incomeFen) {
         source_receipt: `js-credit-${person}`, // the conclusion only: the report itself is never shared
       })),
     ],
-    decide: () => ({ verdict: 'BANK_VERDICT_APPROVE', bank_reference: `js-${Date.now()}` }),
+    decide: (terms, application) => ({ bank_reference: `js-${terms.version}`, ...decisionFor(terms, application) }),
   };
 }
 
 /** A fresh submission of the persona, as [application, options of the message]. */
-function submissionOf(persona, centre, bank) {
+function submissionOf(persona, centre, bank, prefix = 'approve') {
   const { income_fen: _income, ...values } = persona;
-  const ref = `js-${uuid7().toString('hex').slice(0, 24)}`;
+  const ref = `${prefix}-${uuid7().toString('hex').slice(0, 24)}`;
   const consents = makeConsents(values.persons.length, centre, bank, Date.now() + 24 * HOUR_MS, sha256('letter'), ref);
   const { application, disclosures } = makeApplication({ external_ref: ref, bank, consents, ...values });
   return [application, { disclosures }];
@@ -161,7 +175,48 @@ async function life({ bank, client, persona }) {
   await step('GetApplication says so, too', async () => {
     assert.equal((await bank.get(id)).status.state, 'CASE_STATE_APPROVED');
   });
-  return { id, application, more, sealed };
+  await step('ListApplications begins with it', async () => {
+    const { applications } = await client.call('ListApplications', { page_size: 1 });
+    assert.equal(applications[0].application_id, id);
+  });
+  await step('QueryVerifications gives what the bank may see, and no more', async () => {
+    const { consent_id: consentId } = application.consents.find(({ purpose }) => purpose === 'CONSENT_PURPOSE_SHARE');
+    const { results } = await client.call('QueryVerifications', { consent_id: consentId }, { applicationId: id });
+    const facts = (item) => results.find((result) => result.item === item)?.facts.map(({ name }) => name).sort();
+    assert.deepEqual(facts('ITEM_HOME_CONTRACT'), ['area_centi_m2', 'price_fen']);
+    assert.deepEqual(facts('ITEM_CONTRIBUTION'), []); // the verdict only
+    assert.equal(facts('ITEM_CREDIT_FUND'), undefined);
+  });
+  await step("QueryVerifications without the persons' consent is CONSENT_MISSING", () =>
+    refused('CONSENT_MISSING', () => client.call('QueryVerifications', { consent_id: 'x' }, { applicationId: id })));
+}
+
+/** Another application, until it is decided. */
+async function decided({ bank, client }, persona, prefix) {
+  const [application, more] = submissionOf(persona, client.directory.centre, bank.party, prefix);
+  const sealed = client.sealRequest('SubmitApplication', application, more);
+  const { application_id: id } = (await client.send('SubmitApplication', sealed)).body;
+  await until('the joint decision', () => bank.cases.get(id)?.joint !== undefined);
+  return bank.cases.get(id);
+}
+
+async function otherEnds(world) {
+  await step('a counter-offer leads to a second offer, which both sign', async () => {
+    const { joint, terms } = await decided(world, world.persona, 'counter');
+    assert.equal(joint.outcome, 'OUTCOME_APPROVED_COMBINED');
+    assert.equal(terms.version, 2);
+  });
+  await step("a bank's decline ends the case, signed by both", async () => {
+    const { joint, approved } = await decided(world, world.persona, 'decline');
+    assert.equal(joint.outcome, 'OUTCOME_DECLINED_BANK');
+    assert.equal(approved, false);
+  });
+  await step("the fund's refusal ends the case without the bank", async () => {
+    const { joint, fundDecision } = await decided(world, world.options.refused, 'approve');
+    assert.equal(joint.outcome, 'OUTCOME_REJECTED_FUND');
+    assert.equal(joint.bank_envelope.length, 0);
+    assert.ok(fundDecision.reasons.length > 0);
+  });
 }
 
 async function resume({ bank, client, persona }) {
@@ -278,6 +333,39 @@ async function hostileDisclosures({ bank, client, persona }) {
   });
 }
 
+/** A stream of a bank that has no events: sends the frames that `frames` makes, and gives what ended it. */
+async function streamRefusal(client, frames) {
+  const stream = client.stream(DELIVER);
+  stream.on('data', () => {});
+  const ended = new Promise((resolve) => { stream.on('error', resolve); });
+  const send = (name, body, more) => stream.write(client.seal(DELIVER, name, body, more).envelope);
+  frames(send);
+  const error = await ended;
+  throw refusalOf(error, (bytes) => client.openRefusal(bytes, DELIVER));
+}
+
+async function hostileStreams({ folder, options }) {
+  const { target, centre, other } = options;
+  const channel = connect(target, centre, folder.tls(other));
+  const client = new Client({ channel, signer: folder.signer(other), directory: folder.directory });
+  const opening = (more) => ['Open', { session_id: sha256('s').subarray(16), epoch: BigInt(Date.now()), max_outstanding: 1, ...more }];
+  const ack = (sequence) => ['Ack', { sequence, level: 'ACK_LEVEL_RECEIVED' }, { direction: 'DIRECTION_ACK', inReplyTo: sha256('e') }];
+  const rows = [
+    ['a stream that does not begin with Open', 'STATE_CONFLICT', [ack(1n)]],
+    ['a second Open', 'STATE_CONFLICT', [opening(), opening()]],
+    ['an Open that lets nothing be sent', 'FIELD_INVALID', [opening({ max_outstanding: 0 })]],
+    ['an Open with half a session id', 'FIELD_INVALID', [opening({ session_id: Buffer.alloc(8) })]],
+    ['an Open past the last event', 'SEQUENCE_WRONG', [opening({ resume_after: 1_000_000n })]],
+    ['more credit than there may be', 'FIELD_INVALID', [opening(), ['Credit', { more: 1000 }]]],
+    ['an acknowledgement of no event', 'EVENT_UNKNOWN', [opening(), ack(1_000_000n)]],
+  ];
+  for (const [name, reason, frames] of rows) {
+    await step(`${name} is ${reason}`, () =>
+      refused(reason, () => streamRefusal(client, (send) => frames.forEach((frame) => send(...frame)))));
+  }
+  channel.close();
+}
+
 async function fencing({ bank, client, work }) {
   await step('an older session is fenced off', async () => {
     const journal = new Journal(path.join(work, 'older.journal'));
@@ -318,10 +406,12 @@ export async function e2e(options) {
     await step('the stream opens with a heartbeat', () => until('a heartbeat', () => bank.deliver.heartbeat !== null));
     await life(world);
     await resume(world);
+    await otherEnds(world);
     await hostileBytes(client);
     await hostileHeaders(client, signer);
     await hostileParties(world);
     await hostileDisclosures(world);
+    await hostileStreams(world);
     await fencing(world);
   } finally {
     bank.deliver.stop();
@@ -338,14 +428,16 @@ async function main() {
   const { values } = parseArgs({ options: {
     target: string(), certs: string(), centre: string('fund:cn-nj-prov'), bank: string('bank:cn-beta-js'),
     other: string('bank:cn-alpha-js'), environment: string('test'),
-    persona: string(fileURLToPath(new URL('p01.json', import.meta.url))), help: { type: 'boolean' },
+    persona: string(fileURLToPath(new URL('p01.json', import.meta.url))),
+    refused: string(fileURLToPath(new URL('p05.json', import.meta.url))), help: { type: 'boolean' },
   } });
   if (values.help || !values.target || !values.certs) {
     console.error(usage);
     process.exit(values.help ? 0 : 2);
   }
-  const persona = JSON.parse(fs.readFileSync(values.persona, 'utf8'));
-  console.log(`${await e2e({ ...values, persona })} steps passed`);
+  const read = (file) => JSON.parse(fs.readFileSync(file, 'utf8'));
+  const personas = { persona: read(values.persona), refused: read(values.refused) };
+  console.log(`${await e2e({ ...values, ...personas })} steps passed`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -11,7 +11,7 @@ import { Refused } from '../refused.js';
 import { Deliver } from '../deliver.js';
 import { Journal } from '../journal.js';
 import { Bank, verifyJointDecision } from '../bank.js';
-import { CENTRE, makeFolder, removeFolder } from './support/folder.js';
+import { CENTRE, issueDirectory, makeFolder, removeFolder } from './support/folder.js';
 import { Centre } from './support/centre.js';
 import { REASONS } from './support/reasons.js';
 
@@ -106,6 +106,16 @@ test('a call is answered', async () => {
   assert.equal(capabilities.party, CENTRE);
   const answer = await client.call('GetKeys', { known_number: 1n });
   assert.equal(answer.directory.length, 0);
+});
+
+test('a newer directory is taken over, an older one is not', async () => {
+  assert.equal(await client.refreshDirectory(), 1n);
+  const signer = Signer.load(CENTRE, path.join(folder, 'directory.key'));
+  const bytes = issueDirectory(signer, directory.keys.map(({ keyId: _computed, ...key }) => key), { number: 2n });
+  centre.directory = Directory.load(bytes, directory.trust);
+  assert.equal(await client.refreshDirectory(), 2n);
+  centre.directory = directory;
+  await assert.rejects(client.refreshDirectory(), (error) => error.reason === 'SEQUENCE_WRONG');
 });
 
 test('busy means the same bytes again, with the answer of the first that arrived', async () => {

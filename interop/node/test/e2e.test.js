@@ -13,11 +13,12 @@ test('the life of an application, and everything that must be refused', async ()
   const folder = makeFolder();
   const trust = { publicKey: loadPublicKey(path.join(folder, 'directory.pub')), centre: CENTRE, environment: 'test' };
   const centre = new Centre(folder, CENTRE, Directory.load(fs.readFileSync(path.join(folder, 'directory.bin')), trust));
-  const persona = JSON.parse(fs.readFileSync(new URL('../p01.json', import.meta.url), 'utf8'));
+  const read = (name) => JSON.parse(fs.readFileSync(new URL(`../${name}.json`, import.meta.url), 'utf8'));
+  const personas = { persona: read('p01'), refused: read('p05') };
   const port = await centre.start();
   try {
-    const options = { target: `localhost:${port}`, certs: folder, centre: CENTRE, environment: 'test', persona };
-    assert.ok(await e2e({ ...options, bank: 'bank:cn-beta-js', other: 'bank:cn-alpha-js' }) > 25);
+    const options = { target: `localhost:${port}`, certs: folder, centre: CENTRE, environment: 'test', ...personas };
+    assert.ok(await e2e({ ...options, bank: 'bank:cn-beta-js', other: 'bank:cn-alpha-js' }) > 40);
   } finally {
     centre.stop();
     removeFolder(folder);

@@ -9,6 +9,7 @@ import { DELIVER, METHODS } from '../../methods.js';
 import { Signer } from '../../keys.js';
 import { checkTime, digestOf, open, openBody, seal, sha256, uuid7 } from '../../envelope.js';
 import { fieldsOf, reveal } from '../../personal.js';
+import { instalmentFen } from '../../instalment.js';
 import { REASONS } from './reasons.js';
 
 const same = (bytes) => bytes;
@@ -185,24 +186,45 @@ export class Centre {
     const found = this.caseOf(opened.header.application_id, sender);
     check(found.state === 'CASE_STATE_VERIFYING', 'STATE_CONFLICT');
     check(report.results.some((result) => result.item === 'ITEM_INCOME'), 'FIELD_MISSING', { field: 'results' });
-    Object.assign(found, { state: 'CASE_STATE_OFFERED', version: 1 });
-    const part = { rate_ppm: 26000, term_months: 360, method: 'REPAYMENT_METHOD_EQUAL_INSTALMENT' };
+    if (found.application?.home.contract_no === 'TEST-P05') {
+      found.state = 'CASE_STATE_REJECTED';
+      this.pushFundDecision(found, { verdict: 'FUND_VERDICT_REJECT', reasons: [{ code: 'CON-MONTHS' }] });
+      this.pushJoint(found, 'OUTCOME_REJECTED_FUND');
+      return this.status(found);
+    }
+    found.state = 'CASE_STATE_OFFERED';
+    this.offer(found, { amount_fen: 240_000n * YUAN, rate_ppm: 30500 });
+    return this.status(found);
+  }
+
+  offer(found, commercial) {
+    const common = { term_months: 360, method: 'REPAYMENT_METHOD_EQUAL_INSTALMENT' };
+    const part = (changes) => ({ ...common, ...changes, instalment_fen: instalmentFen({ ...common, ...changes }) });
+    found.version = (found.version ?? 0) + 1;
     const terms = encode('OfferTerms', {
       application_id: found.id,
-      version: 1,
+      version: found.version,
       bank_epoch: 1,
-      bank: sender,
-      fund: { ...part, amount_fen: 800_000n * YUAN, instalment_fen: 320_272n },
-      commercial: { ...part, amount_fen: 240_000n * YUAN, rate_ppm: 30500, instalment_fen: 101_833n },
+      bank: found.bank,
+      fund: part({ amount_fen: 800_000n * YUAN, rate_ppm: 26000 }),
+      commercial: part(commercial),
       price_fen: 1_300_000n * YUAN,
-      down_payment_fen: 260_000n * YUAN,
+      down_payment_fen: 500_000n * YUAN - commercial.amount_fen,
       valid_until_ms: BigInt(Date.now() + 86_400_000),
     });
     found.offer = { terms, terms_digest: sha256('coloan terms v1\n', terms) };
-    const decision = { application_id: found.id, verdict: 'FUND_VERDICT_APPROVE', offer: found.offer };
-    const event = { kind: 'EVENT_KIND_FUND_DECISION', application_id: found.id, fund_decision: decision };
-    found.fundEnvelope = this.push(found, event);
-    return this.status(found);
+    this.pushFundDecision(found, { verdict: 'FUND_VERDICT_APPROVE', offer: found.offer });
+  }
+
+  pushFundDecision(found, decision) {
+    const event = { application_id: found.id, fund_decision: { application_id: found.id, ...decision } };
+    found.fundEnvelope = this.push(found, { kind: 'EVENT_KIND_FUND_DECISION', ...event });
+  }
+
+  pushJoint(found, outcome, more) {
+    const decided = { application_id: found.id, outcome, decided_ms: BigInt(Date.now()) };
+    found.joint = { ...decided, fund_envelope: found.fundEnvelope, ...more };
+    this.push(found, { kind: 'EVENT_KIND_JOINT_DECISION', application_id: found.id, joint_decision: found.joint });
   }
 
   ReportBankDecision(decision, opened, sender) {
@@ -210,20 +232,33 @@ export class Centre {
     check(found.state === 'CASE_STATE_OFFERED', 'STATE_CONFLICT');
     check(decision.offer_version === found.version, 'OFFER_STALE', { field: 'offer_version' });
     check(decision.terms_digest.equals(found.offer.terms_digest), 'TERMS_DIGEST_WRONG', { field: 'terms_digest' });
+    if (decision.verdict === 'BANK_VERDICT_COUNTER') {
+      const { amount_fen, rate_ppm } = decision.counter;
+      this.offer(found, { amount_fen, rate_ppm });
+      return this.outcome(found, 'OUTCOME_PENDING');
+    }
     const approves = decision.verdict === 'BANK_VERDICT_APPROVE';
     const outcome = approves ? 'OUTCOME_APPROVED_COMBINED' : 'OUTCOME_DECLINED_BANK';
     found.state = approves ? 'CASE_STATE_APPROVED' : 'CASE_STATE_REJECTED';
-    found.joint = {
-      application_id: found.id,
-      outcome,
-      terms_digest: approves ? found.offer.terms_digest : undefined,
-      fund_envelope: found.fundEnvelope,
-      bank_envelope: storedForm(opened.envelope),
-      decided_ms: BigInt(Date.now()),
-    };
-    this.push(found, { kind: 'EVENT_KIND_JOINT_DECISION', application_id: found.id, joint_decision: found.joint });
-    const { version: offer_version, offer } = found;
-    return { application_id: found.id, outcome, offer_version, terms_digest: offer.terms_digest };
+    const terms_digest = approves ? found.offer.terms_digest : undefined;
+    this.pushJoint(found, outcome, { terms_digest, bank_envelope: storedForm(opened.envelope) });
+    return this.outcome(found, outcome);
+  }
+
+  outcome({ id, version, offer }, outcome) {
+    return { application_id: id, outcome, offer_version: version, terms_digest: offer.terms_digest };
+  }
+
+  ListApplications({ page_size: size }, _opened, sender) {
+    const own = [...this.cases.values()].filter(({ bank }) => bank === sender).reverse();
+    return { applications: own.slice(0, size).map((found) => this.status(found)) };
+  }
+
+  QueryVerifications({ consent_id: consentId }, opened, sender) {
+    const { application } = this.caseOf(opened.header.application_id, sender);
+    check(application.consents.some((consent) => consent.consent_id === consentId), 'CONSENT_MISSING');
+    const facts = [{ name: 'price_fen', number: application.home.price_fen }, { name: 'area_centi_m2', number: 1n }];
+    return { results: [{ item: 'ITEM_CONTRIBUTION' }, { item: 'ITEM_HOME_CONTRACT', facts }] };
   }
 
   GetApplication({ application_id: id }, _opened, sender) {
@@ -259,8 +294,11 @@ export class Centre {
   }
 
   answerOpen(call, sender, opened) {
-    const { resume_after: after, session_id: sessionId, epoch } = openBody(opened);
+    const { resume_after: after, session_id: sessionId, epoch, max_outstanding: outstanding } = openBody(opened);
     const older = this.streams.get(sender);
+    check(older?.call !== call, 'STATE_CONFLICT');
+    check(sessionId.length === 16 && outstanding > 0 && outstanding <= 1000, 'FIELD_INVALID');
+    check(after <= BigInt(this.outboxes.get(sender)?.length ?? 0), 'SEQUENCE_WRONG');
     if (older !== undefined && older.epoch > epoch) {
       this.endStream(call, 'STREAM_FENCED');
       return;
@@ -315,7 +353,9 @@ export class Centre {
         checkTime(opened.header, Date.now());
         if (opened.name === 'Open') {
           this.answerOpen(call, sender, opened);
-        } else if (opened.name === 'Ack') {
+        } else {
+          check(this.streams.get(sender)?.call === call, 'STATE_CONFLICT');
+          check(opened.name === 'Ack', 'FIELD_INVALID'); // any credit is too much here
           this.takeAck(sender, opened);
         }
       } catch (error) {
