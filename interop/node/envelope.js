@@ -62,7 +62,6 @@ export function seal(signer, name, body, header, disclosures = []) {
 
 /** Steps 1 to 3: size, byte scan, decode. */
 export function readEnvelope(bytes) {
-  check(bytes.length > 0, 'MESSAGE_EMPTY');
   scan('Envelope', bytes, MESSAGE_BYTES_MAX);
   const envelope = decode('Envelope', bytes);
   check(envelope.payload.length > 0, 'MESSAGE_EMPTY');
