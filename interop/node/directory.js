@@ -25,7 +25,6 @@ function checkDirectoryHeader(header, trust) {
 function checkKey(key, environment) {
   check(key.environment === environment, 'ENVIRONMENT_WRONG');
   check(key.algorithm === 'KEY_ALGORITHM_ED25519' && key.public_key.length === 32, 'DIRECTORY_INVALID');
-  check(key.possession.length === 64, 'KEY_POSSESSION');
   const complete = isParty(key.party) && key.purpose !== 'KEY_PURPOSE_UNSPECIFIED' &&
     key.status !== 'KEY_STATUS_UNSPECIFIED' && key.valid_from_ms >= 0n && key.valid_from_ms < key.valid_until_ms;
   check(complete, 'DIRECTORY_INVALID');

@@ -194,6 +194,7 @@ test('kept messages verify against the directory alone', () => {
   expectReason('KEY_NOT_VALID', () => verifyKept(request({}, future), directory));
   expectReason('ENVIRONMENT_WRONG', () => verifyKept(request({ environment: 'prod' }), directory));
   expectReason('SIGNATURE_INVALID', () => verifyKept(change(request(), (e) => flip(e.payload)), directory));
+  expectReason('HEADER_INCOMPLETE', () => verifyKept(signed(encode('SignedPayload', { body })), directory));
   expectReason('PAYLOAD_TYPE_WRONG', () => verifyKept(signed(Buffer.from('0a00', 'hex'), 'x'), directory));
 });
 

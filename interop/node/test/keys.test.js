@@ -6,7 +6,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { isEnvironment, isParty, isStrong, keyId, keyInForce, Signer, verify } from '../keys.js';
 import { Directory } from '../directory.js';
-import { decode, encode } from '../contract.js';
+import { decode, encode, payloadType } from '../contract.js';
+import { pae } from '../envelope.js';
 import { describeKey, issueDirectory } from './support/folder.js';
 import { expectReason } from './support/refusing.js';
 
@@ -86,13 +87,26 @@ function twice(bytes) {
   return encode('Envelope', { ...envelope, signatures: [...envelope.signatures, ...envelope.signatures] });
 }
 
+function withoutHeader() {
+  const payload_type = payloadType('KeyDirectory');
+  const payload = encode('SignedPayload', { body: Buffer.from('0801', 'hex') });
+  return encode('Envelope', { payload, payload_type, signatures: [{ sig: root.sign(pae(payload_type, payload)) }] });
+}
+
 const withKey = (more) => () => issue([describeKey(alpha, 'test', NOW, more), describeKey(beta, 'test', NOW)]);
 const wrongDirectories = [
   ['signed by somebody else', () => issueDirectory(seeded(CENTRE, 4), keys(), { nowMs: NOW }), 'KEY_UNKNOWN'],
   ['with a broken signature', () => flipLast(issue()), 'SIGNATURE_INVALID'],
   ['with two signatures', () => twice(issue()), 'SIGNATURE_COUNT'],
+  ['without a header', withoutHeader, 'HEADER_INCOMPLETE'],
   ['of another centre', () => issueDirectory(Object.create(root, { party: { value: 'fund:x' } }), keys(), { nowMs: NOW }), 'SENDER_WRONG'],
+  ['of another version', () => issue(keys(), { spec_version: '1.1' }), 'SPEC_VERSION'],
   ['of another environment', () => issue(keys(), { environment: 'prod' }), 'ENVIRONMENT_WRONG'],
+  ['whose header is of another environment', () => issue(keys(), { environment: 'prod', directory: { environment: 'test' } }), 'ENVIRONMENT_WRONG'],
+  ['that says itself to be of another environment', () => issue(keys(), { directory: { environment: 'prod' } }), 'ENVIRONMENT_WRONG'],
+  ['issued at another time than its header says', () => issue(keys(), { directory: { issued_ms: 1n } }), 'DIRECTORY_INVALID'],
+  ['with an id that is no UUIDv7', () => issue(keys(), { message_id: Buffer.alloc(16) }), 'MESSAGE_ID_INVALID'],
+  ['that answers something', () => issue(keys(), { in_reply_to: Buffer.alloc(32) }), 'IN_REPLY_TO_WRONG'],
   ['with a recipient', () => issue(keys(), { recipient: 'bank:cn-beta-js' }), 'RECIPIENT_WRONG'],
   ['with another method', () => issue(keys(), { method: 'coloan.v1.JointApproval/Deliver' }), 'METHOD_WRONG'],
   ['as a reply', () => issue(keys(), { direction: 'DIRECTION_REPLY' }), 'DIRECTION_WRONG'],

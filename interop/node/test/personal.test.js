@@ -58,6 +58,18 @@ test('a salt used twice is refused', () => {
   expectReason('DISCLOSURE_MISMATCH', () => reveal(fields, [a.disclosure, b.disclosure], { all: true }));
 });
 
+test('a salt has 16 bytes, even when the commitment was made with another', () => {
+  const short = conceal('a', '1', Buffer.alloc(15, 7));
+  expectReason('DISCLOSURE_MISMATCH', () => reveal(new Map([['a', short.commitment]]), [short.disclosure], { all: true }));
+});
+
+test('a commitment has 32 bytes or is not there', () => {
+  const fields = (name) => fieldsOf({ persons: [{ ...person, name, id_number: Buffer.alloc(0), mobile: Buffer.alloc(0) }], home: null });
+  assert.equal(fields(Buffer.alloc(32)).size, 1);
+  assert.equal(fields(Buffer.alloc(0)).size, 0);
+  expectReason('FIELD_INVALID', () => fields(Buffer.alloc(31)));
+});
+
 test('values are 1 to 256 bytes of clean text', () => {
   conceal('p', 'x'.repeat(256));
   expectReason('FIELD_INVALID', () => conceal('p', 'x'.repeat(257)));

@@ -29,10 +29,12 @@ export function describeKey(signer, environment, nowMs, more = {}) {
   };
 }
 
-/** A directory signed by `directorySigner`, whose party is the centre. */
-export function issueDirectory(directorySigner, keys, { number = 1n, environment = 'test', nowMs = Date.now(), ...header } = {}) {
+/** A directory signed by `directorySigner`, whose party is the centre. `directory` overrides fields of the directory, all
+ * else fields of its header. */
+export function issueDirectory(directorySigner, keys, more = {}) {
+  const { number = 1n, environment = 'test', nowMs = Date.now(), directory, ...header } = more;
   const issued = BigInt(nowMs);
-  return seal(directorySigner, 'KeyDirectory', { number, environment, issued_ms: issued, keys }, {
+  return seal(directorySigner, 'KeyDirectory', { number, environment, issued_ms: issued, keys, ...directory }, {
     environment,
     message_id: uuid7(nowMs),
     method: 'coloan.v1.Directory/GetKeys',
