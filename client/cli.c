@@ -270,6 +270,10 @@ enum cli_exit cli_fail(const struct cli *cli, enum cli_exit code, const char *ne
 
 static const char *what_next(const struct cli *cli, struct cl_status status, const struct cl_answer *answer)
 {
+    enum cl_grpc_code code = cl_reason_info(status.reason)->grpc_code;
+    bool refused = answer != NULL && answer->refused;
+    bool answered = answer != NULL && !refused && answer->attempt_count > 0 && code != CL_GRPC_UNAVAILABLE &&
+                    code != CL_GRPC_DEADLINE_EXCEEDED && code != CL_GRPC_CANCELLED;
     if (status.reason == CL_KEY_UNKNOWN || status.reason == CL_KEY_NOT_VALID) {
         return cli_word(cli, "`coloan keys fetch` gets the newest key directory; then try again",
                         "用 `coloan keys fetch` 获取最新密钥目录后重试");
@@ -278,6 +282,12 @@ static const char *what_next(const struct cli *cli, struct cl_status status, con
         return cli_word(cli,
                         "check the profile's target, ca, certificate and key, and that the centre runs; then try again",
                         "检查配置中的 target、ca、certificate、key 以及中心是否在运行，然后重试");
+    }
+    if (answered) {
+        return cli_word(
+            cli,
+            "the centre's answer does not hold and is not believed; what it did is unknown: look with `coloan list`",
+            "中心的应答未通过校验，不予采信；处理结果未知，请用 `coloan list` 查询");
     }
     switch (cl_reason_info(status.reason)->retry) {
     case CL_RETRY_DELAY:

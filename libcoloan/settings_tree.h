@@ -32,6 +32,6 @@ struct cl_settings {
 
 /* "name:line: " in front, cut to fit. */
 void cl_setting_error_at(struct cl_setting_error *error, const char *name, unsigned line, const char *format,
-                         va_list arguments);
+                         va_list arguments) __attribute__((format(printf, 4, 0)));
 
 #endif

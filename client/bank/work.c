@@ -311,18 +311,18 @@ static enum result handle(struct job *job)
     if (cl_failed(status)) {
         return untenable(job, "event", status);
     }
-    switch (job->event->kind) {
-    case COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION:
-        return on_application(job);
-    case COLOAN__V1__EVENT_KIND__EVENT_KIND_FUND_DECISION:
-        return on_fund_decision(job);
-    case COLOAN__V1__EVENT_KIND__EVENT_KIND_JOINT_DECISION:
-        return on_joint_decision(job);
-    case COLOAN__V1__EVENT_KIND__EVENT_KIND_STATUS:
-    case COLOAN__V1__EVENT_KIND__EVENT_KIND_UNSPECIFIED:
-    default:
-        return APPLIED;
+    static const struct {
+        Coloan__V1__EventKind kind;
+        enum result (*handle)(struct job *job);
+    } rows[] = {{COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION, on_application},
+                {COLOAN__V1__EVENT_KIND__EVENT_KIND_FUND_DECISION, on_fund_decision},
+                {COLOAN__V1__EVENT_KIND__EVENT_KIND_JOINT_DECISION, on_joint_decision}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].kind == job->event->kind) {
+            return rows[i].handle(job);
+        }
     }
+    return APPLIED; /* a status: nothing to be done */
 }
 
 /* Durable first, then the acknowledgement goes to the stream. */

@@ -1,0 +1,335 @@
+/* cli: help, mistakes and exit statuses of the command line, and everything it does without a centre. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/cli.h"
+
+enum { ARGUMENTS_MAX = 24 };
+
+static char folder[64];
+static char *out_text, *err_text;
+static size_t out_len, err_len;
+
+/* Runs one command line: words between blanks. */
+static enum cli_exit run(const char *line)
+{
+    char copy[1024] = "coloan ";
+    char *arguments[ARGUMENTS_MAX + 1] = {NULL};
+    int count = 0;
+    free(out_text);
+    free(err_text);
+    FILE *out = open_memstream(&out_text, &out_len);
+    FILE *err = open_memstream(&err_text, &err_len);
+    assert_true(out != NULL && err != NULL && strlen(line) < sizeof copy - 8);
+    strcat(copy, line);
+    char *rest = copy;
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL && count < ARGUMENTS_MAX;
+         word = strtok_r(NULL, " ", &rest)) {
+        arguments[count++] = word;
+    }
+    enum cli_exit code = cli_main(count, arguments, out, err);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(fclose(err), 0);
+    return code;
+}
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(name, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    (void)snprintf(folder, sizeof folder, "/tmp/coloan-cli-XXXXXX");
+    (void)unsetenv("COLOAN_PROFILE");
+    (void)setenv("LC_ALL", "C.UTF-8", 1);
+    return mkdtemp(folder) == NULL ? -1 : chdir(folder);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"fund.key",  "alpha.key", "directory.key", "directory.pem", "directory.bin",
+                                        "other.key", "p.yaml",    "a.json",        "bad.key",       "ca.pem"};
+    free(out_text);
+    free(err_text);
+    out_text = NULL;
+    err_text = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)unlink(names[i]);
+    }
+    return chdir("/") == 0 ? rmdir(folder) : -1;
+}
+
+/* -- Help and mistakes ---------------------------------------------------------------------------------------- */
+
+static void every_command_has_help(void **state)
+{
+    (void)state;
+    assert_int_equal(run(""), CLI_USAGE);
+    assert_int_equal(run("--help"), CLI_DONE);
+    assert_int_equal(run("help"), CLI_DONE);
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+        char line[64];
+        assert_non_null(strstr(out_text, "exit status"));
+        (void)snprintf(line, sizeof line, "%s --help", command->name);
+        assert_int_equal(run(line), CLI_DONE);
+        assert_true(strncmp(out_text, "usage: coloan ", 14) == 0);
+        assert_non_null(strstr(out_text, command->help));
+        assert_non_null(strstr(command->help, "\n  coloan ")); /* an example */
+        assert_string_equal(err_text, "");
+        (void)snprintf(line, sizeof line, "help %s", command->name);
+        assert_int_equal(run(line), CLI_DONE);
+        assert_int_equal(run("--help"), CLI_DONE);
+        assert_non_null(strstr(out_text, command->summary));
+    }
+}
+
+static void mistakes_are_explained(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *error;
+    } rows[] = {
+        {"lits", "there is no command `lits`"},
+        {"help lits", "there is no command `lits`"},
+        {"list --colour", "--colour is not an option of this command"},
+        {"list --out x", "is not an option of this command"},
+        {"list --count", "needs a value"},
+        {"list --count 0", "--count: found \"0\", expected a number from 1 to 1000"},
+        {"list --count 1001", "from 1 to 1000"},
+        {"list --count 9x", "from 1 to 1000"},
+        {"list --state NOWHERE", "there is no state NOWHERE"},
+        {"list --lang fr", "expected zh or en"},
+        {"list extra", "usage: coloan list"},
+        {"list", "no profile"},
+        {"list --profile none.yaml", "none.yaml: cannot be opened"},
+        {"show", "usage: coloan show APPLICATION"},
+        {"decide A maybe", "`maybe` is not a decision"},
+        {"submit none.json", "none.json cannot be read: No such file"},
+        {"submit /", "cannot be read"},
+        {"decode none.bin", "cannot be read"},
+        {"verify none.bin", "cannot be read"},
+        {"keys", "usage: coloan keys"},
+        {"keys burn", "there is no `keys burn`"},
+        {"keys generate", "usage: coloan keys generate FILE"},
+        {"keys show", "usage: coloan keys show FILE"},
+        {"keys issue --environment test", "issue needs --environment, --number, --directory-key, --out"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enum cli_exit code = run(rows[i].line);
+        if (code != CLI_USAGE || strstr(err_text, rows[i].error) == NULL || strncmp(err_text, "coloan: ", 8) != 0) {
+            fail_msg("%s: %d: %s", rows[i].line, (int)code, err_text);
+        }
+        assert_string_equal(out_text, "");
+    }
+}
+
+/* -- Keys ----------------------------------------------------------------------------------------------------- */
+
+static void make_keys(void)
+{
+    assert_int_equal(run("keys generate fund.key"), CLI_DONE);
+    assert_int_equal(run("keys generate alpha.key"), CLI_DONE);
+    assert_int_equal(run("keys generate other.key"), CLI_DONE);
+    assert_int_equal(run("keys generate directory.key --json"), CLI_DONE);
+}
+
+static void a_key_is_made_once_and_shown(void **state)
+{
+    (void)state;
+    struct stat about;
+    char made[256];
+    assert_int_equal(run("keys generate fund.key --json"), CLI_DONE);
+    (void)snprintf(made, sizeof made, "%s", out_text);
+    assert_int_equal(strlen(made), strlen("{\"publicKey\":\"\",\"keyid\":\"\"}\n") + 64 + 32);
+    assert_int_equal(stat("fund.key", &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    assert_int_equal(run("keys generate fund.key"), CLI_USAGE);
+    assert_non_null(strstr(err_text, "never written over"));
+    assert_int_equal(run("keys show fund.key --json"), CLI_DONE);
+    assert_string_equal(out_text, made);
+    assert_int_equal(chmod("fund.key", 0644), 0);
+    assert_int_equal(run("keys show fund.key"), CLI_USAGE);
+    assert_non_null(strstr(err_text, "mode 0600"));
+    write_file("bad.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    assert_int_equal(chmod("bad.key", 0600), 0);
+    assert_int_equal(run("keys show bad.key"), CLI_USAGE);
+}
+
+#define ISSUE "keys issue --environment test --number 3 --directory-key directory.key --out directory.bin "
+
+static void a_directory_is_issued_and_judged(void **state)
+{
+    (void)state;
+    char public_key[65];
+    char line[256];
+    make_keys();
+    (void)snprintf(public_key, sizeof public_key, "%s", strstr(out_text, ":\"") + 2);
+    assert_int_equal(run(ISSUE "fund:cn-x=fund.key bank:cn-alpha-js=alpha.key"), CLI_DONE);
+    assert_non_null(strstr(out_text, "directory 3 of fund:cn-x for test, 2 keys"));
+    assert_int_equal(run("keys show directory.bin"), CLI_DONE);
+    assert_non_null(strstr(out_text, "not looked at"));
+    assert_non_null(strstr(out_text, "bank:cn-alpha-js"));
+    (void)snprintf(line, sizeof line, "keys show directory.bin --directory-key %s", public_key);
+    assert_int_equal(run(line), CLI_DONE);
+    assert_non_null(strstr(out_text, "verified"));
+    line[strlen(line) - 1] = line[strlen(line) - 1] == '0' ? '1' : '0';
+    assert_int_not_equal(run(line), CLI_DONE);
+    assert_int_equal(run("decode directory.bin"), CLI_DONE);
+    assert_non_null(strstr(out_text, "\"body\":{\"number\":\"3\",\"environment\":\"test\""));
+    assert_int_equal(run("verify directory.bin --directory directory.bin"), CLI_USAGE);
+    (void)snprintf(line, sizeof line,
+                   "verify directory.bin --directory directory.bin --directory-key p.yaml --centre fund:cn-x "
+                   "--environment test");
+    write_file("p.yaml", public_key);
+    assert_int_equal(run(line), CLI_FAILED);
+    assert_non_null(strstr(err_text, "does not verify"));
+}
+
+static void a_bad_issue_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *error;
+    } rows[] = {
+        {ISSUE "bank:cn-alpha-js=alpha.key", "no fund centre among the parties"},
+        {ISSUE "fund:cn-x=fund.key fund:cn-y=alpha.key", "several fund centres"},
+        {ISSUE "fund:cn-x", "is not PARTY=FILE"},
+        {ISSUE "fund=fund.key", "is not a party id"},
+        {ISSUE "fund:cn-x=none.key", "none.key: A signing key's file is missing"},
+        {ISSUE "--valid-days 0 fund:cn-x=fund.key", "from 1 to 3650"},
+        {"keys issue --environment nowhere --number 1 --directory-key directory.key --out directory.bin f=x",
+         "--environment: `nowhere` is none"},
+    };
+    make_keys();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (run(rows[i].line) != CLI_USAGE || strstr(err_text, rows[i].error) == NULL) {
+            fail_msg("%s: %s", rows[i].line, err_text);
+        }
+    }
+    assert_int_equal(run(ISSUE "fund:cn-x=fund.key bank:cn-alpha-js=fund.key"), CLI_FAILED);
+    assert_int_not_equal(access("directory.bin", F_OK), 0);
+}
+
+/* -- Profiles ------------------------------------------------------------------------------------------------- */
+
+static void write_profile(const char *field, const char *value, const char *public_key)
+{
+    static const char *const fields[][2] = {
+        {"target", "127.0.0.1:1"},    {"ca", "ca.pem"},
+        {"certificate", "ca.pem"},    {"key", "ca.pem"},
+        {"signing_key", "alpha.key"}, {"directory", "directory.bin"},
+        {"directory_key", NULL},      {"party", "bank:cn-alpha-js"},
+        {"centre", "fund:cn-x"},      {"environment", "test"},
+    };
+    FILE *file = fopen("p.yaml", "w");
+    assert_non_null(file);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        const char *text = fields[i][1] == NULL ? public_key : fields[i][1];
+        text = strcmp(field, fields[i][0]) == 0 ? value : text;
+        if (text != NULL) {
+            assert_true(fprintf(file, "%s: %s\n", fields[i][0], text) > 0);
+        }
+    }
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_profile_is_checked_field_by_field(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *field, *value, *error;
+    } rows[] = {
+        {"target", NULL, "`target` is missing"},
+        {"ca", "none.pem", "p.yaml:2: ca: "},
+        {"signing_key", "ca.pem", "p.yaml:5: signing_key: "},
+        {"directory", "ca.pem", "p.yaml:6: directory: "},
+        {"directory_key", "ca.pem", "is not an Ed25519 public key in PEM"},
+        {"directory_key", "0000000000000000000000000000000000000000000000000000000000000000", "directory_key: "},
+        {"party", "alpha", "p.yaml:8: party: this is not a party id"},
+        {"centre", "bank:cn-x", "this is not the id of a fund centre"},
+        {"centre", "fund:cn-y", "is not a key directory of fund:cn-y for test"},
+        {"environment", "prod", "is not a key directory of fund:cn-x for prod"},
+        {"environment", "live", "expected prod, test or conf/<run>"},
+    };
+    char public_key[65];
+    make_keys();
+    (void)snprintf(public_key, sizeof public_key, "%s", strstr(out_text, ":\"") + 2);
+    assert_int_equal(run(ISSUE "fund:cn-x=fund.key bank:cn-alpha-js=alpha.key"), CLI_DONE);
+    write_file("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        write_profile(rows[i].field, rows[i].value, public_key);
+        enum cli_exit code = run("ping --profile p.yaml");
+        if (code != CLI_USAGE || strstr(err_text, rows[i].error) == NULL) {
+            fail_msg("%s %s: %d: %s", rows[i].field, rows[i].value, (int)code, err_text);
+        }
+    }
+    write_profile("", NULL, public_key);
+    assert_int_not_equal(run("ping --profile p.yaml --timeout 1"), CLI_DONE); /* no certificate: no way there */
+    assert_int_equal(setenv("COLOAN_PROFILE", "none.yaml", 1), 0);
+    assert_int_equal(run("ping"), CLI_USAGE);
+    assert_non_null(strstr(err_text, "none.yaml"));
+    assert_int_equal(unsetenv("COLOAN_PROFILE"), 0);
+}
+
+/* -- Submissions ---------------------------------------------------------------------------------------------- */
+
+static void a_bad_submission_is_not_sent(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *error;
+    } rows[] = {
+        {"", "this is not JSON"},
+        {"[]", "found a list, expected an object"},
+        {"{}", "`application` is missing"},
+        {"{\"application\": {}}", "`personal` is missing"},
+        {"{\"application\": {}, \"personal\": {}, \"more\": 1}", "`more` has no meaning here"},
+        {"{\"application\": {\"colour\": 1}, \"personal\": {}}", "application: colour: Application has no such field"},
+        {"{\"application\": {}, \"personal\": []}", "personal: found a list"},
+        {"{\"application\": {}, \"personal\": {\"persons[0].name\": \"x\"}}", "`persons[0].name` is not a personal"},
+        {"{\"application\": {\"persons\": [{}]}, \"personal\": {\"persons[1].name\": \"x\"}}", "is not a personal"},
+        {"{\"application\": {\"persons\": [{}]}, \"personal\": {\"persons[0].role\": \"x\"}}", "is not a personal"},
+        {"{\"application\": {\"persons\": [{}]}, \"personal\": {\"persons[0].name\": 5}}", "must be a text of 1 to"},
+        {"{\"application\": {\"persons\": [{}]}, \"personal\": {\"persons[0].name\": \"\"}}", "must be a text of 1 to"},
+        {"{\"application\": {\"persons\": [{\"name\": \"AAEC\"}]}, \"personal\": {\"persons[0].name\": \"x\"}}",
+         "has a commitment already"},
+        {"{\"application\": {}, \"personal\": {\"home.address\": \"x\"}}", "is not a personal"},
+        {"{\"application\": {\"persons\": [{}], \"home\": {}}, \"personal\": {\"persons[0].name\": \"SECRET\", "
+         "\"home.address\": \"SECRET\"}}",
+         "no profile"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        write_file("a.json", rows[i].json);
+        enum cli_exit code = run("submit a.json");
+        if (code != CLI_USAGE || strstr(err_text, rows[i].error) == NULL || strstr(err_text, "SECRET") != NULL) {
+            fail_msg("%s: %d: %s", rows[i].json, (int)code, err_text);
+        }
+    }
+}
+
+#define ONE(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ONE(every_command_has_help),           ONE(mistakes_are_explained), ONE(a_key_is_made_once_and_shown),
+        ONE(a_directory_is_issued_and_judged), ONE(a_bad_issue_is_refused), ONE(a_profile_is_checked_field_by_field),
+        ONE(a_bad_submission_is_not_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
