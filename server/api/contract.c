@@ -172,7 +172,10 @@ static const char *behind(const char *path, struct cl_bytes name)
         return NULL;
     }
     path += name.len;
-    return *path == '\0' ? path : *path == '.' ? path + 1 : NULL;
+    if (*path == '\0') {
+        return path;
+    }
+    return path[0] == '.' && path[1] != '\0' ? path + 1 : NULL;
 }
 
 /* Whether the scope declares `path`. An enumeration's values are names of the scope around it. Goes down a level for
