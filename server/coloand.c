@@ -45,6 +45,7 @@ struct coloand {
     struct source *source;
     struct push *push;
     struct api *api;
+    _Atomic(struct api *) told; /* the api, once it may be told of failures from any thread */
     struct cl_rpc_server *rpc;
     struct gate *gate;
     struct ops_metrics *metrics;
@@ -163,6 +164,10 @@ static void store_has_failed(void *user)
 {
     struct coloand *server = user;
     atomic_store(&server->serving, false);
+    struct api *api = atomic_load(&server->told); /* the store can fail before there is an api */
+    if (api != NULL) {
+        api_set_serving(api, false);
+    }
     cl_log(CL_LOG_ERROR, "coloand.store_failed", cl_log_text("action", "stopping"));
     if (server->failed != NULL) {
         server->failed(server->failed_user);
@@ -279,7 +284,10 @@ static struct cl_status make_rpc(struct coloand *server)
         .calls_per_second = (uint32_t)server->config->calls_per_second,
         .burst = (uint32_t)server->config->burst,
     };
-    struct cl_status status = api_create(&server->api, &api);
+    struct cl_status status = watch_meter(&api.meter, &server->watch, server->metrics);
+    if (cl_is_ok(status)) {
+        status = api_create(&server->api, &api);
+    }
     if (cl_failed(status)) {
         return status;
     }
@@ -349,12 +357,11 @@ static bool is_ready(void *user)
 
 static struct cl_status make_ops(struct coloand *server, struct cl_setting_error *error)
 {
-    struct cl_status status = ops_metrics_create(&server->metrics);
-    if (cl_is_ok(status)) {
-        server->watch =
-            (struct watch){.api = server->api, .gate = server->gate, .push = server->push, .source = server->source};
-        status = watch_register(&server->watch, server->metrics);
-    }
+    server->watch.api = server->api;
+    server->watch.gate = server->gate;
+    server->watch.push = server->push;
+    server->watch.source = server->source;
+    struct cl_status status = watch_register(&server->watch, server->metrics);
     if (cl_failed(status) || server->config->metrics == NULL) {
         return status;
     }
@@ -389,6 +396,9 @@ static struct cl_status make_all(struct coloand *server, struct cl_setting_error
         status = make_push(server);
     }
     if (cl_is_ok(status)) {
+        status = ops_metrics_create(&server->metrics);
+    }
+    if (cl_is_ok(status)) {
         status = make_rpc(server);
     }
     if (cl_is_ok(status)) {
@@ -418,6 +428,11 @@ struct cl_status coloand_start(struct coloand **out, const struct coloand_option
         return status;
     }
     atomic_store(&server->serving, true);
+    api_set_serving(server->api, true);
+    atomic_store(&server->told, server->api);
+    if (store_failed(server->store)) {
+        api_set_serving(server->api, false); /* it failed a moment before it could tell */
+    }
     server->reloaded_ms = cl_clock_monotonic_ms(server->clock);
     (void)cl_is_ok(api_sweep(server->api)); /* the next tick comes soon enough if it is refused */
     *out = server;
@@ -474,6 +489,9 @@ void coloand_stop(struct coloand *server)
     if (server->push != NULL) {
         push_stop(server->push);
     }
+    if (server->api != NULL) {
+        api_stop(server->api);
+    }
     if (server->rpc != NULL) {
         cl_rpc_server_stop(server->rpc, grace_ms);
     }
@@ -487,10 +505,10 @@ void coloand_stop(struct coloand *server)
         store_stop(server->store);
     }
     ops_http_stop(server->http);
-    ops_metrics_free(server->metrics);
     cl_rpc_server_free(server->rpc);
     gate_free(server->gate);
     api_free(server->api);
+    ops_metrics_free(server->metrics); /* the api observes into it to the last */
     push_free(server->push);
     source_free(server->source);
     store_close(server->store);

@@ -10,9 +10,10 @@ static int64_t api_value(const atomic_uint_least64_t *counter)
     return (int64_t)atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-static int64_t api_calls(void *user)
+/* `user` is the counter. */
+static int64_t api_counter(void *user)
 {
-    return api_value(&api_counters(((struct watch *)user)->api)->calls);
+    return api_value(user);
 }
 
 static int64_t api_replies(void *user)
@@ -23,11 +24,6 @@ static int64_t api_replies(void *user)
 static int64_t api_repeats(void *user)
 {
     return api_value(&api_counters(((struct watch *)user)->api)->repeats);
-}
-
-static int64_t api_refusals(void *user)
-{
-    return api_value(&api_counters(((struct watch *)user)->api)->refusals);
 }
 
 static int64_t push_streams(void *user)
@@ -131,17 +127,84 @@ static int64_t source_open_breakers(void *user)
     return source_sum(user, open_breakers_of);
 }
 
-struct cl_status watch_register(struct watch *watch, struct ops_metrics *metrics)
+/* -- How long things take ------------------------------------------------------------------------------------ */
+
+static void replied(void *user, size_t method, int64_t took_ms)
+{
+    ops_histogram_observe(((struct watch *)user)->replies[method], took_ms);
+}
+
+static void decided(void *user, int64_t took_ms)
+{
+    ops_histogram_observe(((struct watch *)user)->decisions, took_ms);
+}
+
+struct cl_status watch_meter(struct api_meter *out, struct watch *watch, struct ops_metrics *metrics)
+{
+    /* A reply is a commit; a decision waits for authorities, a bank, and people: the law gives it ten working days. */
+    static const struct ops_buckets reply_ms = {
+        .bounds = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000}, .count = 14, .per_unit = 1000};
+    static const struct ops_buckets decision_ms = {.bounds = {100, 500, 1000, 2000, 5000, 10000, 30000, 60000, 300000,
+                                                              1800000, 3600000, 14400000, 86400000, 259200000,
+                                                              864000000},
+                                                   .count = 15,
+                                                   .per_unit = 1000};
+    struct ops_name name = {
+        .name = "coloan_reply_seconds", .help = "From a message's arrival to its signed reply.", .label = "method"};
+    struct cl_status status = cl_ok();
+    for (size_t i = 0; cl_is_ok(status) && i < API_METHOD_COUNT; i++) {
+        if (api_method_at(i)->way != API_STREAM) {
+            name.label_value = api_method_name(api_method_at(i));
+            status = ops_metrics_histogram(&watch->replies[i], metrics, &name, &reply_ms);
+        }
+    }
+    name = (struct ops_name){.name = "coloan_decision_seconds",
+                             .help = "From an application's submission to its joint decision."};
+    if (cl_is_ok(status)) {
+        status = ops_metrics_histogram(&watch->decisions, metrics, &name, &decision_ms);
+    }
+    if (cl_is_ok(status)) {
+        *out = (struct api_meter){.replied = replied, .decided = decided, .user = watch};
+    }
+    return status;
+}
+
+/* -- What is counted ----------------------------------------------------------------------------------------- */
+
+static struct cl_status register_calls(struct watch *watch, struct ops_metrics *metrics)
+{
+    struct ops_name name = {.name = "coloan_calls_total",
+                            .help = "Messages that reached the api, frames of streams among them.",
+                            .label = "method"};
+    struct cl_status status = cl_ok();
+    for (size_t i = 0; cl_is_ok(status) && i < API_METHOD_COUNT; i++) {
+        name.label_value = api_method_name(api_method_at(i));
+        status = ops_metrics_reader(metrics, &name, OPS_COUNTER, api_counter, &api_counters(watch->api)->calls[i]);
+    }
+    return status;
+}
+
+static struct cl_status register_refusals(struct watch *watch, struct ops_metrics *metrics)
+{
+    struct ops_name name = {
+        .name = "coloan_refusals_total", .help = "Calls and streams refused with a reason.", .label = "reason"};
+    struct cl_status status = cl_ok();
+    for (unsigned i = 0; cl_is_ok(status) && i < API_REASON_COUNT; i++) {
+        name.label_value = cl_reason_at(i)->name;
+        status = ops_metrics_reader(metrics, &name, OPS_COUNTER, api_counter, &api_counters(watch->api)->refusals[i]);
+    }
+    return status;
+}
+
+static struct cl_status register_rooms(struct watch *watch, struct ops_metrics *metrics)
 {
     static const struct {
         const char *name, *help;
         enum ops_type type;
         int64_t (*read)(void *user);
     } rows[] = {
-        {"coloan_calls_total", "Messages that reached the api, frames of streams among them.", OPS_COUNTER, api_calls},
         {"coloan_replies_total", "Calls answered with a signed reply.", OPS_COUNTER, api_replies},
         {"coloan_repeats_total", "Calls answered with the reply kept from before.", OPS_COUNTER, api_repeats},
-        {"coloan_refusals_total", "Calls and streams refused with a reason.", OPS_COUNTER, api_refusals},
         {"coloan_push_streams", "Deliver streams open.", OPS_GAUGE, push_streams},
         {"coloan_push_events_total", "Events sent on streams, repeats among them.", OPS_COUNTER, push_events},
         {"coloan_push_slow_readers_total", "Streams ended because the bank did not read.", OPS_COUNTER,
@@ -163,6 +226,15 @@ struct cl_status watch_register(struct watch *watch, struct ops_metrics *metrics
         }
     }
     return cl_ok();
+}
+
+struct cl_status watch_register(struct watch *watch, struct ops_metrics *metrics)
+{
+    struct cl_status status = register_calls(watch, metrics);
+    if (cl_is_ok(status)) {
+        status = register_refusals(watch, metrics);
+    }
+    return cl_is_ok(status) ? register_rooms(watch, metrics) : status;
 }
 
 struct cl_status watch_address(char *host_out, size_t host_bytes, uint16_t *port_out, const char *address)

@@ -15,9 +15,14 @@ struct watch {
     struct gate *gate;
     struct push *push;
     struct source *source;
+    struct ops_histogram *replies[API_METHOD_COUNT]; /* NULL of a stream */
+    struct ops_histogram *decisions;
 };
 
-/* MEMORY_LIMIT. */
+/* Registers how long things take, before there is an api, and makes what tells us. MEMORY_LIMIT. */
+CL_MUST_CHECK struct cl_status watch_meter(struct api_meter *out, struct watch *watch, struct ops_metrics *metrics);
+
+/* Registers the rooms' counters, once all rooms are set. MEMORY_LIMIT. */
 CL_MUST_CHECK struct cl_status watch_register(struct watch *watch, struct ops_metrics *metrics);
 
 /* "127.0.0.1:9464" or "[::1]:9464" taken apart. CONFIG_INVALID. */

@@ -1,9 +1,11 @@
 #include "server/api/api.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/api/deliver.h"
+#include "server/api/protoset.h"
 #include "server/api/shared.h"
 #include "server/api/unary.h"
 #include "server/store/messages.h"
@@ -46,12 +48,22 @@ struct cl_status api_log_received(const struct api_request *request, struct case
     return messages_add(tx->tx, &row);
 }
 
+static void count_refusal(struct api *api, struct cl_status status)
+{
+    for (unsigned i = 0; i < API_REASON_COUNT; i++) {
+        if (cl_reason_at(i)->reason == status.reason) {
+            api_count(&api->counters.refusals[i]);
+            return;
+        }
+    }
+}
+
 void api_finish_refused(struct api *api, struct cl_rpc_call *call, const struct api_request *request,
                         struct cl_status reason, const char *field)
 {
     struct cl_refusal_details details;
     api_refuse(&details, api->centre, request, reason, field);
-    api_count(&api->counters.refusals);
+    count_refusal(api, reason);
     cl_rpc_finish(call, reason, cl_bytes(details.bytes, details.len));
 }
 
@@ -61,7 +73,7 @@ static void make_methods(struct api *api)
 {
     for (size_t i = 0; i < API_METHOD_COUNT; i++) {
         const struct api_method *method = api_method_at(i);
-        api->endpoints[i] = (struct api_endpoint){.api = api, .method = method};
+        api->endpoints[i] = (struct api_endpoint){.api = api, .method = method, .index = i};
         api->rpc_methods[i] = (struct cl_rpc_method){
             .path = method->path,
             .shape = method->way == API_STREAM ? CL_RPC_BIDI : CL_RPC_UNARY,
@@ -69,6 +81,28 @@ static void make_methods(struct api *api)
             .user = &api->endpoints[i],
         };
     }
+}
+
+/* What stands beside the contract's own methods: in gRPC's messages, unsigned. */
+static void make_methods_beside(struct api *api)
+{
+    api->reflection = (struct reflection){.pipeline = &api->pipeline, .contract = &api->contract};
+    struct cl_rpc_method *beside = &api->rpc_methods[API_METHOD_COUNT];
+    beside[0] = (struct cl_rpc_method){"/grpc.health.v1.Health/Check", CL_RPC_UNARY, health_check, api->health};
+    beside[1] = (struct cl_rpc_method){"/grpc.health.v1.Health/Watch", CL_RPC_SERVER_STREAM, health_watch, api->health};
+    beside[2] = (struct cl_rpc_method){"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", CL_RPC_BIDI,
+                                       reflection_info, &api->reflection};
+}
+
+static struct cl_status make_beside(struct api *api)
+{
+    struct cl_status status = contract_read(&api->contract, cl_bytes(api_protoset, api_protoset_len));
+    assert(cl_is_ok(status)); /* our own build's */
+    status = health_create(&api->health, &api->pipeline, &api->contract);
+    if (cl_is_ok(status)) {
+        make_methods_beside(api);
+    }
+    return status;
 }
 
 struct cl_status api_create(struct api **out, const struct api_options *options)
@@ -81,11 +115,19 @@ struct cl_status api_create(struct api **out, const struct api_options *options)
     api->centre = options->cases->centre;
     api->store = options->store;
     api->push = options->push;
+    api->meter = options->meter;
     api->pipeline = (struct api_pipeline){.centre = api->centre, .identity = options->identity};
     make_methods(api);
-    struct effects_options effects = {
-        .cases = options->cases, .store = options->store, .source = options->source, .push = options->push};
-    struct cl_status status = effects_create(&api->effects, &effects);
+    struct effects_options effects = {.cases = options->cases,
+                                      .store = options->store,
+                                      .source = options->source,
+                                      .push = options->push,
+                                      .decided = options->meter.decided,
+                                      .decided_user = options->meter.user};
+    struct cl_status status = make_beside(api);
+    if (cl_is_ok(status)) {
+        status = effects_create(&api->effects, &effects);
+    }
     if (cl_is_ok(status)) {
         status = api_limiter_create(&api->pipeline.limiter, options->calls_per_second, options->burst);
     }
@@ -102,6 +144,7 @@ void api_free(struct api *api)
     if (api == NULL) {
         return;
     }
+    health_free(api->health);
     effects_free(api->effects);
     api_limiter_free(api->pipeline.limiter);
     free(api);
@@ -109,13 +152,23 @@ void api_free(struct api *api)
 
 const struct cl_rpc_method *api_rpc_methods(const struct api *api, size_t *count_out)
 {
-    *count_out = API_METHOD_COUNT;
+    *count_out = API_METHOD_COUNT + API_BESIDE_COUNT;
     return api->rpc_methods;
 }
 
-const struct api_counters *api_counters(const struct api *api)
+struct api_counters *api_counters(struct api *api)
 {
     return &api->counters;
+}
+
+void api_set_serving(struct api *api, bool serving)
+{
+    health_set(api->health, serving);
+}
+
+void api_stop(struct api *api)
+{
+    health_stop(api->health);
 }
 
 struct cl_status api_sweep(struct api *api)

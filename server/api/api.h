@@ -14,9 +14,28 @@
 #include "server/source/source.h"
 #include "server/store/store.h"
 
-/* What is counted for operators. */
+/* Reasons in the order of reasons.def, as cl_reason_at has them; one of each is counted. */
+enum api_reason {
+#define CL_REASON(name, number, grpc, retry, en, zh) API_REASON_##name,
+#include "libcoloan/reasons.def"
+#undef CL_REASON
+    API_REASON_COUNT
+};
+
+/* What is counted for operators, of the contract's own methods. */
 struct api_counters {
-    atomic_uint_least64_t calls, replies, repeats, refusals;
+    atomic_uint_least64_t calls[API_METHOD_COUNT];    /* frames of streams among them; by api_method_at's index */
+    atomic_uint_least64_t refusals[API_REASON_COUNT]; /* by enum api_reason */
+    atomic_uint_least64_t replies, repeats;
+};
+
+/* Whom to tell how long things took. Any thread; must be cheap and not block. Both or neither are set. */
+struct api_meter {
+    /* From the message's arrival to its reply, of the method with this index (api_method_at). */
+    void (*replied)(void *user, size_t method, int64_t took_ms);
+    /* From an application's submission to its joint decision. */
+    void (*decided)(void *user, int64_t took_ms);
+    void *user;
 };
 
 /* Read by create; what it points to outlives the api. */
@@ -26,6 +45,7 @@ struct api_options {
     struct source *source;
     struct push *push;
     struct api_identity identity;
+    struct api_meter meter;
     uint32_t calls_per_second, burst; /* of one party */
 };
 
@@ -34,11 +54,17 @@ struct api;
 CL_MUST_CHECK struct cl_status api_create(struct api **out, const struct api_options *options);
 void api_free(struct api *api); /* NULL is fine */
 
-/* The methods for cl_rpc_server_create, borrowed from the api. */
+/* The methods for cl_rpc_server_create, borrowed from the api: the contract's, health and reflection. */
 const struct cl_rpc_method *api_rpc_methods(const struct api *api, size_t *count_out);
 
 /* Borrowed; read with atomic loads. */
-const struct api_counters *api_counters(const struct api *api);
+struct api_counters *api_counters(struct api *api);
+
+/* What the health service says; not serving at first. Any thread, does not block. */
+void api_set_serving(struct api *api, bool serving);
+
+/* Before the rpc server stops: says for good that it does not serve, and ends what only watches. */
+void api_stop(struct api *api);
 
 /* Asks again what a restart or an overload left open: to be called at start and every few seconds. Any thread. */
 CL_MUST_CHECK struct cl_status api_sweep(struct api *api);

@@ -188,7 +188,7 @@ void api_deliver(struct cl_rpc_call *call, struct cl_bytes message, void *user)
         cl_rpc_finish(call, cl_ok(), cl_bytes(NULL, 0));
         return;
     }
-    api_count(&frame.api->counters.calls);
+    api_count(&frame.api->counters.calls[endpoint->index]);
     char sender[CL_PARTY_BYTES_MAX + 1];
     struct cl_status status = api_identify(sender, &frame.api->pipeline, cl_rpc_call_peer(call));
     if (cl_failed(status)) {

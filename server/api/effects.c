@@ -192,6 +192,9 @@ void effects_carry_out(struct effects *effects, struct case_effect *effect)
     for (size_t i = 0; i < effect->event_count; i++) {
         push_notify(effects->options.push, effect->events[i].recipient, effect->events[i].sequence);
     }
+    if (effect->decided && effects->options.decided != NULL) {
+        effects->options.decided(effects->options.decided_user, effect->decided_after_ms);
+    }
     if (effect->inquiry != NULL) {
         ask(effects, effect->inquiry);
         effect->inquiry = NULL;

@@ -19,6 +19,8 @@ struct effects_options {
     struct store *store;
     struct source *source;
     struct push *push;
+    void (*decided)(void *user, int64_t took_ms); /* told after the commit of a joint decision; NULL is fine */
+    void *decided_user;
 };
 
 CL_MUST_CHECK struct cl_status effects_create(struct effects **out, const struct effects_options *options);

@@ -4,12 +4,17 @@
 
 #include "server/api/api.h"
 #include "server/api/effects.h"
+#include "server/api/health.h"
+#include "server/api/reflection.h"
 
 /* A method of a running api; `user` of the rpc method is one of these. */
 struct api_endpoint {
     struct api *api;
     const struct api_method *method;
+    size_t index; /* of the method, in api_method_at and the counters */
 };
+
+enum { API_BESIDE_COUNT = 3 }; /* Health's two methods, reflection's one */
 
 struct api {
     const struct cases *cases;
@@ -19,8 +24,12 @@ struct api {
     struct effects *effects;
     struct api_pipeline pipeline;
     struct api_counters counters;
+    struct api_meter meter;
+    struct contract contract;
+    struct health *health;
+    struct reflection reflection;
     struct api_endpoint endpoints[API_METHOD_COUNT];
-    struct cl_rpc_method rpc_methods[API_METHOD_COUNT];
+    struct cl_rpc_method rpc_methods[API_METHOD_COUNT + API_BESIDE_COUNT];
 };
 
 static inline void api_count(atomic_uint_least64_t *counter)

@@ -12,7 +12,9 @@
 struct unary {
     struct store_command command; /* first: a command is cast back */
     struct api *api;
+    size_t method;            /* its index */
     struct cl_rpc_call *call; /* referenced */
+    int64_t began_ms;         /* monotonic */
     struct api_request request;
     struct case_effect effect;
     struct cl_bytes reply; /* in the request's arena */
@@ -24,6 +26,17 @@ static void unary_free(struct unary *unary)
     api_request_free(&unary->request);
     cl_rpc_call_unref(unary->call);
     free(unary);
+}
+
+static void send_reply(struct unary *unary)
+{
+    struct api *api = unary->api;
+    api_count(unary->repeated ? &api->counters.repeats : &api->counters.replies);
+    cl_rpc_reply(unary->call, unary->reply);
+    if (api->meter.replied != NULL) {
+        int64_t took_ms = cl_clock_monotonic_ms(api->centre->clock) - unary->began_ms;
+        api->meter.replied(api->meter.user, unary->method, took_ms);
+    }
 }
 
 /* -- In the transaction -------------------------------------------------------------------------------------- */
@@ -143,8 +156,7 @@ static void unary_done(struct store_command *command, struct cl_status status)
 {
     struct unary *unary = (struct unary *)command;
     if (cl_is_ok(status)) {
-        api_count(unary->repeated ? &unary->api->counters.repeats : &unary->api->counters.replies);
-        cl_rpc_reply(unary->call, unary->reply);
+        send_reply(unary);
         effects_carry_out(unary->api->effects, &unary->effect);
     } else {
         effects_drop(&unary->effect);
@@ -175,8 +187,7 @@ static void answer_directly(struct unary *unary)
         status = direct_answer(&unary->reply, unary->api->centre, &unary->request);
     }
     if (cl_is_ok(status)) {
-        api_count(&unary->api->counters.replies);
-        cl_rpc_reply(unary->call, unary->reply);
+        send_reply(unary);
     } else {
         api_finish_refused(unary->api, unary->call, &unary->request, status, "");
     }
@@ -187,7 +198,7 @@ void api_unary(struct cl_rpc_call *call, struct cl_bytes message, void *user)
 {
     const struct api_endpoint *endpoint = user;
     struct api *api = endpoint->api;
-    api_count(&api->counters.calls);
+    api_count(&api->counters.calls[endpoint->index]);
     char sender[CL_PARTY_BYTES_MAX + 1];
     struct cl_status status = api_identify(sender, &api->pipeline, cl_rpc_call_peer(call));
     struct unary *unary = cl_is_ok(status) ? calloc(1, sizeof *unary) : NULL;
@@ -196,6 +207,8 @@ void api_unary(struct cl_rpc_call *call, struct cl_bytes message, void *user)
         return;
     }
     unary->api = api;
+    unary->method = endpoint->index;
+    unary->began_ms = cl_clock_monotonic_ms(api->centre->clock);
     unary->call = cl_rpc_call_ref(call);
     bool proven = false;
     status = api_open(&unary->request, &proven, &api->pipeline, endpoint->method, sender, message);

@@ -47,6 +47,8 @@ struct case_effect {
         uint64_t sequence;
     } events[CASE_EVENTS_MAX];
     size_t event_count;
+    bool decided;                   /* the case came to its joint decision */
+    int64_t decided_after_ms;       /* since its submission */
     struct source_inquiry *inquiry; /* to be asked; the taker's */
 };
 

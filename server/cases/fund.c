@@ -81,6 +81,8 @@ struct cl_status fund_write_joint(struct case_file *file, struct case_tx *tx, co
     if (cl_failed(status)) {
         return status;
     }
+    tx->effect->decided = true;
+    tx->effect->decided_after_ms = tx->now_ms - file->row.submitted_ms;
     struct decision_row row = {
         .application_id = file->row.id,
         .outcome = (int)told.outcome,

@@ -115,7 +115,16 @@ static struct cl_status tell_offer(Coloan__V1__ApplicationView *view, struct cas
     return cl_ok();
 }
 
-static struct cl_status tell_trace(Coloan__V1__ApplicationView *view, struct case_tx *tx, const char *application_id)
+/* An inputs' digest is over a few small numbers: whoever may not see them could find them by trying. */
+static void hide_inputs(Coloan__V1__DecisionTrace *trace)
+{
+    for (size_t i = 0; i < trace->n_steps; i++) {
+        trace->steps[i]->inputs_digest.len = 0;
+    }
+}
+
+static struct cl_status tell_trace(Coloan__V1__ApplicationView *view, struct case_tx *tx, const char *application_id,
+                                   enum cl_party_kind kind)
 {
     bool found = false;
     struct trace_row trace;
@@ -129,6 +138,9 @@ static struct cl_status tell_trace(Coloan__V1__ApplicationView *view, struct cas
         return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
     }
     view->trace = (Coloan__V1__DecisionTrace *)message;
+    if (kind != CL_PARTY_OFFICER && kind != CL_PARTY_FUND) {
+        hide_inputs(view->trace);
+    }
     return cl_ok();
 }
 
@@ -173,7 +185,7 @@ struct cl_status case_get_application(ProtobufCMessage **reply_out, struct case_
         status = tell_offer(view, tx, &file->row);
     }
     if (cl_is_ok(status) && query->with_trace) {
-        status = tell_trace(view, tx, file->row.id);
+        status = tell_trace(view, tx, file->row.id, request->sender_kind);
     }
     if (cl_is_ok(status)) {
         status = tell_joint(view, tx, file->row.id);

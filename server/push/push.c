@@ -36,12 +36,13 @@ struct push_stream {
     bool over;       /* the call is */
     bool fenced;
     bool acknowledged; /* read the floor again */
-    uint64_t head;     /* the highest sequence we know of */
+    uint64_t head;     /* the highest sequence we were told of */
 
     /* The push thread's. */
     bool started, finished;
     uint64_t sent, floor;
-    int64_t opened_ms, heartbeat_ms, moved_ms; /* monotonic */
+    uint64_t known_head;                                    /* the highest sequence, told or read */
+    int64_t opened_ms, heartbeat_ms, moved_ms, finished_ms; /* monotonic */
 };
 
 struct push {
@@ -68,6 +69,15 @@ static void finish(struct push_stream *stream, struct cl_status status)
     if (!stream->finished) {
         cl_rpc_finish(stream->call, status, cl_bytes(NULL, 0));
         stream->finished = true;
+        stream->finished_ms = now_ms(stream->push);
+    }
+}
+
+/* An outcome leaves behind what is queued. Whoever does not read that either would keep it in memory for ever. */
+static void let_go(struct push *push, struct push_stream *stream)
+{
+    if (now_ms(push) - stream->finished_ms >= PUSH_STALLED_MS) {
+        cl_rpc_cancel(stream->call);
     }
 }
 
@@ -99,8 +109,8 @@ static void send_heartbeat(struct push *push, struct push_stream *stream, uint64
     body.head = head;
     body.received_floor = stream->floor;
     body.server_time_ms = cl_clock_unix_ms(push->options.cases->centre->clock);
-    send_frame(push, stream, &body.base);
     stream->heartbeat_ms = now_ms(push);
+    send_frame(push, stream, &body.base);
 }
 
 static void drain(struct push *push, struct push_stream *stream)
@@ -256,11 +266,25 @@ static bool send_outstanding(struct push *push, struct push_stream *stream, cons
     return false;
 }
 
+/* Notices are for what happens while the stream is open; what was there before was read once. */
+static void keep_head(struct push_stream *stream, struct view *view)
+{
+    if (view->head > stream->known_head) {
+        stream->known_head = view->head;
+    }
+    view->head = stream->known_head;
+}
+
 static bool serve(struct push *push, struct push_stream *stream, struct view *view)
 {
+    if (stream->finished) {
+        let_go(push, stream);
+        return false;
+    }
     if (view->fenced) {
         finish(stream, cl_fail(CL_STREAM_FENCED));
     }
+    keep_head(stream, view);
     if (!stream->started && !stream->finished) {
         start(push, stream, &view->head);
     } else if (view->acknowledged && !stream->finished) {
@@ -269,6 +293,7 @@ static bool serve(struct push *push, struct push_stream *stream, struct view *vi
     if (stream->finished) {
         return false;
     }
+    keep_head(stream, view);
     if (view->stopping || now_ms(push) - stream->opened_ms >= PUSH_STREAM_MS) {
         drain(push, stream);
         return false;

@@ -1,12 +1,15 @@
 #include "tests/e2e/world.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <coloan/v1/verification.pb-c.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "libcoloan/json.h"
 #include "libcoloan/log.h"
@@ -75,6 +78,9 @@ static const struct {
     [WORLD_KEY_CENTRE] = {"centre.key", WORLD_CENTRE, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
     [WORLD_KEY_ALPHA] = {"alpha-sign.key", WORLD_ALPHA, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
     [WORLD_KEY_BETA] = {"beta-sign.key", WORLD_BETA, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
+    [WORLD_KEY_OFFICER] = {"officer-sign.key", WORLD_OFFICER, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
+    [WORLD_KEY_CHANNEL] = {"channel-sign.key", WORLD_CHANNEL, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
+    [WORLD_KEY_FUND] = {"fund-sign.key", WORLD_FUND, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
 };
 
 static void make_directory(struct world *world)
@@ -196,6 +202,51 @@ const char *world_target(const struct world *world)
     static char target[32];
     (void)snprintf(target, sizeof target, "127.0.0.1:%u", coloand_port(world->server));
     return target;
+}
+
+struct cl_rpc_client *world_raw_client(const struct world *world, const char *certificate)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s.pem", certificate);
+    char *ca = pki_files_text(&world->files, "ca.pem");
+    char *cert = pki_files_text(&world->files, name);
+    (void)snprintf(name, sizeof name, "%s.key", certificate);
+    char *key = pki_files_text(&world->files, name);
+    struct cl_rpc_client_options options = {
+        .target = world_target(world), .ca_pem = ca, .cert_pem = cert, .key_pem = key, .server_name = "localhost"};
+    struct cl_rpc_client *client = NULL;
+    must(cl_rpc_client_create(&client, &options), "client");
+    free(ca);
+    free(cert);
+    free(key);
+    return client;
+}
+
+char *world_http_get(const struct world *world, const char *path)
+{
+    enum { ANSWER_BYTES_MAX = 1 << 20 };
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(coloand_metrics_port(world->server)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert(fd >= 0);
+    int connected = connect(fd, (const struct sockaddr *)&address, sizeof address);
+    assert(connected == 0);
+    char request[128];
+    int len = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", path);
+    ssize_t written = write(fd, request, (size_t)len);
+    assert(written == len);
+    char *answer = calloc(1, ANSWER_BYTES_MAX);
+    assert(answer != NULL);
+    size_t held = 0;
+    for (ssize_t got = 1; got > 0 && held < ANSWER_BYTES_MAX - 1; held += (size_t)(got > 0 ? got : 0)) {
+        got = read(fd, answer + held, ANSWER_BYTES_MAX - 1 - held);
+    }
+    (void)close(fd);
+    const char *body = strstr(answer, "\r\n\r\n");
+    assert(body != NULL);
+    memmove(answer, body + 4, strlen(body + 4) + 1);
+    return answer;
 }
 
 struct cl_session *world_session(const struct world *world, const char *certificate, enum world_key key)

@@ -8,17 +8,30 @@
 
 #include <coloan/v1/application.pb-c.h>
 
+#include "libcoloan/rpc.h"
 #include "libcoloan/session.h"
 #include "sandbox/authorities.h"
 #include "sandbox/people.h"
 #include "server/coloand.h"
 #include "tests/support/pki_files.h"
 
-#define WORLD_CENTRE "fund:cn-nj-prov"
-#define WORLD_ALPHA  "bank:cn-alpha-js"
-#define WORLD_BETA   "bank:cn-beta-js"
+#define WORLD_CENTRE  "fund:cn-nj-prov"
+#define WORLD_ALPHA   "bank:cn-alpha-js"
+#define WORLD_BETA    "bank:cn-beta-js"
+#define WORLD_OFFICER "officer:cn-nj-prov-07"
+#define WORLD_CHANNEL "channel:cn-app-js"
+#define WORLD_FUND    "fund:cn-other"
 
-enum world_key { WORLD_KEY_DIRECTORY, WORLD_KEY_CENTRE, WORLD_KEY_ALPHA, WORLD_KEY_BETA, WORLD_KEY_COUNT };
+enum world_key {
+    WORLD_KEY_DIRECTORY,
+    WORLD_KEY_CENTRE,
+    WORLD_KEY_ALPHA,
+    WORLD_KEY_BETA,
+    WORLD_KEY_OFFICER,
+    WORLD_KEY_CHANNEL,
+    WORLD_KEY_FUND,
+    WORLD_KEY_COUNT
+};
 
 struct world {
     struct pki_files files;
@@ -45,6 +58,12 @@ void world_restart(struct world *world);
 
 /* "127.0.0.1:<port>" of the server; one static buffer. */
 const char *world_target(const struct world *world);
+
+/* A client with that certificate of the pki folder ("alpha", "officer"), for bytes as they are. */
+struct cl_rpc_client *world_raw_client(const struct world *world, const char *certificate);
+
+/* The body of GET `path` at the metrics port; the caller's to free. */
+char *world_http_get(const struct world *world, const char *path);
 
 /* A party's session: certificate "alpha" or "beta" of the pki folder, signing with that key. */
 struct cl_session *world_session(const struct world *world, const char *certificate, enum world_key key);
