@@ -81,7 +81,7 @@ struct cl_expectation {
     size_t body_count;
     const struct cl_digest *in_reply_to; /* the message answered; NULL: an answer may name any, the caller looks */
     Coloan__V1__KeyPurpose purpose;      /* UNSPECIFIED stands for SIGN */
-    int64_t now_ms;                      /* for the validity of keys */
+    int64_t now_ms;                      /* for the validity of keys; of an EVENT it is judged when it was made */
     bool batch;                          /* the profile "batch" is in service here */
 };
 

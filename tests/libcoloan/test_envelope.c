@@ -320,13 +320,24 @@ static void keys_count_by_party_purpose_state_and_time(void **state)
         {SIGNING_DIRECTORY, CL_KEY_UNKNOWN, CL_KEY_UNKNOWN},
         {SIGNING_STRANGER, CL_KEY_UNKNOWN, CL_KEY_UNKNOWN},
     };
+    static const struct cl_expected_body as_event[] = {
+        {&coloan__v1__application__descriptor, COLOAN__V1__DIRECTION__DIRECTION_EVENT}};
+    struct cl_expectation event_expected = signing_expectation(&signing);
+    event_expected.bodies = as_event;
+    event_expected.now_ms += 1000 * SIGNING_DAY_MS; /* long after: an event is judged by the day it was made */
     Coloan__V1__SignedHeader header;
     signing_header(&header, arena);
     struct cl_bytes payload = signing_payload(arena, &header, cl_bytes(NULL, 0));
+    header.direction = COLOAN__V1__DIRECTION__DIRECTION_EVENT;
+    header.expires_ms = 0;
+    header.sequence = 1;
+    struct cl_bytes event_payload = signing_payload(arena, &header, cl_bytes(NULL, 0));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct cl_bytes bytes = signing_forge(arena, signing.signers[rows[i].key], SIGNING_TYPE, payload);
+        struct cl_bytes event = signing_forge(arena, signing.signers[rows[i].key], SIGNING_TYPE, event_payload);
         struct cl_opened opened;
         assert_int_equal(open_plainly(bytes), rows[i].live);
+        assert_int_equal(open_as(event, &event_expected), rows[i].archived);
         assert_int_equal(cl_envelope_verify(&opened, arena, bytes, signing.keyring).reason, rows[i].archived);
     }
 }
