@@ -10,8 +10,8 @@ enum {
     PLACE_BYTES_MAX = 160, /* of a field's path in an error */
     FOUND_BYTES_MAX = 60,  /* of a found text in an error, with what stands around it */
     FOUND_TEXT_BYTES = 32,
-    LIST_BYTES_MAX = 200,  /* of a list of choices or keys in an error */
-    NAME_BYTES_MAX = 40    /* of names that are compared for likeness */
+    LIST_BYTES_MAX = 200, /* of a list of choices or keys in an error */
+    NAME_BYTES_MAX = 40   /* of names that are compared for likeness */
 };
 
 /* -- Errors --------------------------------------------------------------------------------------------------- */
