@@ -8,9 +8,10 @@
 
 enum {
     PLACE_BYTES_MAX = 160, /* of a field's path in an error */
-    FOUND_BYTES_MAX = 60,  /* of a found text in an error */
-    LIST_BYTES_MAX = 200,  /* of a list of choices or keys in an error */
-    NAME_BYTES_MAX = 40    /* of names that are compared for likeness */
+    FOUND_BYTES_MAX = 60,  /* of a found text in an error, with what stands around it */
+    FOUND_TEXT_BYTES = 32,
+    LIST_BYTES_MAX = 200, /* of a list of choices or keys in an error */
+    NAME_BYTES_MAX = 40   /* of names that are compared for likeness */
 };
 
 /* -- Errors --------------------------------------------------------------------------------------------------- */
@@ -61,7 +62,11 @@ static void found_text(char out[FOUND_BYTES_MAX], const struct cl_setting *setti
         (void)snprintf(out, FOUND_BYTES_MAX, "found nothing");
         return;
     }
-    (void)snprintf(out, FOUND_BYTES_MAX, "found \"%.32s%s\"", setting->text, len > 32 ? "..." : "");
+    size_t cut = len < FOUND_TEXT_BYTES ? len : FOUND_TEXT_BYTES;
+    while (cut > 0 && ((unsigned char)setting->text[cut] & 0xc0) == 0x80) {
+        cut--; /* not within a character */
+    }
+    (void)snprintf(out, FOUND_BYTES_MAX, "found \"%.*s%s\"", (int)cut, setting->text, cut < len ? "..." : "");
     for (char *c = out; *c != '\0'; c++) {
         *c = (unsigned char)*c < 0x20 ? ' ' : *c;
     }

@@ -25,7 +25,7 @@ const struct cl_setting_field bank_config_fields[] = {
      .doc = "what we know of our customers (personas.yaml); without it everybody is made up"},
     {"reference_prefix", CL_SETTING_TEXT, offsetof(struct file, reference_prefix), .fallback = "L", .min = 1, .max = 32,
      .doc = "how our own numbers begin"},
-    {"threads", CL_SETTING_INT64, offsetof(struct file, threads), .fallback = "4", .min = 1, .max = BANK_THREADS_MAX,
+    {"threads", CL_SETTING_INT64, offsetof(struct file, threads), .fallback = "8", .min = 1, .max = BANK_THREADS_MAX,
      .doc = "calls that may be under way at once"},
     {"outstanding", CL_SETTING_INT64, offsetof(struct file, outstanding), .fallback = "256", .min = 1, .max = 1000,
      .doc = "events on their way that are not yet durable here"},
@@ -85,9 +85,10 @@ void bank_give_up(struct bank *bank, const char *what, struct cl_status status)
     cl_session_stop(bank->session);
 }
 
-struct cl_status bank_remember(struct bank *bank, const struct bank_record *record)
+struct cl_status bank_note(struct bank *bank, const struct bank_record *record)
 {
-    struct cl_status status = bank_journal_write(bank->journal, record);
+    uint64_t ticket = 0;
+    struct cl_status status = bank_journal_append(&ticket, bank->journal, record);
     if (cl_is_ok(status)) {
         status = bank_state_take(bank->state, record);
     }
@@ -95,6 +96,21 @@ struct cl_status bank_remember(struct bank *bank, const struct bank_record *reco
         bank_give_up(bank, "bank.journal", status);
     }
     return status;
+}
+
+struct cl_status bank_sync(struct bank *bank)
+{
+    struct cl_status status = bank_journal_sync(bank->journal);
+    if (cl_failed(status)) {
+        bank_give_up(bank, "bank.journal", status);
+    }
+    return status;
+}
+
+struct cl_status bank_remember(struct bank *bank, const struct bank_record *record)
+{
+    struct cl_status status = bank_note(bank, record);
+    return cl_failed(status) ? status : bank_sync(bank);
 }
 
 /* All events of one application go to one worker, in order. */

@@ -77,7 +77,14 @@ struct bank_worker {
     size_t index;
 };
 
-/* Makes a record durable and takes it into the state; sets `failed` when it cannot. */
+/* Takes a record into the journal and the state; durable after the next bank_sync or bank_remember of anybody. Sets
+ * `failed` when it cannot, as do the next two. */
+CL_MUST_CHECK struct cl_status bank_note(struct bank *bank, const struct bank_record *record);
+
+/* Waits until all that was noted before is durable. */
+CL_MUST_CHECK struct cl_status bank_sync(struct bank *bank);
+
+/* Notes and waits. */
 CL_MUST_CHECK struct cl_status bank_remember(struct bank *bank, const struct bank_record *record);
 
 /* Hands an entry to its worker. */

@@ -351,6 +351,14 @@ struct cl_status bank_journal_wait(struct bank_journal *journal, uint64_t ticket
     return durable ? cl_ok() : cl_fail(CL_STORE_FAILED);
 }
 
+struct cl_status bank_journal_sync(struct bank_journal *journal)
+{
+    (void)pthread_mutex_lock(&journal->lock);
+    uint64_t last = journal->appended;
+    (void)pthread_mutex_unlock(&journal->lock);
+    return bank_journal_wait(journal, last);
+}
+
 struct cl_status bank_journal_write(struct bank_journal *journal, const struct bank_record *record)
 {
     uint64_t ticket = 0;

@@ -21,6 +21,7 @@ enum bank_record_kind {
     BANK_RECORD_GAP,     /* sequence: the last one that cannot be had */
     BANK_RECORD_CASE,    /* text: application, number: income, sequence: 1 if all credit is good */
     BANK_RECORD_REQUEST, /* sequence: of the event it answers, digest, number: expires_ms, bytes: the signed envelope */
+    BANK_RECORD_ENDED,   /* text: application, which is decided */
     BANK_RECORD_APPLIED, /* sequence, digest: of the event, text: our reference */
 };
 
@@ -50,6 +51,9 @@ CL_MUST_CHECK struct cl_status bank_journal_append(uint64_t *ticket_out, struct 
 
 /* Waits until that record and all before are on disk. */
 CL_MUST_CHECK struct cl_status bank_journal_wait(struct bank_journal *journal, uint64_t ticket);
+
+/* Waits until everything appended so far is on disk. */
+CL_MUST_CHECK struct cl_status bank_journal_sync(struct bank_journal *journal);
 
 /* Appends and waits. */
 CL_MUST_CHECK struct cl_status bank_journal_write(struct bank_journal *journal, const struct bank_record *record);

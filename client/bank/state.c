@@ -156,6 +156,16 @@ static struct cl_status take_case(struct bank_state *state, const struct bank_re
     return cl_ok();
 }
 
+static void take_ended(struct bank_state *state, const struct bank_record *record)
+{
+    struct known_case **at = find_case(state, record->text == NULL ? "" : record->text);
+    struct known_case *gone = *at;
+    if (gone != NULL) {
+        *at = gone->next;
+    }
+    free(gone);
+}
+
 static struct cl_status take_request(struct bank_state *state, const struct bank_record *record)
 {
     struct bank_entry *entry = find_entry(state, record->sequence);
@@ -205,6 +215,9 @@ static struct cl_status take(struct bank_state *state, const struct bank_record 
         return take_case(state, record);
     case BANK_RECORD_REQUEST:
         return take_request(state, record);
+    case BANK_RECORD_ENDED:
+        take_ended(state, record);
+        return cl_ok();
     case BANK_RECORD_APPLIED:
         take_applied(state, record);
         return cl_ok();
@@ -286,18 +299,6 @@ bool bank_state_case(struct bank_case *out, struct bank_state *state, const char
     }
     (void)pthread_mutex_unlock(&state->lock);
     return found != NULL;
-}
-
-void bank_state_forget_case(struct bank_state *state, const char *application_id)
-{
-    (void)pthread_mutex_lock(&state->lock);
-    struct known_case **at = find_case(state, application_id);
-    struct known_case *gone = *at;
-    if (gone != NULL) {
-        *at = gone->next;
-    }
-    (void)pthread_mutex_unlock(&state->lock);
-    free(gone);
 }
 
 size_t bank_state_recent(struct bank_applied *out, struct bank_state *state)

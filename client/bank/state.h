@@ -59,11 +59,8 @@ struct bank_entry *bank_state_find(struct bank_state *state, uint64_t sequence);
 /* Runs for every entry, lowest sequence first: what a restart has to go on with. No other thread may be at work. */
 void bank_state_each(struct bank_state *state, void (*visit)(void *user, struct bank_entry *entry), void *user);
 
-/* False when the case is not known. */
+/* False when the case is not known, or has ended. */
 bool bank_state_case(struct bank_case *out, struct bank_state *state, const char *application_id);
-
-/* The case has ended. */
-void bank_state_forget_case(struct bank_state *state, const char *application_id);
 
 /* Copies the last up to BANK_RECENT_MAX applied ones, oldest first; returns how many. */
 size_t bank_state_recent(struct bank_applied *out, struct bank_state *state);

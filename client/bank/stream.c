@@ -20,9 +20,8 @@ struct streaming {
     uint8_t session_id[CL_UUID_BYTES];
     int64_t heard_ms; /* monotonic, of the last frame */
     int64_t reconnect_ms;
-    struct bank_entry *batch[BATCH_MAX]; /* durable as soon as `ticket` is */
+    struct bank_entry *batch[BATCH_MAX]; /* noted, and not yet durable */
     size_t batch_count;
-    uint64_t ticket;
 };
 
 /* -- Acknowledging -------------------------------------------------------------------------------------------- */
@@ -40,8 +39,8 @@ static struct cl_status acknowledge(struct streaming *streaming, Coloan__V1__Ack
 static struct cl_status acknowledge_recent(struct streaming *streaming)
 {
     struct bank_applied *recent = calloc(BANK_RECENT_MAX, sizeof *recent);
-    struct cl_status status = recent == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
     size_t count = recent == NULL ? 0 : bank_state_recent(recent, streaming->bank->state);
+    struct cl_status status = recent == NULL ? cl_fail(CL_MEMORY_LIMIT) : bank_sync(streaming->bank);
     for (size_t i = 0; i < count && cl_is_ok(status); i++) {
         status = acknowledge(streaming, COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED, recent[i].sequence,
                              &recent[i].digest, NULL);
@@ -57,8 +56,8 @@ static struct cl_status acknowledge_recent(struct streaming *streaming)
 static struct cl_status acknowledge_applied(struct streaming *streaming)
 {
     void *acks[ACKS_MAX];
-    struct cl_status status = cl_ok();
     size_t count = cl_queue_take(streaming->bank->acks, acks, ACKS_MAX, 0);
+    struct cl_status status = count == 0 ? cl_ok() : bank_sync(streaming->bank);
     for (size_t i = 0; i < count; i++) {
         struct bank_ack *ack = acks[i];
         if (cl_is_ok(status)) {
@@ -85,12 +84,8 @@ static struct cl_status take_event(struct streaming *streaming, const struct cl_
     if (id_len == 0 || id_len > CL_TEXT_BYTES_MAX) {
         return cl_fail(CL_FIELD_INVALID);
     }
-    struct cl_status status = bank_journal_append(&streaming->ticket, bank->journal, &record);
-    if (cl_is_ok(status)) {
-        status = bank_state_take(bank->state, &record);
-    }
+    struct cl_status status = bank_note(bank, &record);
     if (cl_failed(status)) {
-        bank_give_up(bank, "bank.journal", status);
         return status;
     }
     streaming->batch[streaming->batch_count++] = bank_state_find(bank->state, record.sequence);
@@ -104,9 +99,8 @@ static struct cl_status settle_batch(struct streaming *streaming)
     if (streaming->batch_count == 0) {
         return cl_ok();
     }
-    struct cl_status status = bank_journal_wait(bank->journal, streaming->ticket);
+    struct cl_status status = bank_sync(bank);
     if (cl_failed(status)) {
-        bank_give_up(bank, "bank.journal", status);
         return status;
     }
     for (size_t i = 0; i < streaming->batch_count; i++) {

@@ -1,6 +1,6 @@
 /* What a worker does with each kind of event. Everything can be interrupted by a crash at any point: a request that was
  * made durable is sent again as it is, and the centre answers it with the reply it gave before; an event that is not
- * applied is taken up again from the start. */
+ * applied is taken up again from the start. So a worker waits for the disk only before it sends. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,12 +202,12 @@ static enum result on_application(struct job *job)
     if (cl_failed(status)) {
         return untenable(job, "application", status);
     }
-    status = job->entry->request.len > 0
-                 ? cl_ok()
-                 : bank_remember(job->bank, &(struct bank_record){.kind = BANK_RECORD_CASE,
-                                                                  .text = job->entry->application_id,
-                                                                  .number = known.income_fen,
-                                                                  .sequence = known.credit_good ? 1 : 0});
+    if (job->entry->request.len == 0) { /* durable with the request, which will stand behind it */
+        status = bank_note(job->bank, &(struct bank_record){.kind = BANK_RECORD_CASE,
+                                                            .text = job->entry->application_id,
+                                                            .number = known.income_fen,
+                                                            .sequence = known.credit_good ? 1 : 0});
+    }
     if (cl_failed(status)) {
         return LEFT;
     }
@@ -325,33 +325,31 @@ static enum result handle(struct job *job)
     return APPLIED; /* a status: nothing to be done */
 }
 
-/* Durable first, then the acknowledgement goes to the stream. */
+/* The stream acknowledges it once it is durable; a crash before that takes the event up again, and everything that was
+ * done for it is found done. */
 static void apply(struct job *job)
 {
-    bool ended = job->event->kind == COLOAN__V1__EVENT_KIND__EVENT_KIND_JOINT_DECISION;
-    char application_id[CL_TEXT_BYTES_MAX + 1];
+    struct cl_status status = cl_ok();
     struct bank_ack *ack = calloc(1, sizeof *ack);
     if (ack == NULL) {
         bank_give_up(job->bank, "bank.apply", cl_fail(CL_MEMORY_LIMIT));
         return;
     }
-    memcpy(application_id, job->entry->application_id, sizeof application_id);
     ack->sequence = job->entry->sequence;
     ack->digest = job->entry->digest;
     make_reference(ack->reference, job);
-    struct cl_status status = bank_remember(job->bank, &(struct bank_record){.kind = BANK_RECORD_APPLIED,
-                                                                             .sequence = ack->sequence,
-                                                                             .digest = ack->digest,
-                                                                             .text = ack->reference});
-    job->entry = NULL; /* the state freed it */
-    if (cl_failed(status)) {
-        free(ack);
-        return;
+    if (job->event->kind == COLOAN__V1__EVENT_KIND__EVENT_KIND_JOINT_DECISION) {
+        status =
+            bank_note(job->bank, &(struct bank_record){.kind = BANK_RECORD_ENDED, .text = job->entry->application_id});
     }
-    if (ended) {
-        bank_state_forget_case(job->bank->state, application_id);
+    if (cl_is_ok(status)) {
+        status = bank_note(job->bank, &(struct bank_record){.kind = BANK_RECORD_APPLIED,
+                                                            .sequence = ack->sequence,
+                                                            .digest = ack->digest,
+                                                            .text = ack->reference});
+        job->entry = NULL; /* the state freed it */
     }
-    if (cl_failed(cl_queue_push(job->bank->acks, ack))) {
+    if (cl_failed(status) || cl_failed(cl_queue_push(job->bank->acks, ack))) {
         free(ack); /* repeated after the next reconnect */
     }
 }

@@ -156,6 +156,7 @@ static void values_and_their_neighbours(void **state)
         {"wait: -1s", "a duration"},
         {"wait: 9223372036854775807d", "a duration"},
         {"on: true", NULL},
+        {"on: 一二三四五六七八九十一二", "found \"一二三四五六七八九十...\", expected true"},
         {"on: yes", "found \"yes\", expected true or false"},
         {"on: True", "true or false"},
         {"level: low", NULL},
