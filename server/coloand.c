@@ -236,6 +236,11 @@ static struct source_options source_options(const struct config *config, const s
         .authorities = config->authorities, .authority_count = config->authority_count, .clock = clock};
 }
 
+static struct cl_status explain_authorities(struct cl_setting_error *error, struct cl_status status)
+{
+    return explain(error, status, "authorities", "", "Names are a-z, 0-9 and '-'; URLs are plain.");
+}
+
 static struct cl_status make_source(struct coloand *server, struct cl_setting_error *error)
 {
     struct source_options options = source_options(server->config, server->clock);
@@ -243,8 +248,7 @@ static struct cl_status make_source(struct coloand *server, struct cl_setting_er
     if (cl_is_ok(status)) {
         status = source_start(server->source);
     }
-    return cl_is_ok(status) ? status
-                            : explain(error, status, "authorities", "", "Names are a-z, 0-9 and '-'; URLs are plain.");
+    return cl_is_ok(status) ? status : explain_authorities(error, status);
 }
 
 static struct cl_status make_push(struct coloand *server)
@@ -439,6 +443,23 @@ struct cl_status coloand_start(struct coloand **out, const struct coloand_option
     return cl_ok();
 }
 
+static struct cl_status check_authorities(const struct config *config, struct cl_setting_error *error)
+{
+    struct source_options options = source_options(config, cl_clock_system());
+    struct source *source = NULL;
+    struct cl_status status = source_create(&source, &options);
+    source_free(source);
+    return cl_is_ok(status) ? status : explain_authorities(error, status);
+}
+
+static struct cl_status check_certificates(const struct config *config, struct cl_setting_error *error)
+{
+    struct gate_options options = gate_options(config, cl_clock_system());
+    struct gate_fault fault = {GATE_FILE_NONE, NULL};
+    struct cl_status status = gate_check_files(&options.files, options.clock, &fault);
+    return cl_is_ok(status) ? status : explain_gate(error, status, config, &fault);
+}
+
 struct cl_status coloand_check(const struct config *config, struct cl_setting_error *error)
 {
     struct rulebook rules = {NULL, 0};
@@ -463,7 +484,10 @@ struct cl_status coloand_check(const struct config *config, struct cl_setting_er
         }
     }
     vault_close(vault);
-    return status;
+    if (cl_is_ok(status)) {
+        status = check_authorities(config, error);
+    }
+    return cl_is_ok(status) ? check_certificates(config, error) : status;
 }
 
 uint16_t coloand_port(const struct coloand *server)

@@ -188,6 +188,15 @@ void gate_free(struct gate *gate)
     free(gate);
 }
 
+struct cl_status gate_check_files(const struct gate_files *files, const struct cl_clock *clock,
+                                  struct gate_fault *fault_out)
+{
+    struct trust *trust = NULL;
+    struct cl_status status = trust_load(&trust, files, cl_clock_unix_ms(clock), fault_out);
+    trust_unref(trust);
+    return status;
+}
+
 uint16_t gate_port(const struct gate *gate)
 {
     return acceptor_port(gate->acceptor);

@@ -89,6 +89,10 @@ CL_MUST_CHECK struct cl_status gate_create(struct gate **out, const struct gate_
                                            struct gate_fault *fault_out);
 void gate_free(struct gate *gate); /* NULL is fine; stops it without grace when it runs */
 
+/* What create says of the files, without listening: for a check of the configuration. */
+CL_MUST_CHECK struct cl_status gate_check_files(const struct gate_files *files, const struct cl_clock *clock,
+                                                struct gate_fault *fault_out);
+
 uint16_t gate_port(const struct gate *gate);
 
 /* SYSTEM when a thread cannot be started. */

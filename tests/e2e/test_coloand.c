@@ -1,0 +1,206 @@
+/* The program itself: what it says and how it ends, started as an operator starts it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/e2e/world.h"
+
+enum { ARGUMENTS_MAX = 4, GOOD = 0, USAGE = 2, CONFIG = 3, WAIT_TRIES = 400 };
+
+extern char **environ;
+
+static struct world world;
+static char *config_text; /* as world made it, with another database: the world's own server holds the first */
+
+/* -- Running --------------------------------------------------------------------------------------------------- */
+
+static pid_t start(const char *const arguments[ARGUMENTS_MAX])
+{
+    char *argv[ARGUMENTS_MAX + 2] = {strdup(COLOAN_BINARY_DIR "/server/coloand")};
+    for (size_t i = 0; i < ARGUMENTS_MAX && arguments[i] != NULL; i++) {
+        argv[i + 1] = strdup(arguments[i]);
+    }
+    posix_spawn_file_actions_t actions;
+    pid_t pid = 0;
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_addopen(&actions, 1, pki_files_path(&world.files, "out"),
+                                           O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    (void)posix_spawn_file_actions_addopen(&actions, 2, pki_files_path(&world.files, "err"),
+                                           O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    int spawned = posix_spawn(&pid, argv[0], &actions, NULL, argv, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    for (size_t i = 0; argv[i] != NULL; i++) {
+        free(argv[i]);
+    }
+    assert_int_equal(spawned, 0);
+    return pid;
+}
+
+static int exit_of(pid_t pid)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0) {
+        assert_int_equal(errno, EINTR);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static bool said(const char *file, const char *words)
+{
+    char *text = pki_files_text(&world.files, file);
+    bool found = strstr(text, words) != NULL;
+    free(text);
+    return found;
+}
+
+static void assert_runs(const char *const arguments[ARGUMENTS_MAX], int code, const char *file, const char *words)
+{
+    int got = exit_of(start(arguments));
+    if (got != code || !said(file, words)) {
+        char *text = pki_files_text(&world.files, file);
+        fail_msg("coloand %s: %d, not %d with \"%s\": %s", arguments[0] == NULL ? "" : arguments[0], got, code, words,
+                 text);
+    }
+}
+
+static void write_config(const char *find, const char *put)
+{
+    const char *found = strstr(config_text, find);
+    FILE *file = fopen(pki_files_path(&world.files, "other.yaml"), "wbe");
+    assert_non_null(found);
+    assert_non_null(file);
+    (void)fprintf(file, "%.*s%s%s", (int)(found - config_text), config_text, put, found + strlen(find));
+    assert_int_equal(fclose(file), 0);
+}
+
+/* -- Tests ----------------------------------------------------------------------------------------------------- */
+
+static void test_usage(void **state)
+{
+    (void)state;
+    assert_runs((const char *[ARGUMENTS_MAX]){"--help"}, GOOD, "out", "usage: coloand --config FILE");
+    assert_true(said("out", "exit status: 0") && said("out", "examples:"));
+    assert_runs((const char *[ARGUMENTS_MAX]){"--version"}, GOOD, "out", "coloand 0.");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--help-config"}, GOOD, "out", "directory_key");
+    assert_true(said("out", "master_key") && said("out", "base_url"));
+    assert_runs((const char *[ARGUMENTS_MAX]){NULL}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--chekc"}, USAGE, "err", "--chekc");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--version", "more"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--check"}, USAGE, "err", "usage: coloand");
+}
+
+static void test_a_master_key_is_never_overwritten(void **state)
+{
+    (void)state;
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&world.files, "fresh.key"));
+    assert_runs((const char *[ARGUMENTS_MAX]){"--make-master-key", path}, GOOD, "out", "Keep a copy");
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_runs((const char *[ARGUMENTS_MAX]){"--make-master-key", path}, CONFIG, "err", "does not exist");
+}
+
+/* What --check finds, one mistake at a time; the running server would stumble over each. */
+static void test_check_names_what_is_wrong(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *find, *put, *words;
+    } rows[] = {
+        {"environment: test", "environment: tset", "other.yaml:2"},
+        {"signing_key: centre.key", "signing_key: nowhere.key", "nowhere.key"},
+        {"signing_key: centre.key", "signing_key: beta-sign.key", "beta-sign.key"},
+        {"directory: directory.bin", "directory: crl.pem", "crl.pem"},
+        {"directory: directory.bin", "directory: nowhere.bin", "coloan keys issue"},
+        {"master_key: master.key", "master_key: crl.pem", "--make-master-key"},
+        {"REF-NJ-2026-11", "REF-XX-1999-01", "REF-XX-1999-01"},
+        {"certificate: server.pem", "certificate: nowhere.pem", "nowhere.pem"},
+        {"certificate: server.pem", "certificate: alpha.pem", "server.key"},
+        {"crl: crl.pem", "crl: crl-expired.pem", "crl-expired.pem"},
+        {"crl: crl.pem", "crl: foreign-crl.pem", "crl.pem"},
+        {"name: sandbox", "name: Sand box", "authorities"},
+    };
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&world.files, "other.yaml"));
+    write_config("environment: test", "environment: test");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--check"}, GOOD, "out", "the configuration is good");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        write_config(rows[i].find, rows[i].put);
+        assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--check"}, CONFIG, "err", rows[i].words);
+    }
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", "/nowhere.yaml", "--check"}, CONFIG, "err", "/nowhere.yaml");
+}
+
+static void test_one_database_has_one_server(void **state)
+{
+    (void)state;
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&world.files, "coloand.yaml"));
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path}, CONFIG, "err", "no other coloand runs on it");
+}
+
+static void wait_for(const char *file, const char *words)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    for (int tries = 0; tries < WAIT_TRIES && !said(file, words); tries++) {
+        (void)nanosleep(&pause, NULL);
+    }
+    assert_true(said(file, words));
+}
+
+static void test_it_serves_reloads_and_stops(void **state)
+{
+    (void)state;
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&world.files, "other.yaml"));
+    write_config("log_level: error", "log_level: info");
+    pid_t pid = start((const char *[ARGUMENTS_MAX]){"--config", path});
+    wait_for("out", "coloand serves " WORLD_CENTRE " (test) on port ");
+    assert_int_equal(kill(pid, SIGHUP), 0);
+    wait_for("err", "coloand.reloaded");
+    assert_int_equal(kill(pid, SIGTERM), 0);
+    assert_int_equal(exit_of(pid), GOOD);
+}
+
+int main(void)
+{
+    /* coloand keeps debuggers away, the leak checker among them. */
+    if (setenv("ASAN_OPTIONS", "detect_leaks=0", 1) != 0) {
+        return 1;
+    }
+    struct world_options options = {0};
+    world_open(&world, &options);
+    config_text = pki_files_text(&world.files, "coloand.yaml");
+    char *database = strstr(config_text, "coloan.db");
+    if (database == NULL) {
+        return 1;
+    }
+    memcpy(database, "others.db", 9);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_a_master_key_is_never_overwritten),
+        cmocka_unit_test(test_check_names_what_is_wrong),
+        cmocka_unit_test(test_one_database_has_one_server),
+        cmocka_unit_test(test_it_serves_reloads_and_stops),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(config_text);
+    world_close(&world);
+    return failed;
+}

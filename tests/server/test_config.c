@@ -1,0 +1,151 @@
+/* A configuration as it should be, spoilt in every way: each message names file, line, field and mend. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/config.h"
+#include "server/watch.h"
+#include "tests/support/spoil.h"
+
+/* RFC 8032's first test key: public, and a point of the main subgroup. */
+#define KEY "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+
+static const char good[] = "party: fund:cn-nj-prov\n"
+                           "environment: test\n"
+                           "listen: 127.0.0.1:0\n"
+                           "signing_key: centre.key\n"
+                           "directory: directory.bin\n"
+                           "directory_key: " KEY "\n"
+                           "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
+                           "store:\n"
+                           "  database: coloan.db\n"
+                           "  master_key: master.key\n"
+                           "rules: [a.yaml, b.yaml]\n"
+                           "authorities:\n"
+                           "  - name: sandbox\n"
+                           "    base_url: http://127.0.0.1:1\n"
+                           "    items: [IDENTITY, MARRIAGE, CHILDREN, CONTRIBUTION, LOAN_HISTORY, FRAUD_LIST]\n"
+                           "  - name: homes\n"
+                           "    base_url: http://127.0.0.1:2\n"
+                           "    items: [HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING, CREDIT_FUND]\n";
+
+static char folder[64], file_path[96];
+
+static struct cl_status load(struct cl_setting_error *error)
+{
+    struct config config;
+    error->text[0] = '\0';
+    struct cl_status status = config_load(&config, file_path, error);
+    if (cl_is_ok(status)) {
+        config_free(&config);
+    }
+    return status;
+}
+
+static void test_a_good_file_reads_with_defaults(void **state)
+{
+    (void)state;
+    struct spoil none = {"", "party:", "party:", {NULL}};
+    (void)spoil_write(file_path, good, &none);
+    struct config config;
+    struct cl_setting_error error;
+    assert_true(cl_is_ok(config_load(&config, file_path, &error)));
+    assert_string_equal(config.party, "fund:cn-nj-prov");
+    assert_int_equal(config.rule_count, 2);
+    assert_int_equal(config.authority_count, 2);
+    assert_int_equal(config.stop_grace_ms, 5000);
+    assert_null(config.metrics);
+    assert_false(config.accept_synthetic_ids);
+    assert_non_null(strstr(config.database, folder)); /* paths are beside the file */
+    config_free(&config);
+}
+
+static void test_each_mistake_is_named(void **state)
+{
+    (void)state;
+    static const struct spoil rows[] = {
+        {"a bank's party", "party: fund:cn-nj-prov", "party: bank:cn-nj-prov", {"party", "fund:"}},
+        {"no party", "party: fund:cn-nj-prov", "# none", {"party"}},
+        {"an environment of its own", "environment: test", "environment: tset", {"environment", "prod, test"}},
+        {"synthetic people in prod",
+         "environment: test",
+         "environment: prod\naccept_synthetic_ids: true",
+         {"accept_synthetic_ids", "prod"}},
+        {"an unknown field", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\nlissten: 1", {"lissten"}},
+        {"an unknown level", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\nlog_level: loud", {"log_level", "warning"}},
+        {"a short key", "directory_key: d7", "directory_key: ", {"directory_key"}},
+        {"a weak key",
+         "directory_key: " KEY,
+         "directory_key: \"0100000000000000000000000000000000000000000000000000000000000000\"",
+         {"directory_key", "64 hex digits"}},
+        {"no certificate", "certificate: server.pem, ", "", {"certificate"}},
+        {"no rules", "rules: [a.yaml, b.yaml]", "rules: []", {"rules"}},
+        {"an item nobody answers", "IDENTITY, MARRIAGE", "IDENTITY", {"MARRIAGE", "name an authority"}},
+        {"an item that is none", "IDENTITY, MARRIAGE", "IDENTITY, MARRIAGE, INCOME", {"INCOME", "no item"}},
+        {"an item twice", "HOME_COUNT, HOME", "HOME_COUNT, IDENTITY, HOME", {"another authority serves"}},
+        {"too many threads", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\npoll_threads: 17", {"poll_threads", "16"}},
+        {"a time without a unit", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\nstop_grace: 5", {"stop_grace"}},
+        {"a master key is missing", "  master_key: master.key\n", "", {"master_key"}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct cl_setting_error error;
+        (void)spoil_write(file_path, good, &rows[i]);
+        struct cl_status status = load(&error);
+        spoil_check(&rows[i], status, error.text, file_path, 0);
+    }
+}
+
+static void test_addresses_of_metrics(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *host;
+        uint16_t port;
+    } rows[] = {
+        {"127.0.0.1:9464", "127.0.0.1", 9464},
+        {"[::1]:1", "::1", 1},
+        {"localhost:0", "localhost", 0},
+        {"127.0.0.1", NULL, 0},
+        {":9464", NULL, 0},
+        {"127.0.0.1:", NULL, 0},
+        {"127.0.0.1:65536", NULL, 0},
+        {"127.0.0.1:1x", NULL, 0},
+        {"[::1:1", NULL, 0},
+        {"[]:1", NULL, 0},
+        {"", NULL, 0},
+        {"127.0.0.1:-1", NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char host[16] = "";
+        uint16_t port = 0;
+        struct cl_status status = watch_address(host, sizeof host, &port, rows[i].text);
+        if (cl_is_ok(status) != (rows[i].host != NULL)) {
+            fail_msg("%s: %s", rows[i].text, cl_status_name(status));
+        }
+        if (rows[i].host != NULL) {
+            assert_string_equal(host, rows[i].host);
+            assert_int_equal(port, rows[i].port);
+        }
+    }
+}
+
+int main(void)
+{
+    spoil_folder(folder, sizeof folder);
+    (void)snprintf(file_path, sizeof file_path, "%s/coloand.yaml", folder);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_good_file_reads_with_defaults),
+        cmocka_unit_test(test_each_mistake_is_named),
+        cmocka_unit_test(test_addresses_of_metrics),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    (void)remove(file_path);
+    (void)remove(folder);
+    return failed;
+}
