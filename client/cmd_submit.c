@@ -11,37 +11,10 @@
 static const char example[] = "write {\"application\": {...}, \"personal\": {\"persons[0].name\": \"...\", ...}}; "
                               "`coloan submit --help` shows a whole one";
 
-/* Where in the application the commitment of `path` stands; NULL when it may not stand anywhere. */
-static ProtobufCBinaryData *find_place(const Coloan__V1__Application *application, const char *path)
-{
-    if (strcmp(path, "home.address") == 0) {
-        return application->home == NULL ? NULL : &application->home->address;
-    }
-    if (strncmp(path, "persons[", 8) != 0 || path[8] < '0' || path[8] > '9' || strncmp(path + 9, "].", 2) != 0) {
-        return NULL;
-    }
-    size_t index = (size_t)(path[8] - '0');
-    if (index >= application->n_persons) {
-        return NULL;
-    }
-    Coloan__V1__Person *person = application->persons[index];
-    const struct {
-        const char *name;
-        ProtobufCBinaryData *place;
-    } fields[] = {{"name", &person->name}, {"id_number", &person->id_number}, {"mobile", &person->mobile}};
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-        if (strcmp(path + 11, fields[i].name) == 0) {
-            return fields[i].place;
-        }
-    }
-    return NULL;
-}
-
-static enum cli_exit commit(Coloan__V1__Disclosure **out, struct cli *cli, const Coloan__V1__Application *application,
+static enum cli_exit commit(Coloan__V1__Disclosure **out, struct cli *cli, Coloan__V1__Application *application,
                             const struct cl_json_member *member)
 {
-    struct cl_digest commitment;
-    ProtobufCBinaryData *place = find_place(application, member->name);
+    const ProtobufCBinaryData *place = cl_personal_place(application, member->name);
     if (place == NULL) {
         return cli_fail(cli, CLI_USAGE,
                         "paths are persons[N].name, persons[N].id_number, persons[N].mobile (N below the number of "
@@ -52,18 +25,16 @@ static enum cli_exit commit(Coloan__V1__Disclosure **out, struct cli *cli, const
         return cli_fail(cli, CLI_USAGE, "leave it out of `application`: it is filled in from `personal`",
                         "personal: `%.60s` has a commitment already", member->name);
     }
-    if (!member->is_string || cl_failed(cl_disclosure_make(out, &commitment, cli->arena, member->name,
+    if (!member->is_string || cl_failed(cl_personal_commit(out, cli->arena, application, member->name,
                                                            cl_bytes_text(member->text), cl_random_system()))) {
         return cli_fail(cli, CLI_USAGE, NULL, "personal: `%.60s` must be a text of 1 to %d bytes without line breaks",
                         member->name, CL_DISCLOSURE_VALUE_BYTES_MAX);
     }
-    place->data = cl_arena_copy(cli->arena, cl_bytes(commitment.bytes, CL_DIGEST_BYTES));
-    place->len = CL_DIGEST_BYTES;
-    return place->data == NULL ? cli_fail(cli, CLI_FAILED, NULL, "there is no memory") : CLI_DONE;
+    return CLI_DONE;
 }
 
 struct submission {
-    const Coloan__V1__Application *application;
+    Coloan__V1__Application *application;
     Coloan__V1__Disclosure *disclosures[CL_PERSONAL_FIELDS_MAX];
     size_t disclosure_count;
 };
@@ -116,7 +87,7 @@ static enum cli_exit read_submission(struct submission *out, struct cli *cli, st
                                 cl_bytes_text(parts[0]->text), &error))) {
         return cli_fail(cli, CLI_USAGE, NULL, "%s: application: %s", cli->arguments[0], error.text);
     }
-    out->application = (const Coloan__V1__Application *)(const void *)message;
+    out->application = (Coloan__V1__Application *)message;
     return commit_all(out, cli, parts[1]->text);
 }
 

@@ -16,19 +16,6 @@ static const struct cl_patience patience = {.attempt_ms = 10000, .total_ms = 300
 
 /* -- Submitting ---------------------------------------------------------------------------------------------- */
 
-static ProtobufCBinaryData *commitment_of(Coloan__V1__Application *application, const char *path)
-{
-    unsigned person = 0;
-    if (sscanf(path, "persons[%u]", &person) != 1) {
-        return &application->home->address;
-    }
-    if (strstr(path, ".name") != NULL) {
-        return &application->persons[person]->name;
-    }
-    return strstr(path, ".id_number") != NULL ? &application->persons[person]->id_number
-                                              : &application->persons[person]->mobile;
-}
-
 struct submission {
     Coloan__V1__Application *application;
     Coloan__V1__Disclosure **disclosures;
@@ -42,15 +29,12 @@ static struct cl_status disclose(struct submission *out, struct cl_arena *arena,
     json_t *value = NULL;
     json_object_foreach(personal, path, value)
     {
-        struct cl_digest commitment;
-        struct cl_status status = cl_disclosure_make(&out->disclosures[out->disclosure_count++], &commitment, arena,
-                                                     path, cl_bytes_text(json_string_value(value)), cl_random_system());
+        struct cl_status status =
+            cl_personal_commit(&out->disclosures[out->disclosure_count++], arena, out->application, path,
+                               cl_bytes_text(json_string_value(value)), cl_random_system());
         if (cl_failed(status)) {
             return status;
         }
-        ProtobufCBinaryData *field = commitment_of(out->application, path);
-        field->data = cl_arena_copy(arena, cl_bytes(commitment.bytes, sizeof commitment.bytes));
-        field->len = sizeof commitment.bytes;
     }
     return cl_arena_overflowed(arena) ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
 }

@@ -31,6 +31,16 @@ static inline struct cl_bytes cl_bytes(const void *data, size_t len)
 /* The text's bytes without its NUL. */
 struct cl_bytes cl_bytes_text(const char *text);
 
+/* For foreign structs that are not const-correct, protobuf-c's and gRPC's: nothing writes through the result. */
+static inline char *cl_unconst(const char *text)
+{
+    union {
+        const char *in;
+        char *out;
+    } cast = {.in = text};
+    return cast.out;
+}
+
 bool cl_bytes_equal(struct cl_bytes a, struct cl_bytes b);
 
 bool cl_digest_equal(const struct cl_digest *a, const struct cl_digest *b);

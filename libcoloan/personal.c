@@ -195,3 +195,56 @@ struct cl_status cl_disclosure_make(Coloan__V1__Disclosure **out, struct cl_dige
     *out = disclosure;
     return cl_ok();
 }
+
+/* "persons[2].mobile": the person, and the rest of the path behind the dot. */
+static Coloan__V1__Person *find_person(Coloan__V1__Application *application, const char *path, const char **rest_out)
+{
+    if (strncmp(path, "persons[", 8) != 0 || path[8] < '0' || path[8] > '9' || strncmp(path + 9, "].", 2) != 0) {
+        return NULL;
+    }
+    size_t index = (size_t)(path[8] - '0');
+    *rest_out = path + 11;
+    return index < application->n_persons ? application->persons[index] : NULL;
+}
+
+ProtobufCBinaryData *cl_personal_place(Coloan__V1__Application *application, const char *path)
+{
+    if (strcmp(path, "home.address") == 0) {
+        return application->home == NULL ? NULL : &application->home->address;
+    }
+    const char *field = "";
+    Coloan__V1__Person *person = find_person(application, path, &field);
+    if (person == NULL) {
+        return NULL;
+    }
+    if (strcmp(field, "name") == 0) {
+        return &person->name;
+    }
+    if (strcmp(field, "id_number") == 0) {
+        return &person->id_number;
+    }
+    return strcmp(field, "mobile") == 0 ? &person->mobile : NULL;
+}
+
+struct cl_status cl_personal_commit(Coloan__V1__Disclosure **out, struct cl_arena *arena,
+                                    Coloan__V1__Application *application, const char *path, struct cl_bytes value,
+                                    const struct cl_random *random)
+{
+    struct cl_digest commitment;
+    ProtobufCBinaryData *place = cl_personal_place(application, path);
+    if (place == NULL || place->len > 0) {
+        return cl_fail(CL_FIELD_INVALID);
+    }
+    Coloan__V1__Disclosure *disclosure = NULL;
+    struct cl_status status = cl_disclosure_make(&disclosure, &commitment, arena, path, value, random);
+    if (cl_failed(status)) {
+        return status;
+    }
+    uint8_t *data = cl_arena_copy(arena, cl_bytes(commitment.bytes, sizeof commitment.bytes));
+    if (data == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    *place = (ProtobufCBinaryData){.len = sizeof commitment.bytes, .data = data};
+    *out = disclosure;
+    return cl_ok();
+}

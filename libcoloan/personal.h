@@ -6,6 +6,7 @@
 #ifndef COLOAN_PERSONAL_H
 #define COLOAN_PERSONAL_H
 
+#include <coloan/v1/application.pb-c.h>
 #include <coloan/v1/envelope.pb-c.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,5 +51,14 @@ struct cl_bytes cl_disclosure_value(Coloan__V1__Disclosure *const *disclosures, 
 CL_MUST_CHECK struct cl_status cl_disclosure_make(Coloan__V1__Disclosure **out, struct cl_digest *commitment_out,
                                                   struct cl_arena *arena, const char *path, struct cl_bytes value,
                                                   const struct cl_random *random);
+
+/* Where in an application the commitment of `path` stands; NULL when it has no such field. */
+ProtobufCBinaryData *cl_personal_place(Coloan__V1__Application *application, const char *path);
+
+/* Puts a value's commitment where it belongs in the application and gives the disclosure to send beside it, both in the
+ * arena. FIELD_INVALID when the application has no such field, the value is out of form, or it is committed to already. */
+CL_MUST_CHECK struct cl_status cl_personal_commit(Coloan__V1__Disclosure **out, struct cl_arena *arena,
+                                                  Coloan__V1__Application *application, const char *path,
+                                                  struct cl_bytes value, const struct cl_random *random);
 
 #endif

@@ -28,22 +28,12 @@ struct building {
     size_t count;
 };
 
-/* protobuf-c's strings are not const; packing only reads them. */
-static char *unconst(const char *text)
-{
-    union {
-        const char *in;
-        char *out;
-    } cast = {.in = text};
-    return cast.out;
-}
-
 static Google__Rpc__Any *add(struct building *building, const char *type_url)
 {
     assert(building->count < ANYS_MAX);
     Google__Rpc__Any *any = &building->anys[building->count];
     google__rpc__any__init(any);
-    any->type_url = unconst(type_url);
+    any->type_url = cl_unconst(type_url);
     building->list[building->count++] = any;
     return any;
 }
@@ -60,16 +50,16 @@ static void add_message(struct building *building, const char *type_url, const P
 static void add_error_info(struct building *building, const struct cl_reason_info *reason)
 {
     Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
-    info.reason = unconst(reason->name);
-    info.domain = unconst(CL_REFUSAL_DOMAIN);
+    info.reason = cl_unconst(reason->name);
+    info.domain = cl_unconst(CL_REFUSAL_DOMAIN);
     add_message(building, TYPE_ERROR_INFO, &info.base);
 }
 
 static void add_localized(struct building *building, const struct cl_reason_info *reason)
 {
     Google__Rpc__LocalizedMessage localized = GOOGLE__RPC__LOCALIZED_MESSAGE__INIT;
-    localized.locale = unconst("zh-CN");
-    localized.message = unconst(reason->text_zh);
+    localized.locale = cl_unconst("zh-CN");
+    localized.message = cl_unconst(reason->text_zh);
     add_message(building, TYPE_LOCALIZED, &localized.base);
 }
 
@@ -94,8 +84,8 @@ static void add_field(struct building *building, const struct cl_reason_info *re
         return;
     }
     Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
-    violation.field = unconst(field);
-    violation.description = unconst(reason->text_en);
+    violation.field = cl_unconst(field);
+    violation.description = cl_unconst(reason->text_en);
     Google__Rpc__BadRequest__FieldViolation *violations[] = {&violation};
     Google__Rpc__BadRequest request = GOOGLE__RPC__BAD_REQUEST__INIT;
     request.n_field_violations = 1;
@@ -128,7 +118,7 @@ void cl_refusal_build(struct cl_refusal_details *out, const struct cl_refusal *r
 
     Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
     status.code = (int32_t)reason->grpc_code;
-    status.message = unconst(reason->text_en);
+    status.message = cl_unconst(reason->text_en);
     status.n_details = building.count;
     status.details = building.list;
     if (google__rpc__status__get_packed_size(&status) > sizeof out->bytes) {

@@ -137,21 +137,11 @@ const struct cl_rpc_argument *cl_rpc_client_arguments(void)
     return table;
 }
 
-/* gRPC's argument structs are not const-correct; it copies what they point to and writes nothing. */
-static char *unconst(const char *text)
-{
-    union {
-        const char *in;
-        char *out;
-    } cast = {.in = text};
-    return cast.out;
-}
-
 static grpc_arg *add(struct rpc_arguments *arguments, const char *name, grpc_arg_type type)
 {
     assert(arguments->count < RPC_ARGUMENTS_MAX);
     grpc_arg *argument = &arguments->list[arguments->count++];
-    *argument = (grpc_arg){.type = type, .key = unconst(name)};
+    *argument = (grpc_arg){.type = type, .key = cl_unconst(name)};
     return argument;
 }
 
@@ -185,7 +175,7 @@ struct cl_status rpc_arguments_init(struct rpc_arguments *out, const struct cl_r
 
 void rpc_arguments_add_text(struct rpc_arguments *arguments, const char *name, const char *value)
 {
-    add(arguments, name, GRPC_ARG_STRING)->value.string = unconst(value);
+    add(arguments, name, GRPC_ARG_STRING)->value.string = cl_unconst(value);
 }
 
 void rpc_arguments_add_pointer(struct rpc_arguments *arguments, const char *name, void *pointer,

@@ -103,15 +103,6 @@ void api_request_free(struct api_request *request)
 
 /* -- Refusals ------------------------------------------------------------------------------------------------ */
 
-static char *unconst(const char *text)
-{
-    union {
-        const char *in;
-        char *out;
-    } cast = {.in = text};
-    return cast.out;
-}
-
 static int64_t retry_after_ms(const struct cl_reason_info *info)
 {
     return info->retry == CL_RETRY_DELAY ? CL_RETRY_MS_DEFAULT : 0;
@@ -123,11 +114,11 @@ static struct cl_bytes sign_refusal(struct cl_arena *arena, const struct centre 
                                     const char *field)
 {
     Coloan__V1__Refusal body = COLOAN__V1__REFUSAL__INIT;
-    body.reason = unconst(info->name);
+    body.reason = cl_unconst(info->name);
     body.number = (uint32_t)info->reason;
-    body.text_en = unconst(info->text_en);
-    body.text_zh = unconst(info->text_zh);
-    body.field = unconst(field);
+    body.text_en = cl_unconst(info->text_en);
+    body.text_zh = cl_unconst(info->text_zh);
+    body.field = cl_unconst(field);
     body.retry_after_ms = retry_after_ms(info);
     struct centre_speech speech = {
         .direction = COLOAN__V1__DIRECTION__DIRECTION_REFUSAL,

@@ -204,16 +204,10 @@ static struct cl_status take(struct case_file *file, struct case_tx *tx, const s
 struct cl_status case_report_bank_decision(ProtobufCMessage **reply_out, struct case_tx *tx,
                                            const struct case_request *request)
 {
-    struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);
-    if (file == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    struct cl_status status = file_load(file, tx, request->application_id, request->sender);
+    struct case_file *file = NULL;
+    struct cl_status status = file_open_for_bank(&file, tx, request);
     if (cl_failed(status)) {
         return status;
-    }
-    if (strcmp(file->row.bank, request->sender) != 0) {
-        return cl_fail(CL_STALE_EPOCH); /* it sent the case in, but does not lend any more */
     }
     status = take(file, tx, request);
     if (cl_is_ok(status)) {

@@ -56,28 +56,9 @@ SAME(OUTCOME_MANUAL, COLOAN__V1__OUTCOME__OUTCOME_MANUAL);
 
 /* -- Borrowing ----------------------------------------------------------------------------------------------- */
 
-/* protobuf-c's texts are not const; nothing writes to them. */
-static char *unconst(const char *text)
-{
-    union {
-        const char *in;
-        char *out;
-    } cast = {.in = text};
-    return cast.out;
-}
-
-static uint8_t *unconst_bytes(const uint8_t *bytes)
-{
-    union {
-        const uint8_t *in;
-        uint8_t *out;
-    } cast = {.in = bytes};
-    return cast.out;
-}
-
 static ProtobufCBinaryData binary(struct cl_bytes bytes)
 {
-    return (ProtobufCBinaryData){.len = bytes.len, .data = unconst_bytes(bytes.data)};
+    return (ProtobufCBinaryData){.len = bytes.len, .data = (uint8_t *)cl_unconst((const char *)bytes.data)};
 }
 
 /* -- The application ----------------------------------------------------------------------------------------- */
@@ -248,7 +229,7 @@ struct cl_status convert_kept_body(ProtobufCMessage **out, struct cl_arena *aren
 void convert_disclosure(Coloan__V1__Disclosure *out, struct vault_value *value)
 {
     coloan__v1__disclosure__init(out);
-    out->path = unconst(value->path);
+    out->path = cl_unconst(value->path);
     out->salt = binary(cl_bytes(value->salt, sizeof value->salt));
     out->value = binary(value->value);
 }
@@ -277,7 +258,7 @@ struct cl_status convert_result(struct item_result *out, struct field_path *path
 
 void convert_text(char **out, const char *text)
 {
-    *out = unconst(text);
+    *out = cl_unconst(text);
 }
 
 void convert_bytes(ProtobufCBinaryData *out, struct cl_bytes bytes)
@@ -305,7 +286,7 @@ static struct cl_status facts_out(Coloan__V1__VerificationResult *out, struct cl
     }
     for (size_t i = 0; i < in->fact_count; i++) {
         coloan__v1__fact__init(&facts[i]);
-        facts[i].name = unconst(in->facts[i].name);
+        facts[i].name = cl_unconst(in->facts[i].name);
         facts[i].number = in->facts[i].number;
         out->facts[i] = &facts[i];
     }
@@ -325,8 +306,8 @@ struct cl_status convert_result_out(Coloan__V1__VerificationResult **out, struct
     result->person = in->key.person;
     result->outcome = (Coloan__V1__ItemOutcome)in->outcome;
     result->failure = (Coloan__V1__FailureKind)in->failure;
-    result->authority = unconst(authority);
-    result->source_receipt = unconst(source_receipt);
+    result->authority = cl_unconst(authority);
+    result->source_receipt = cl_unconst(source_receipt);
     result->observed_ms = in->observed_ms;
     result->valid_until_ms = in->valid_until_ms;
     if (in->fact_count > 0) {
@@ -378,10 +359,10 @@ struct cl_status convert_terms(struct terms *out, struct cl_arena *arena, const 
     part_out(&fund, &of->offer->fund);
     part_out(&commercial, &of->offer->commercial);
     Coloan__V1__OfferTerms message = COLOAN__V1__OFFER_TERMS__INIT;
-    message.application_id = unconst(of->application_id);
+    message.application_id = cl_unconst(of->application_id);
     message.version = of->version;
     message.bank_epoch = of->bank_epoch;
-    message.bank = unconst(of->bank);
+    message.bank = cl_unconst(of->bank);
     message.fund = &fund;
     message.commercial = &commercial;
     message.price_fen = of->offer->price_fen;
@@ -434,7 +415,7 @@ struct cl_status convert_reasons(Coloan__V1__Reason ***out, struct cl_arena *are
     for (size_t i = 0; i < count; i++) {
         const struct cl_loan_reason_info *info = cl_loan_reason_info(reasons[i].reason);
         coloan__v1__reason__init(&rows[i]);
-        rows[i].code = unconst(info->code);
+        rows[i].code = cl_unconst(info->code);
         rows[i].severity = (Coloan__V1__Severity)info->severity;
         rows[i].person = reasons[i].person;
         list[i] = &rows[i];
@@ -446,9 +427,9 @@ struct cl_status convert_reasons(Coloan__V1__Reason ***out, struct cl_arena *are
 static void step_out(Coloan__V1__RuleStep *out, const struct decision_step *in)
 {
     coloan__v1__rule_step__init(out);
-    out->rule = unconst(in->rule);
+    out->rule = cl_unconst(in->rule);
     out->outcome = (Coloan__V1__RuleOutcome)in->outcome;
-    out->reason = unconst(cl_loan_reason_code(in->reason));
+    out->reason = cl_unconst(cl_loan_reason_code(in->reason));
     out->limit_fen = in->limit_fen;
     out->binding = in->binding;
     out->person = in->person;
@@ -468,7 +449,7 @@ struct cl_status convert_trace(struct terms *out, struct cl_arena *arena, const 
         list[i] = &rows[i];
     }
     Coloan__V1__DecisionTrace message = COLOAN__V1__DECISION_TRACE__INIT;
-    message.rule_set = unconst(rules->id);
+    message.rule_set = cl_unconst(rules->id);
     message.rule_set_digest = binary_digest(&rules->digest);
     message.steps = list;
     message.n_steps = decision->step_count;

@@ -34,21 +34,32 @@ static bool may_see(const struct application_row *row, const char *party)
     return party == NULL || strcmp(row->sender, party) == 0 || strcmp(row->bank, party) == 0;
 }
 
-struct cl_status file_load(struct case_file *out, struct case_tx *tx, const char *id, const char *party)
+struct cl_status file_open(struct case_file **out, struct case_tx *tx, const char *id, const char *party)
 {
-    struct application_row row;
-    struct cl_status status = applications_get(&row, tx->sql, tx->arena, id);
+    struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);
+    if (file == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    struct cl_status status = applications_get(&file->row, tx->sql, tx->arena, id);
     if (cl_failed(status)) {
         return status;
     }
-    if (!may_see(&row, party)) {
+    if (!may_see(&file->row, party)) {
         return cl_fail(CL_APPLICATION_UNKNOWN); /* whether it exists is nobody else's business */
     }
-    out->row = row;
-    tracks_in(&out->tracks, &row);
-    assert(lifecycle_valid(&out->tracks));
-    out->result_count = 0;
+    tracks_in(&file->tracks, &file->row);
+    assert(lifecycle_valid(&file->tracks));
+    *out = file;
     return cl_ok();
+}
+
+struct cl_status file_open_for_bank(struct case_file **out, struct case_tx *tx, const struct case_request *request)
+{
+    struct cl_status status = file_open(out, tx, request->application_id, request->sender);
+    if (cl_is_ok(status) && strcmp((*out)->row.bank, request->sender) != 0) {
+        status = cl_fail(CL_STALE_EPOCH);
+    }
+    return status;
 }
 
 struct cl_status file_kept_body(const ProtobufCMessage **out, struct case_tx *tx, const struct cl_digest *digest,

@@ -21,8 +21,12 @@ struct case_file {
     size_t result_count;
 };
 
-/* APPLICATION_UNKNOWN when there is none, or `party` is neither its sender nor its bank (NULL: anybody's). */
-CL_MUST_CHECK struct cl_status file_load(struct case_file *out, struct case_tx *tx, const char *id, const char *party);
+/* In the arena. APPLICATION_UNKNOWN when there is none, or `party` is neither its sender nor its bank (NULL: anybody's). */
+CL_MUST_CHECK struct cl_status file_open(struct case_file **out, struct case_tx *tx, const char *id, const char *party);
+
+/* The file that a bank's request is about. STALE_EPOCH when the bank sent the case in but does not lend (any more). */
+CL_MUST_CHECK struct cl_status file_open_for_bank(struct case_file **out, struct case_tx *tx,
+                                                  const struct case_request *request);
 
 /* The submission and the items. STATE_CONFLICT when the personal values were erased. */
 CL_MUST_CHECK struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx);

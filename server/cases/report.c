@@ -62,16 +62,10 @@ static struct cl_status take_report(struct case_file *file, struct case_tx *tx,
 struct cl_status case_report_verifications(ProtobufCMessage **reply_out, struct case_tx *tx,
                                            const struct case_request *request)
 {
-    struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);
-    if (file == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    struct cl_status status = file_load(file, tx, request->application_id, request->sender);
+    struct case_file *file = NULL;
+    struct cl_status status = file_open_for_bank(&file, tx, request);
     if (cl_failed(status)) {
         return status;
-    }
-    if (strcmp(file->row.bank, request->sender) != 0) {
-        return cl_fail(CL_STALE_EPOCH);
     }
     status = take_report(file, tx, (const Coloan__V1__VerificationReport *)request->body);
     if (cl_failed(status)) {
@@ -130,11 +124,8 @@ static struct cl_status settle_answer(struct case_file *file, struct case_tx *tx
 
 struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry)
 {
-    struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);
-    if (file == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    struct cl_status status = file_load(file, tx, inquiry->application_id, NULL);
+    struct case_file *file = NULL;
+    struct cl_status status = file_open(&file, tx, inquiry->application_id, NULL);
     if (cl_is_ok(status)) {
         status = file_load_facts(file, tx);
     }
@@ -151,11 +142,8 @@ struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, s
 
 struct cl_status case_ask_again(struct case_tx *tx, const char *application_id)
 {
-    struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);
-    if (file == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    struct cl_status status = file_load(file, tx, application_id, NULL);
+    struct case_file *file = NULL;
+    struct cl_status status = file_open(&file, tx, application_id, NULL);
     if (cl_is_ok(status)) {
         status = file_load_facts(file, tx);
     }

@@ -165,13 +165,13 @@ struct cl_status case_get_application(ProtobufCMessage **reply_out, struct case_
                                       const struct case_request *request)
 {
     const Coloan__V1__ApplicationQuery *query = (const Coloan__V1__ApplicationQuery *)request->body;
-    struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);
+    struct case_file *file = NULL;
     Coloan__V1__ApplicationView *view = cl_arena_alloc(tx->arena, sizeof *view);
-    if (file == NULL || view == NULL) {
+    if (view == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
     coloan__v1__application_view__init(view);
-    struct cl_status status = file_load(file, tx, query->application_id, scope_of(request));
+    struct cl_status status = file_open(&file, tx, query->application_id, scope_of(request));
     if (cl_is_ok(status)) {
         status = file_status(&view->status, tx->arena, &file->row);
     }
@@ -299,12 +299,12 @@ struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct c
                                           const struct case_request *request)
 {
     const Coloan__V1__VerificationQuery *query = (const Coloan__V1__VerificationQuery *)request->body;
-    struct case_file *file = cl_arena_alloc(tx->arena, sizeof *file);
+    struct case_file *file = NULL;
     Coloan__V1__VerificationAnswer *answer = cl_arena_alloc(tx->arena, sizeof *answer);
-    if (file == NULL || answer == NULL) {
+    if (answer == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    struct cl_status status = file_load(file, tx, request->application_id, request->sender);
+    struct cl_status status = file_open(&file, tx, request->application_id, request->sender);
     if (cl_is_ok(status)) {
         status = file_load_facts(file, tx);
     }

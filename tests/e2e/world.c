@@ -278,21 +278,6 @@ struct cl_session *world_session(const struct world *world, const char *certific
 
 /* -- Submissions --------------------------------------------------------------------------------------------- */
 
-static ProtobufCBinaryData *commitment_of(Coloan__V1__Application *application, const char *path)
-{
-    unsigned person = 0;
-    if (strcmp(path, "home.address") == 0) {
-        return &application->home->address;
-    }
-    int read = sscanf(path, "persons[%u]", &person);
-    assert(read == 1 && person < application->n_persons);
-    if (strstr(path, ".name") != NULL) {
-        return &application->persons[person]->name;
-    }
-    return strstr(path, ".id_number") != NULL ? &application->persons[person]->id_number
-                                              : &application->persons[person]->mobile;
-}
-
 void world_submission(struct world_submission *out, struct cl_arena *arena, const json_t *persona, const char *bank,
                       const char *external_ref)
 {
@@ -319,13 +304,9 @@ void world_submission(struct world_submission *out, struct cl_arena *arena, cons
     json_t *value = NULL;
     json_object_foreach(personal, path, value)
     {
-        struct cl_digest commitment;
-        must(cl_disclosure_make(&out->disclosures[out->disclosure_count++], &commitment, arena, path,
+        must(cl_personal_commit(&out->disclosures[out->disclosure_count++], arena, out->application, path,
                                 cl_bytes_text(json_string_value(value)), cl_random_system()),
              "disclosure");
-        ProtobufCBinaryData *field = commitment_of(out->application, path);
-        field->data = cl_arena_copy(arena, cl_bytes(commitment.bytes, sizeof commitment.bytes));
-        field->len = sizeof commitment.bytes;
     }
     json_decref(made);
 }
