@@ -13,7 +13,7 @@
 
 #include "tests/e2e/world.h"
 
-enum { ARENA_BYTES = 4 * 1024 * 1024, WAIT_MS = 10000, DELAY_MS = 200 };
+enum { ARENA_BYTES = 4 * 1024 * 1024, WAIT_MS = 10000, DELAY_MS = 700 };
 
 static struct world world;
 static struct cl_arena *arena;
@@ -111,7 +111,7 @@ static void test_a_restart_takes_up_what_was_cut_off(void **state)
 
 int main(void)
 {
-    struct world_options options = {.authority_delay_ms = DELAY_MS};
+    struct world_options options = {.authority_delay_ms = DELAY_MS, .authority_timeout_ms = 10000};
     world_open(&world, &options);
     bool made = cl_is_ok(cl_arena_create(&arena, ARENA_BYTES));
     alpha = world_session(&world, "alpha", WORLD_KEY_ALPHA);

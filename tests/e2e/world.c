@@ -111,10 +111,11 @@ static void make_directory(struct world *world)
     cl_arena_free(arena);
 }
 
-static void make_config(struct world *world, const char *extra)
+static void make_config(struct world *world, const struct world_options *options)
 {
     char hex[2 * CL_PUBLIC_KEY_BYTES + 1];
     cl_hex_encode(hex, cl_bytes(cl_signer_public_key(world->signers[WORLD_KEY_DIRECTORY])->bytes, CL_PUBLIC_KEY_BYTES));
+    int timeout_ms = options->authority_timeout_ms == 0 ? 300 : (int)options->authority_timeout_ms;
     char text[4096];
     int len = snprintf(text, sizeof text,
                        "party: " WORLD_CENTRE "\n"
@@ -132,12 +133,13 @@ static void make_config(struct world *world, const char *extra)
                        "authorities:\n"
                        "  - name: sandbox\n"
                        "    base_url: http://127.0.0.1:%u\n"
-                       "    timeout: 300ms\n"
+                       "    timeout: %dms\n"
                        "    attempts: 2\n"
                        "    items: [IDENTITY, MARRIAGE, CHILDREN, CONTRIBUTION, LOAN_HISTORY, FRAUD_LIST, CREDIT_FUND,"
                        " HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING]\n"
                        "%s",
-                       hex, COLOAN_SOURCE_DIR, authorities_port(world->authorities), extra == NULL ? "" : extra);
+                       hex, COLOAN_SOURCE_DIR, authorities_port(world->authorities), timeout_ms,
+                       options->extra == NULL ? "" : options->extra);
     assert(len > 0 && (size_t)len < sizeof text);
     write_file(world, "coloand.yaml", text, (size_t)len);
     struct cl_setting_error error;
@@ -174,7 +176,7 @@ void world_open(struct world *world, const struct world_options *options)
     must(authorities_start(&world->authorities, world->people, &authorities), "authorities");
     must(vault_key_generate(pki_files_path(&world->files, "master.key")), "master key");
     make_directory(world);
-    make_config(world, options->extra);
+    make_config(world, options);
     start_server(world);
 }
 

@@ -47,7 +47,8 @@ struct world {
 
 struct world_options {
     int64_t authority_delay_ms;
-    const char *extra; /* lines for the configuration; NULL: none */
+    int64_t authority_timeout_ms; /* of one attempt; 0: 300 */
+    const char *extra;            /* lines for the configuration; NULL: none */
 };
 
 void world_open(struct world *world, const struct world_options *options);
