@@ -106,12 +106,14 @@ struct cl_status settle_finish(struct case_file *file, struct case_tx *tx)
 
 /* -- Asking -------------------------------------------------------------------------------------------------- */
 
+/* One in force: an ended consent is never shown to an authority, which then is not asked (AUT-CONSENT, to an officer). */
 static const struct consent *consent_of(const struct application *application, unsigned person,
-                                        enum consent_purpose purpose, const char *receiver)
+                                        enum consent_purpose purpose, const char *receiver, int64_t now_ms)
 {
     for (size_t i = 0; i < application->consent_count; i++) {
         const struct consent *consent = &application->consents[i];
-        if (consent->person == person && consent->purpose == purpose && strcmp(consent->receiver, receiver) == 0) {
+        if (consent->person == person && consent->purpose == purpose && now_ms < consent->until_ms &&
+            strcmp(consent->receiver, receiver) == 0) {
             return consent;
         }
     }
@@ -140,14 +142,14 @@ static struct cl_status text_in(char *out, size_t size, const char *text)
 }
 
 static struct cl_status person_in(struct source_person *out, const struct application *application, unsigned index,
-                                  const char *centre)
+                                  const char *centre, int64_t now_ms)
 {
     const struct person *person = &application->persons[index];
     struct cl_status status = text_in(out->name, sizeof out->name, person->name);
     if (cl_is_ok(status)) {
         status = text_in(out->id_number, sizeof out->id_number, person->id_number);
     }
-    const struct consent *consent = consent_of(application, index, CONSENT_CREDIT_REPORT, centre);
+    const struct consent *consent = consent_of(application, index, CONSENT_CREDIT_REPORT, centre, now_ms);
     if (cl_is_ok(status) && consent != NULL) {
         status = text_in(out->credit_authorisation, sizeof out->credit_authorisation, consent->consent_id);
     }
@@ -157,7 +159,8 @@ static struct cl_status person_in(struct source_person *out, const struct applic
     return status;
 }
 
-static struct cl_status subject_in(struct source_inquiry *out, const struct case_file *file, const char *centre)
+static struct cl_status subject_in(struct source_inquiry *out, const struct case_file *file, const char *centre,
+                                   int64_t now_ms)
 {
     const struct application *application = &file->application;
     struct cl_status status = text_in(out->application_id, sizeof out->application_id, file->row.id);
@@ -169,7 +172,7 @@ static struct cl_status subject_in(struct source_inquiry *out, const struct case
     }
     out->person_count = application->person_count;
     for (unsigned i = 0; cl_is_ok(status) && i < application->person_count; i++) {
-        status = person_in(&out->persons[i], application, i, centre);
+        status = person_in(&out->persons[i], application, i, centre, now_ms);
     }
     return status;
 }
@@ -202,7 +205,7 @@ struct cl_status settle_ask(struct case_file *file, struct case_tx *tx)
     if (cl_failed(status)) {
         return status;
     }
-    status = subject_in(inquiry, file, tx->cases->centre->party);
+    status = subject_in(inquiry, file, tx->cases->centre->party, tx->now_ms);
     if (cl_is_ok(status)) {
         status = add_questions(inquiry, &items);
     }

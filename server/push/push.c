@@ -16,6 +16,7 @@
 
 enum {
     TICK_MS = 250,                     /* heartbeats and drains are this exact */
+    EAGER_MS = 100,                    /* after its last event a stream whose queue is full is tried every RETRY_MS */
     RETRY_MS = 10,                     /* after a stream's queue was full */
     READ_MAX = 64,                     /* events read at a time */
     RECONNECT_MS = 1000,               /* told with Drain */
@@ -308,7 +309,8 @@ static bool serve(struct push *push, struct push_stream *stream, struct view *vi
         push->counters.slow_readers++;
         (void)pthread_mutex_unlock(&push->mutex);
     }
-    return soon;
+    /* One that took nothing for a while is tried at each tick: reading its events again and again would cost the others. */
+    return soon && now_ms(push) - stream->moved_ms < EAGER_MS;
 }
 
 /* -- The thread ---------------------------------------------------------------------------------------------- */

@@ -255,6 +255,47 @@ static void values_are_found_by_path(void **state)
     assert_int_equal(cl_disclosure_value(with.disclosures, with.disclosure_count, "persons[2].mobile").len, 0);
 }
 
+static void a_value_is_committed_where_its_path_says(void **state)
+{
+    (void)state;
+    struct signing_application with;
+    signing_application(&with, arena);
+    Coloan__V1__Disclosure *disclosure = NULL;
+    static const struct {
+        const char *path, *value;
+        enum cl_reason reason;
+    } rows[] = {
+        {"persons[0].mobile", "19900010000", CL_OK},
+        {"persons[1].name", "测试乙", CL_OK},
+        {"home.address", "测试市虚构路1号", CL_OK},
+        {"home.address", "twice", CL_FIELD_INVALID},
+        {"persons[1].id_number", "", CL_FIELD_INVALID},
+        {"persons[2].name", "nobody", CL_FIELD_INVALID},
+        {"persons[0]", "half", CL_FIELD_INVALID},
+        {"persons[0].age", "unknown", CL_FIELD_INVALID},
+        {"persons[10].name", "two digits", CL_FIELD_INVALID},
+        {"", "nowhere", CL_FIELD_INVALID},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ProtobufCBinaryData *place = cl_personal_place(&with.application, rows[i].path);
+        if (place != NULL && rows[i].reason == CL_OK) {
+            *place = (ProtobufCBinaryData){0, NULL}; /* the fixture has committed everything */
+        }
+        struct cl_status status = cl_personal_commit(&disclosure, arena, &with.application, rows[i].path,
+                                                     cl_bytes_text(rows[i].value), cl_random_system());
+        if (status.reason != rows[i].reason) {
+            fail_msg("%s: %s", rows[i].path, cl_status_name(status));
+        }
+        if (cl_is_ok(status)) {
+            struct cl_digest commitment;
+            cl_commitment(&commitment, rows[i].path, cl_bytes(disclosure->salt.data, disclosure->salt.len),
+                          cl_bytes_text(rows[i].value));
+            assert_int_equal(place->len, CL_DIGEST_BYTES);
+            assert_memory_equal(place->data, commitment.bytes, CL_DIGEST_BYTES);
+        }
+    }
+}
+
 static void a_disclosure_is_made_with_a_fresh_salt_or_not_at_all(void **state)
 {
     (void)state;
@@ -288,6 +329,8 @@ int main(void)
         cmocka_unit_test(wrong_bodies_are_told),
         cmocka_unit_test(disclosures_are_checked_one_by_one),
         cmocka_unit_test(values_are_found_by_path),
+        cmocka_unit_test(a_value_is_committed_where_its_path_says),
+
         cmocka_unit_test(a_disclosure_is_made_with_a_fresh_salt_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, open_arena, close_arena);
