@@ -32,7 +32,7 @@ struct campaign {
     const char *program;
     uint64_t cycles, cycle, seed, random;
     unsigned threads, open_cases;
-    bool json, plant;
+    bool json, plant, help;
     int64_t *restart_ms;
     uint64_t restart_count, killed_starts;
     int64_t started_ms, told_ms;
@@ -259,7 +259,7 @@ static bool read_number(uint64_t *out, const char *text, uint64_t min, uint64_t 
 
 static bool read_options(struct campaign *campaign, int argc, char **argv)
 {
-    enum { CYCLES = 1, SEED, COLOAND, THREADS, OPEN_CASES, JSON, PLANT };
+    enum { CYCLES = 1, SEED, COLOAND, THREADS, OPEN_CASES, JSON, PLANT, HELP };
     static const struct option names[] = {
         {"cycles", required_argument, NULL, CYCLES},
         {"seed", required_argument, NULL, SEED},
@@ -283,6 +283,7 @@ static bool read_options(struct campaign *campaign, int argc, char **argv)
         campaign->program = found == COLOAND ? optarg : campaign->program;
         campaign->json = campaign->json || found == JSON;
         campaign->plant = campaign->plant || found == PLANT;
+        campaign->help = campaign->help || found == HELP;
     }
     campaign->threads = (unsigned)threads;
     campaign->open_cases = (unsigned)open_cases;
@@ -295,6 +296,10 @@ int main(int argc, char **argv)
     if (!read_options(&campaign, argc, argv)) {
         print_help(stderr);
         return 2;
+    }
+    if (campaign.help) {
+        print_help(stdout);
+        return EXIT_SUCCESS;
     }
     return run(&campaign);
 }

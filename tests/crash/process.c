@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #include "libcoloan/clock.h"
+#include "tests/support/tls_client.h"
 
-enum { LINE_BYTES_MAX = 512, LOOK_EVERY_MS = 2 };
+enum { LINE_BYTES_MAX = 512, LOOK_EVERY_MS = 2, PROBE_MS_MAX = 2000 };
 
 extern char **environ;
 
@@ -145,6 +146,22 @@ struct process_end process_wait(struct process *process, int64_t wait_ms)
     process->pid = 0;
     close_output(process);
     return (struct process_end){.ended = got > 0, .status = WIFEXITED(state) ? WEXITSTATUS(state) : -1};
+}
+
+int process_readiness(const struct process *process)
+{
+    static const char request[] = "GET /readyz HTTP/1.0\r\n\r\n";
+    char answer[64] = "";
+    int code = 0;
+    int fd = tcp_connect(process->metrics_port);
+    if (fd < 0) {
+        return 0;
+    }
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    bool answered = write(fd, request, sizeof request - 1) == (ssize_t)(sizeof request - 1) &&
+                    poll(&ready, 1, PROBE_MS_MAX) > 0 && read(fd, answer, sizeof answer - 1) > 0;
+    (void)close(fd);
+    return answered && sscanf(answer, "HTTP/%*d.%*d %d", &code) == 1 ? code : 0;
 }
 
 bool process_limit_files(const struct process *process, int64_t bytes)

@@ -39,6 +39,9 @@ struct process_end {
 /* Waits; reaps it when it ended. */
 struct process_end process_wait(struct process *process, int64_t wait_ms);
 
+/* What /readyz answers now: 200, 503; 0: nothing. */
+int process_readiness(const struct process *process);
+
 /* Makes every write of the process past `bytes` of a file fail, as on a full disk; negative: no limit any more. */
 bool process_limit_files(const struct process *process, int64_t bytes);
 
