@@ -58,11 +58,12 @@ struct bank {
     size_t case_count, case_room;
     struct event_kept *events; /* sequence is the index + 1 */
     size_t event_count, event_room;
-    uint64_t events_again, open_cases, joint_decisions, store_failures, ok_after_failures;
+    uint64_t events_again, open_cases, joint_decisions, late_answers, store_failures, ok_after_failures;
     bool store_failed; /* in this life of the centre */
     char violation[BANK_VIOLATION_BYTES_MAX];
 
     enum bank_mood mood;
+    int64_t connected_ms; /* Unix; an answer made before is of an earlier life */
     struct cl_session *session;
     atomic_bool stopping;
     atomic_uint_least64_t position; /* of the stream */
@@ -295,9 +296,11 @@ static void take_failure(struct bank *bank, const struct entry *entry, struct cl
 
 static void take_answer(struct bank *bank, struct entry *entry, const struct cl_answer *answer, bool failed_before)
 {
+    bool late = !entry->acknowledged && answer->opened.header->created_ms < bank->connected_ms;
     bool same = ledger_answered(bank->ledger, entry, answer->envelope);
     lock(bank);
     bank->ok_after_failures += failed_before;
+    bank->late_answers += late;
     if (!same) {
         violated(bank, "%s of K-%" PRIu64 " was sent again and got another answer than before", entry->method,
                  entry->household);
@@ -612,6 +615,7 @@ bool bank_connect(struct bank *bank, uint16_t port, enum bank_mood mood)
     (void)snprintf(target, sizeof target, "127.0.0.1:%u", port);
     bank->session = world_session_at(bank->world, target, "alpha", WORLD_KEY_ALPHA);
     bank->mood = mood;
+    bank->connected_ms = cl_clock_unix_ms(cl_clock_system());
     bank->store_failed = false;
     atomic_store(&bank->stopping, false);
     atomic_store(&bank->position, 0);
@@ -663,6 +667,7 @@ struct bank_counts bank_counts(struct bank *bank)
     counts.events_again = bank->events_again;
     counts.open_cases = bank->open_cases;
     counts.joint_decisions = bank->joint_decisions;
+    counts.late_answers = bank->late_answers;
     counts.store_failures = bank->store_failures;
     counts.ok_after_failures = bank->ok_after_failures;
     unlock(bank);

@@ -46,7 +46,8 @@ const char *bank_violation(struct bank *bank);
 struct bank_counts {
     struct ledger_counts requests;
     uint64_t applications, events, events_again, open_cases, joint_decisions;
-    uint64_t store_failures;    /* answers STORE_FAILED */
+    uint64_t late_answers;   /* first answers that a life of the centre before this one had made, and not delivered */
+    uint64_t store_failures; /* answers STORE_FAILED */
     uint64_t ok_after_failures; /* OK, asked after such an answer in the same life of the centre: never right */
 };
 struct bank_counts bank_counts(struct bank *bank);

@@ -80,14 +80,13 @@ static void tell(struct campaign *campaign, const char *how)
 {
     struct bank_counts counts = bank_counts(campaign->bank);
     struct restarts restart = restarts(campaign);
-    (void)printf("%s: %" PRIu64 " of %" PRIu64 " cycles, %" PRIu64 " applications, %" PRIu64
-                 " answers acknowledged (%" PRIu64 " after sending again), %" PRIu64 " repeated, %" PRIu64
-                 " events (%" PRIu64 " again), %" PRIu64 " joint decisions, restart p50 %" PRId64 " p99 %" PRId64
-                 " max %" PRId64 " ms, %" PRId64 " s\n",
-                 how, campaign->cycle, campaign->cycles, counts.applications, counts.requests.acknowledged,
-                 counts.requests.sent_again, counts.requests.repeated, counts.events, counts.events_again,
-                 counts.joint_decisions, restart.p50_ms, restart.p99_ms, restart.max_ms,
-                 (now_ms() - campaign->started_ms) / 1000);
+    (void)printf(
+        "%s: %" PRIu64 " of %" PRIu64 " cycles, %" PRIu64 " applications, %" PRIu64 " acknowledged (%" PRIu64
+        " sent again, %" PRIu64 " of them done before the kill), %" PRIu64 " repeated, %" PRIu64 " events (%" PRIu64
+        " again), %" PRIu64 " joint decisions, restart p50 %" PRId64 " max %" PRId64 " ms, %" PRId64 " s\n",
+        how, campaign->cycle, campaign->cycles, counts.applications, counts.requests.acknowledged,
+        counts.requests.sent_again, counts.late_answers, counts.requests.repeated, counts.events, counts.events_again,
+        counts.joint_decisions, restart.p50_ms, restart.max_ms, (now_ms() - campaign->started_ms) / 1000);
     (void)fflush(stdout);
     campaign->told_ms = now_ms();
 }
@@ -98,13 +97,13 @@ static void tell_json(const struct campaign *campaign, bool kept)
     struct restarts restart = restarts(campaign);
     (void)printf("{\"campaign\":\"kill\",\"kept\":%s,\"seed\":%" PRIu64 ",\"cycles\":%" PRIu64
                  ",\"killed_starts\":%" PRIu64 ",\"applications\":%" PRIu64 ",\"acknowledged\":%" PRIu64
-                 ",\"sent_again\":%" PRIu64 ",\"repeated\":%" PRIu64 ",\"events\":%" PRIu64 ",\"events_again\":%" PRIu64
-                 ",\"joint_decisions\":%" PRIu64 ",\"restart_ms\":{\"p50\":%" PRId64 ",\"p99\":%" PRId64
-                 ",\"max\":%" PRId64 "},\"seconds\":%" PRId64 "}\n",
+                 ",\"sent_again\":%" PRIu64 ",\"late_answers\":%" PRIu64 ",\"repeated\":%" PRIu64 ",\"events\":%" PRIu64
+                 ",\"events_again\":%" PRIu64 ",\"joint_decisions\":%" PRIu64 ",\"restart_ms\":{\"p50\":%" PRId64
+                 ",\"p99\":%" PRId64 ",\"max\":%" PRId64 "},\"seconds\":%" PRId64 "}\n",
                  kept ? "true" : "false", campaign->seed, campaign->cycle, campaign->killed_starts, counts.applications,
-                 counts.requests.acknowledged, counts.requests.sent_again, counts.requests.repeated, counts.events,
-                 counts.events_again, counts.joint_decisions, restart.p50_ms, restart.p99_ms, restart.max_ms,
-                 (now_ms() - campaign->started_ms) / 1000);
+                 counts.requests.acknowledged, counts.requests.sent_again, counts.late_answers,
+                 counts.requests.repeated, counts.events, counts.events_again, counts.joint_decisions, restart.p50_ms,
+                 restart.p99_ms, restart.max_ms, (now_ms() - campaign->started_ms) / 1000);
 }
 
 /* -- Files of the planted fault ------------------------------------------------------------------------------- */
