@@ -488,9 +488,11 @@ static void take_heartbeat(struct bank *bank, const struct cl_delivered *deliver
     unlock(bank);
 }
 
+/* Only a centre that is killed or stopped may end a stream. */
 static void take_end(struct bank *bank, struct cl_status how)
 {
-    if (cl_failed(how) && !is_passing(how)) {
+    bool may = bank->mood == BANK_BUSY && (cl_is_ok(how) || is_passing(how));
+    if (!may && !atomic_load(&bank->stopping)) {
         lock(bank);
         violated(bank, "the stream was ended: %s", cl_status_name(how));
         unlock(bank);
