@@ -500,15 +500,22 @@ uint16_t coloand_metrics_port(const struct coloand *server)
     return server->http == NULL ? 0 : ops_http_port(server->http);
 }
 
+/* What is left of the one grace, so that callers who say nothing cannot take it three times. */
+static uint32_t left_ms(const struct coloand *server, int64_t end_ms)
+{
+    int64_t now_ms = cl_clock_monotonic_ms(server->clock);
+    return now_ms < end_ms ? (uint32_t)(end_ms - now_ms) : 0;
+}
+
 void coloand_stop(struct coloand *server)
 {
     if (server == NULL) {
         return;
     }
-    uint32_t grace_ms = (uint32_t)server->config->stop_grace_ms;
+    int64_t end_ms = cl_clock_monotonic_ms(server->clock) + server->config->stop_grace_ms;
     atomic_store(&server->serving, false);
     if (server->gate != NULL) {
-        gate_stop_accepting(server->gate, grace_ms);
+        gate_stop_accepting(server->gate, left_ms(server, end_ms));
     }
     if (server->push != NULL) {
         push_stop(server->push);
@@ -517,10 +524,10 @@ void coloand_stop(struct coloand *server)
         api_stop(server->api);
     }
     if (server->rpc != NULL) {
-        cl_rpc_server_stop(server->rpc, grace_ms);
+        cl_rpc_server_stop(server->rpc, left_ms(server, end_ms));
     }
     if (server->gate != NULL) {
-        gate_stop(server->gate, grace_ms);
+        gate_stop(server->gate, left_ms(server, end_ms));
     }
     if (server->source != NULL) {
         source_stop(server->source);

@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,12 +105,13 @@ static sigset_t block_signals(void)
     (void)sigaddset(&signals, SIGNAL_STORE_FAILED);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads made later inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, which the store answers for */
     return signals;
 }
 
 static void store_failed_now(void *user)
 {
-    (void)user;
+    atomic_store((atomic_bool *)user, true);
     (void)kill(getpid(), SIGNAL_STORE_FAILED);
 }
 
@@ -127,8 +129,8 @@ static void reload(struct coloand *server, const struct ops_notify *notify)
     (void)cl_is_ok(ops_notify_send(notify, OPS_NOTIFY_READY));
 }
 
-/* Until a signal ends it; that signal. */
-static int keep_company(struct coloand *server, const sigset_t *signals, const struct ops_notify *notify)
+/* Until a signal ends it. */
+static void keep_company(struct coloand *server, const sigset_t *signals, const struct ops_notify *notify)
 {
     const struct timespec second = {.tv_sec = 1};
     for (;;) {
@@ -136,7 +138,7 @@ static int keep_company(struct coloand *server, const sigset_t *signals, const s
         if (signal == SIGHUP) {
             reload(server, notify);
         } else if (signal > 0) {
-            return signal;
+            return;
         }
         coloand_tick(server);
         if (notify->watchdog_ms > 0) {
@@ -149,7 +151,8 @@ static int serve(const struct config *config)
 {
     harden();
     sigset_t signals = block_signals();
-    struct coloand_options options = {.config = config, .failed = store_failed_now};
+    atomic_bool store_failed = false;
+    struct coloand_options options = {.config = config, .failed = store_failed_now, .user = &store_failed};
     struct coloand *server = NULL;
     struct cl_setting_error error;
     struct cl_status status = coloand_start(&server, &options, &error);
@@ -169,11 +172,11 @@ static int serve(const struct config *config)
     (void)printf("\n");
     (void)fflush(stdout);
     (void)cl_is_ok(ops_notify_send(&notify, OPS_NOTIFY_READY));
-    int signal = keep_company(server, &signals, &notify);
+    keep_company(server, &signals, &notify);
     (void)cl_is_ok(ops_notify_send(&notify, OPS_NOTIFY_STOPPING));
     coloand_stop(server);
     ops_notify_close(&notify);
-    return signal == SIGNAL_STORE_FAILED ? EXIT_STORE : EXIT_SUCCESS;
+    return atomic_load(&store_failed) ? EXIT_STORE : EXIT_SUCCESS; /* also when it failed while it stopped */
 }
 
 static int run(const struct options *options)

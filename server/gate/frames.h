@@ -10,6 +10,7 @@
 #define COLOAN_GATE_FRAMES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "libcoloan/bytes.h"
@@ -20,7 +21,8 @@ struct frames_limits {
     uint32_t continuations_max;      /* of one block; CONTINUATION costs core far more than it costs the sender */
     uint32_t streams_before_ack_max; /* core enforces its own limit only once the client acknowledged it */
     uint32_t resets_per_s_max;       /* RST_STREAM; each costs core some 12 KB for a while */
-    uint32_t controls_per_s_max;     /* frames that carry no message; two more are free with each new stream */
+    uint32_t controls_per_s_max;     /* frames that carry no message; two more are free with each new stream, and one
+                                        with each KiB sent to the client */
     uint32_t streams_per_s_max;      /* new ones; far above what one core can serve, and only a second lock */
     int64_t settings_ms_max;         /* until preface, SETTINGS and the acknowledgement of ours are here */
     int64_t block_ms_max;            /* until a header block that began is whole */
@@ -56,9 +58,11 @@ enum frames_verdict {
 struct frames {
     const struct frames_limits *limits; /* borrowed */
     int64_t opened_ms;
-    int64_t begun_ms;  /* when the block, or else the frame, that is not whole yet began */
-    int64_t second_ms; /* when the second that is being counted began */
-    uint32_t resets, controls, streams, streams_before; /* in this second; streams_before: in the one before */
+    int64_t begun_ms;                   /* when the block, or else the frame, that is not whole yet began */
+    int64_t second_ms;                  /* when the second that is being counted began */
+    uint32_t resets, controls, streams; /* in this second */
+    uint64_t sent_bytes;                /* to the client, in this second */
+    uint64_t earned_before;             /* control frames that the second before made free */
     uint32_t streams_unacked;
     uint32_t last_stream;
     uint32_t payload_left; /* of the frame at hand */
@@ -78,6 +82,9 @@ void frames_init(struct frames *out, const struct frames_limits *limits, int64_t
 
 /* The next bytes from the client, in pieces of any size. None of `in` may be passed on unless FRAMES_FINE. */
 enum frames_verdict frames_take(struct frames *frames, struct cl_bytes in, int64_t now_ms);
+
+/* So many bytes went to the client, which answers them with window updates. */
+void frames_sent(struct frames *frames, size_t len);
 
 /* Whether something that began takes too long. Not while we ourselves hold the client up. */
 enum frames_verdict frames_look(const struct frames *frames, int64_t now_ms);

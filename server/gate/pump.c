@@ -196,6 +196,7 @@ static void read_core(struct pump *pump, struct connection *connection)
         core_ended(pump, connection);
         return;
     }
+    frames_sent(&connection->frames, (size_t)len);
     struct tls_io io = io_of(pump, cl_bytes(NULL, 0));
     if (tls_encrypt(connection->tls, &io, cl_bytes(pump->plain, (size_t)len)) != TLS_DONE) {
         cut(pump, connection, GATE_CUT_TLS);

@@ -163,7 +163,7 @@ static void start_server(struct world *world)
     }
 }
 
-void world_open(struct world *world, const struct world_options *options)
+void world_prepare(struct world *world, const struct world_options *options)
 {
     memset(world, 0, sizeof *world);
     world->clock = (struct cl_clock){.unix_ms = unix_ms, .monotonic_ms = monotonic_ms, .user = world};
@@ -177,7 +177,17 @@ void world_open(struct world *world, const struct world_options *options)
     must(vault_key_generate(pki_files_path(&world->files, "master.key")), "master key");
     make_directory(world);
     make_config(world, options);
+}
+
+void world_open(struct world *world, const struct world_options *options)
+{
+    world_prepare(world, options);
     start_server(world);
+}
+
+const char *world_config_path(const struct world *world)
+{
+    return pki_files_path(&world->files, "coloand.yaml");
 }
 
 void world_restart(struct world *world)
@@ -253,6 +263,12 @@ char *world_http_get(const struct world *world, const char *path)
 
 struct cl_session *world_session(const struct world *world, const char *certificate, enum world_key key)
 {
+    return world_session_at(world, world_target(world), certificate, key);
+}
+
+struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
+                                    enum world_key key)
+{
     char name[64];
     char *ca = pki_files_text(&world->files, "ca.pem");
     (void)snprintf(name, sizeof name, "%s.pem", certificate);
@@ -260,7 +276,7 @@ struct cl_session *world_session(const struct world *world, const char *certific
     (void)snprintf(name, sizeof name, "%s.key", certificate);
     char *tls_key = pki_files_text(&world->files, name);
     struct cl_session_options options = {
-        .target = world_target(world),
+        .target = target,
         .server_name = "localhost",
         .ca_pem = ca,
         .cert_pem = cert,

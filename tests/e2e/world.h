@@ -54,6 +54,10 @@ struct world_options {
 void world_open(struct world *world, const struct world_options *options);
 void world_close(struct world *world);
 
+/* All but the server in this process: for tests that run coloand as a program on world_config_path. */
+void world_prepare(struct world *world, const struct world_options *options);
+const char *world_config_path(const struct world *world);
+
 /* Stops the server in good order and starts another on the same database. */
 void world_restart(struct world *world);
 
@@ -68,6 +72,10 @@ char *world_http_get(const struct world *world, const char *path);
 
 /* A party's session: certificate "alpha" or "beta" of the pki folder, signing with that key. */
 struct cl_session *world_session(const struct world *world, const char *certificate, enum world_key key);
+
+/* The same with the server that listens on `target`. */
+struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
+                                    enum world_key key);
 
 /* What somebody submits. Everything lives in `arena`. */
 struct world_submission {

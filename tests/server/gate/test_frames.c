@@ -240,6 +240,35 @@ static void window_updates_may_come_a_second_after_their_streams(void **state)
     }
 }
 
+static void window_updates_may_answer_what_was_sent(void **state)
+{
+    (void)state;
+    struct frames_limits limits = frames_limits_default();
+    static const struct {
+        size_t sent_bytes;
+        int64_t after_ms;
+        uint32_t updates;
+        enum frames_verdict verdict;
+    } cases[] = {
+        {1000 * 1024, 0, 1398, FRAMES_FINE},
+        {1000 * 1024, 0, 1399, FRAMES_CONTROLS},
+        {1000 * 1024 - 1, 0, 1397, FRAMES_FINE},
+        {1000 * 1024 - 1, 0, 1398, FRAMES_CONTROLS},
+        {1023, 0, 398, FRAMES_FINE},
+        {1023, 0, 399, FRAMES_CONTROLS},
+        {1000 * 1024, 1999, 1400, FRAMES_FINE},
+        {1000 * 1024, 2000, 1400, FRAMES_CONTROLS},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct step updates = {cases[i].updates, 4, WINDOW_UPDATE, 0, 0, 0};
+        struct frames frames;
+        frames_init(&frames, &limits, 0);
+        assert_int_equal(begin(&frames, true, 65536), FRAMES_FINE);
+        frames_sent(&frames, cases[i].sent_bytes);
+        assert_int_equal(run_step(&frames, &updates, 65536, cases[i].after_ms), cases[i].verdict);
+    }
+}
+
 static void what_began_must_go_on(void **state)
 {
     (void)state;
@@ -309,6 +338,7 @@ int main(void)
         cmocka_unit_test(what_is_not_http2_is_refused),
         cmocka_unit_test(a_second_later_counting_begins_anew),
         cmocka_unit_test(window_updates_may_come_a_second_after_their_streams),
+        cmocka_unit_test(window_updates_may_answer_what_was_sent),
         cmocka_unit_test(what_began_must_go_on),
         cmocka_unit_test(a_block_is_timed_from_its_first_frame),
         cmocka_unit_test(every_verdict_has_a_name),
