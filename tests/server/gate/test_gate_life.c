@@ -428,10 +428,10 @@ static bool visit(int *key_out, int wait_ms)
 
 /* A connection that is over may keep its socket for a while, until the client has closed, too; its number must not spill
  * into those of the ring. */
-static bool all_gone(int files)
+static bool all_gone(int open_files)
 {
     for (int i = 0; i < 10000; i++) {
-        if (house_counters(&house).connections_now == 0 && house_count_files() <= files) {
+        if (house_counters(&house).connections_now == 0 && house_count_files() <= open_files) {
             return true;
         }
         (void)usleep(1000);
@@ -448,12 +448,12 @@ static void numbers_of_the_ring_are_given_once_and_rest(void **state)
     prepare();
     set_file_limit(LIMIT);
     open_gate();
-    int files = house_count_files();
+    int open_files = house_count_files();
     for (int i = FIRST; i < LIMIT; i++) {
         int key = -1;
         assert_true(visit(&key, COMES_MS));
         assert_int_equal(key, i);
-        assert_true(all_gone(files));
+        assert_true(all_gone(open_files));
     }
     int key = -1;
     assert_false(visit(&key, STAYS_OUT_MS)); /* the round is over, and all rest */
