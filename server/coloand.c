@@ -365,6 +365,7 @@ static struct cl_status make_ops(struct coloand *server, struct cl_setting_error
     server->watch.gate = server->gate;
     server->watch.push = server->push;
     server->watch.source = server->source;
+    server->watch.store = server->store;
     struct cl_status status = watch_register(&server->watch, server->metrics);
     if (cl_failed(status) || server->config->metrics == NULL) {
         return status;

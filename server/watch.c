@@ -127,6 +127,11 @@ static int64_t source_open_breakers(void *user)
     return source_sum(user, open_breakers_of);
 }
 
+static int64_t store_commit_count(void *user)
+{
+    return (int64_t)store_commits(((struct watch *)user)->store);
+}
+
 /* -- How long things take ------------------------------------------------------------------------------------ */
 
 static void replied(void *user, size_t method, int64_t took_ms)

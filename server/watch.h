@@ -15,6 +15,7 @@ struct watch {
     struct gate *gate;
     struct push *push;
     struct source *source;
+    struct store *store;
     struct ops_histogram *replies[API_METHOD_COUNT]; /* NULL of a stream */
     struct ops_histogram *decisions;
 };

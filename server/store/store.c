@@ -53,6 +53,7 @@ struct store {
     bool log_alarm; /* was raised */
     uint64_t free_bytes_min;
     atomic_bool disk_low; /* set by the writer */
+    atomic_uint_least64_t commits;
     pthread_t writer;
     bool running; /* the opener's thread only */
 };
@@ -132,6 +133,7 @@ static void run_batch(struct store *store, size_t count)
         return;
     }
     store->log_used = true;
+    atomic_fetch_add_explicit(&store->commits, 1, memory_order_relaxed);
     if (store->committed != NULL) {
         store->committed(store->user);
     }
@@ -296,6 +298,11 @@ void store_close(struct store *store)
 }
 
 /* -- Callers ------------------------------------------------------------------------------------------------- */
+
+uint64_t store_commits(const struct store *store)
+{
+    return atomic_load_explicit(&store->commits, memory_order_relaxed);
+}
 
 bool store_failed(const struct store *store)
 {

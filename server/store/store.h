@@ -59,6 +59,9 @@ void store_stop(struct store *store);
 /* Stops first. All readers are closed by then. NULL is fine. */
 void store_close(struct store *store);
 
+/* Transactions committed since it was opened: how many requests one fsync paid for. Any thread. */
+uint64_t store_commits(const struct store *store);
+
 bool store_failed(const struct store *store);
 
 /* OVERLOADED when the queue is full or the disk nearly, SHUTTING_DOWN or STORE_FAILED; the caller still owns the

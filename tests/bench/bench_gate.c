@@ -1,11 +1,9 @@
-/* bench_gate - echo over mutual TLS through the gate against gRPC's own TLS, in one sitting.
+/* bench_gate - echo over mutual TLS through the gate against gRPC's own TLS.
  *
- *   bench_gate [rounds] [ms of each run]
+ *   bench_gate [MS]      of each run
  *
- * The server is a process of its own on core 0, the loader on core 1; the variants take turns, so that what the machine
- * does beside hits all alike. Each handler asks for the caller's identity. Prints medians and the ratio to gRPC's own
- * TLS: with 64 calls outstanding on 4 connections, and at 3,000 calls a second. */
-#include <sched.h>
+ * The server is a process of its own on core 0, the loader on core 1. Each handler asks for the caller's identity. With
+ * 64 calls outstanding on 4 connections, and at 3,000 calls a second ("calm"). */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,18 +13,16 @@
 
 #include "libcoloan/rpc.h"
 #include "server/gate/gate.h"
+#include "tests/bench/process.h"
+#include "tests/bench/row.h"
 #include "tests/support/pki_files.h"
-
-enum { ROUNDS_MAX = 99, LOADS = 2 };
 
 static const struct variant {
     const char *name;
     bool gate;
     unsigned gather_events;
 } variants[] = {
-    {"gRPC's own TLS", false, 0},      {"gate", true, 0},
-    {"gate, gathers from 1", true, 1}, {"gate, gathers from 2", true, 2},
-    {"gate, gathers from 4", true, 4},
+    {"own-tls", false, 0}, {"gate", true, 0}, {"gate-gathers", true, 8}, /* coloand's default */
 };
 enum { VARIANTS = sizeof variants / sizeof variants[0] };
 
@@ -131,14 +127,6 @@ struct child {
     int in, out;
 };
 
-static void pin(int core)
-{
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    CPU_SET((size_t)core, &cores);
-    (void)sched_setaffinity(0, sizeof cores, &cores);
-}
-
 static struct child start(int core, char *const argv[])
 {
     int in[2];
@@ -148,7 +136,7 @@ static struct child start(int core, char *const argv[])
     }
     pid_t pid = fork();
     if (pid == 0) {
-        pin(core);
+        process_pin(core);
         (void)dup2(in[0], STDIN_FILENO);
         (void)dup2(out[1], STDOUT_FILENO);
         (void)close(in[0]);
@@ -187,9 +175,10 @@ static void finish(struct child *child)
 struct result {
     double calls_per_s;
     unsigned p50_us, p99_us;
+    double server_us; /* of CPU for each call */
 };
 
-static struct result load(const char *folder, const char *port, char *ms, char *rate)
+static struct result load(const struct child *serving, const char *folder, const char *port, char *ms, char *rate)
 {
     char line[128];
     unsigned long long failed = 0;
@@ -200,6 +189,7 @@ static struct result load(const char *folder, const char *port, char *ms, char *
     char *folder_text = strdup(folder);
     char *port_text = strdup(port);
     char *argv[] = {program, port_text, folder_text, four, sixteen, ms, rate, NULL};
+    double cpu_s = process_cpu_s(serving->pid);
     struct child child = start(1, argv);
     read_line(child.out, line, sizeof line);
     finish(&child);
@@ -210,58 +200,39 @@ static struct result load(const char *folder, const char *port, char *ms, char *
         (void)fprintf(stderr, "bench_gate: loader said '%s'\n", line);
         exit(1);
     }
+    cpu_s = process_cpu_s(serving->pid) - cpu_s;
+    result.server_us = cpu_s * 1e9 / (result.calls_per_s * atof(ms));
     return result;
 }
 
-static int compare_results(const void *a, const void *b)
+static void print(const char *variant, const char *what, const char *unit, double value)
 {
-    double left = ((const struct result *)a)->calls_per_s;
-    double right = ((const struct result *)b)->calls_per_s;
-    return left < right ? -1 : left > right;
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s.%s", variant, what);
+    row_print(name, unit, value);
 }
 
-static int compare_p50(const void *a, const void *b)
-{
-    unsigned left = ((const struct result *)a)->p50_us;
-    unsigned right = ((const struct result *)b)->p50_us;
-    return left < right ? -1 : left > right;
-}
-
-static struct result results[LOADS][VARIANTS][ROUNDS_MAX];
-
-static void run_round(char *self, const char *folder, int round, char *ms)
+static void measure(const struct variant *variant, char *self, const char *folder, char *ms)
 {
     char rate[] = "3000";
-    for (size_t v = 0; v < VARIANTS; v++) {
-        char which[8];
-        char port[16];
-        char serving[] = "serve";
-        (void)snprintf(which, sizeof which, "%zu", v);
-        char *folder_text = strdup(folder);
-        char *argv[] = {self, serving, which, folder_text, NULL};
-        struct child child = start(0, argv);
-        read_line(child.out, port, sizeof port);
-        results[0][v][round] = load(folder, port, ms, NULL);
-        results[1][v][round] = load(folder, port, ms, rate);
-        finish(&child);
-        free(folder_text);
-    }
-}
-
-static void print(int rounds)
-{
-    double base = 0;
-    (void)printf("%-24s %10s %7s %8s %8s   %10s %8s\n", "64 outstanding", "calls/s", "ratio", "p50 us", "p99 us",
-                 "3000/s: p50", "p99 us");
-    for (size_t v = 0; v < VARIANTS; v++) {
-        qsort(results[0][v], (size_t)rounds, sizeof results[0][v][0], compare_results);
-        qsort(results[1][v], (size_t)rounds, sizeof results[1][v][0], compare_p50);
-        const struct result *full = &results[0][v][rounds / 2];
-        const struct result *calm = &results[1][v][rounds / 2];
-        base = v == 0 ? full->calls_per_s : base;
-        (void)printf("%-24s %10.0f %7.2f %8u %8u   %10u %8u\n", variants[v].name, full->calls_per_s,
-                     full->calls_per_s / base, full->p50_us, full->p99_us, calm->p50_us, calm->p99_us);
-    }
+    char which[8];
+    char port[16];
+    char serving[] = "serve";
+    char *folder_text = strdup(folder);
+    (void)snprintf(which, sizeof which, "%zu", (size_t)(variant - variants));
+    char *argv[] = {self, serving, which, folder_text, NULL};
+    struct child child = start(0, argv);
+    read_line(child.out, port, sizeof port);
+    struct result full = load(&child, folder, port, ms, NULL);
+    struct result calm = load(&child, folder, port, ms, rate);
+    finish(&child);
+    free(folder_text);
+    print(variant->name, "rate", "calls/s", full.calls_per_s);
+    print(variant->name, "p50", "us", full.p50_us);
+    print(variant->name, "p99", "us", full.p99_us);
+    print(variant->name, "server", "us/call", full.server_us);
+    print(variant->name, "calm.p50", "us", calm.p50_us);
+    print(variant->name, "calm.p99", "us", calm.p99_us);
 }
 
 int main(int argc, char **argv)
@@ -273,19 +244,17 @@ int main(int argc, char **argv)
         size_t which = (size_t)atoi(argv[2]);
         return which < VARIANTS ? serve(&variants[which], argv[3]) : 2;
     }
-    int rounds = argc > 1 ? atoi(argv[1]) : 5;
     char ms[16];
-    (void)snprintf(ms, sizeof ms, "%d", argc > 2 ? atoi(argv[2]) : 3000);
+    (void)snprintf(ms, sizeof ms, "%d", argc > 1 ? atoi(argv[1]) : 3000);
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (rounds < 1 || rounds > ROUNDS_MAX || len < 0 || pki_files_create(&files) != 0) {
-        (void)fprintf(stderr, "usage: bench_gate [rounds] [ms]\n");
+    if (argc > 2 || len < 0 || pki_files_create(&files) != 0) {
+        (void)fprintf(stderr, "usage: bench_gate [MS]\n");
         return 2;
     }
     self[len] = '\0';
-    for (int round = 0; round < rounds; round++) {
-        run_round(self, files.folder, round, ms);
+    for (size_t i = 0; i < VARIANTS; i++) {
+        measure(&variants[i], self, files.folder, ms);
     }
-    print(rounds);
     pki_files_remove(&files);
     return 0;
 }

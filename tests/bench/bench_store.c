@@ -16,6 +16,7 @@
 #include "server/store/messages.h"
 #include "server/store/outbox.h"
 #include "server/store/store.h"
+#include "tests/bench/row.h"
 
 enum { WAITING_MAX = 512, ENVELOPE_BYTES = 1024, APPLICATION_MESSAGE = 0x7fffffff };
 
@@ -151,13 +152,18 @@ static void run(struct bench *bench, unsigned waiting, unsigned seconds, bool wr
     }
     double elapsed = (double)(cl_monotonic_us() - start_us) / 1e6;
     double done = (double)atomic_load(&bench->done);
-    (void)printf("%-6s %7u %12.0f %10.1f %12.1f\n", write ? "write" : "read", waiting, done / elapsed,
-                 done / (double)atomic_load(&bench->batches), (cpu_seconds() - cpu) * 1e6 / done);
+    char name[64];
+    (void)snprintf(name, sizeof name, "%s-%u.rate", write ? "write" : "read", waiting);
+    row_print(name, "commands/s", done / elapsed);
+    (void)snprintf(name, sizeof name, "%s-%u.batch", write ? "write" : "read", waiting);
+    row_print(name, "commands/commit", done / (double)atomic_load(&bench->batches));
+    (void)snprintf(name, sizeof name, "%s-%u.cpu", write ? "write" : "read", waiting);
+    row_print(name, "us/command", (cpu_seconds() - cpu) * 1e6 / done);
 }
 
 int main(int argc, char **argv)
 {
-    static const unsigned waiting[] = {1, 8, 32, 128, 512};
+    static const unsigned waiting[] = {1, 64, 256};
     struct bench bench = {.number = 1};
     char path[512];
     if (argc < 2) {
@@ -180,7 +186,6 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s: %s (the folder has to be empty)\n", path, cl_status_name(status));
         return 1;
     }
-    (void)printf("%-6s %7s %12s %10s %12s\n", "kind", "waiting", "commands/s", "per batch", "CPU us each");
     for (size_t i = 0; i < sizeof waiting / sizeof waiting[0]; i++) {
         run(&bench, waiting[i], seconds, true);
     }
