@@ -24,7 +24,6 @@
 #include "server/source/authority.h"
 
 enum {
-    IN_FLIGHT_DEFAULT = 128,
     IN_FLIGHT_MAX = 1024,
     INQUIRIES_DEFAULT = 1024, /* seconds of work, at some 20 questions each */
     INQUIRIES_MAX = 65536,
@@ -106,9 +105,18 @@ static struct cl_status init_authorities(struct source *source, const struct sou
     return cl_ok();
 }
 
+/* A lower total would hold up a fast authority's questions behind a slow one's. */
+static size_t all_slots(const struct source *source)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < source->authority_count; i++) {
+        count += source->authorities[i].slot_count;
+    }
+    return count < IN_FLIGHT_MAX ? count : IN_FLIGHT_MAX;
+}
+
 static struct cl_status init(struct source *source, const struct source_options *options)
 {
-    source->in_flight_max = (size_t)or_default(options->in_flight_max, IN_FLIGHT_DEFAULT);
     source->inquiries_max = (size_t)or_default((int64_t)options->inquiries_max, INQUIRIES_DEFAULT);
     source->deadline_ms = or_default(options->deadline_ms, DEADLINE_MS_DEFAULT);
     source->wait_ms_max = or_default(options->wait_ms_max, WAIT_MS_DEFAULT);
@@ -117,12 +125,18 @@ static struct cl_status init(struct source *source, const struct source_options 
     source->random = options->random != NULL ? options->random : machine_random;
     source->random_user = options->random_user;
     source->multi = curl_multi_init();
-    if (source->multi == NULL ||
-        curl_multi_setopt(source->multi, CURLMOPT_MAXCONNECTS, (long)source->in_flight_max) != CURLM_OK) {
-        return cl_fail(CL_MEMORY_LIMIT);
+    struct cl_status status =
+        source->multi == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_queue_create(&source->queue, source->inquiries_max);
+    if (cl_is_ok(status)) {
+        status = init_authorities(source, options);
     }
-    struct cl_status status = cl_queue_create(&source->queue, source->inquiries_max);
-    return cl_failed(status) ? status : init_authorities(source, options);
+    if (cl_failed(status)) {
+        return status;
+    }
+    source->in_flight_max = options->in_flight_max != 0 ? options->in_flight_max : all_slots(source);
+    return curl_multi_setopt(source->multi, CURLMOPT_MAXCONNECTS, (long)source->in_flight_max) == CURLM_OK
+               ? cl_ok()
+               : cl_fail(CL_MEMORY_LIMIT);
 }
 
 struct cl_status source_create(struct source **out, const struct source_options *options)

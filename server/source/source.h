@@ -176,7 +176,7 @@ struct source_authority_options {
 struct source_options {
     const struct source_authority_options *authorities;
     size_t authority_count; /* 1..SOURCE_AUTHORITIES_MAX; each item is served by at most one */
-    unsigned in_flight_max; /* requests on the way in total, 1..1024; 128 */
+    unsigned in_flight_max; /* requests on the way in total, 1..1024; what the authorities take together */
     size_t inquiries_max;   /* accepted and not answered; 1,024. More is OVERLOADED */
     int64_t deadline_ms;    /* of one question, from its first request; 5,000. While a breaker is open, questions
                                that were never sent give up after the same time */
