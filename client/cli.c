@@ -306,12 +306,13 @@ enum cli_exit cli_refused(const struct cli *cli, struct cl_status status, const 
 {
     const struct cl_reason_info *reason = cl_reason_info(status.reason);
     bool refused = answer != NULL && answer->refused;
-    bool field = refused && answer->field[0] != '\0';
+    const char *field = refused ? answer->field : "";
+    bool named = field[0] != '\0';
     bool again = !refused && (reason->grpc_code == CL_GRPC_UNAVAILABLE ||
                               reason->grpc_code == CL_GRPC_DEADLINE_EXCEEDED || reason->reason == CL_CALL_CANCELLED);
     (void)fprintf(cli->err, "coloan: %s%s%s: %s%s%s%s\n", cli_colour(cli, CLI_RED), reason->name,
-                  cli_colour(cli, CLI_PLAIN), cli->chinese ? reason->text_zh : reason->text_en, field ? " (" : "",
-                  field ? answer->field : "", field ? ")" : "");
+                  cli_colour(cli, CLI_PLAIN), cli->chinese ? reason->text_zh : reason->text_en, named ? " (" : "",
+                  field, named ? ")" : "");
     if (refused) {
         (void)fprintf(
             cli->err, "  %s\n",
