@@ -210,6 +210,8 @@ static struct cl_status register_rooms(struct watch *watch, struct ops_metrics *
     } rows[] = {
         {"coloan_replies_total", "Calls answered with a signed reply.", OPS_COUNTER, api_replies},
         {"coloan_repeats_total", "Calls answered with the reply kept from before.", OPS_COUNTER, api_repeats},
+        {"coloan_store_commits_total", "Transactions committed; one carries what waited at the time.", OPS_COUNTER,
+         store_commit_count},
         {"coloan_push_streams", "Deliver streams open.", OPS_GAUGE, push_streams},
         {"coloan_push_events_total", "Events sent on streams, repeats among them.", OPS_COUNTER, push_events},
         {"coloan_push_slow_readers_total", "Streams ended because the bank did not read.", OPS_COUNTER,
