@@ -25,7 +25,8 @@ struct case_tx api_case_tx(const struct api *api, struct store_tx *tx, struct cl
     };
 }
 
-struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx, const char *application_id)
+struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx, const char *application_id,
+                                  const struct cl_digest *reply)
 {
     struct cl_bytes stored;
     struct cl_status status = cl_opened_stored(&stored, tx->arena, &request->opened);
@@ -44,6 +45,10 @@ struct cl_status api_log_received(const struct api_request *request, struct case
         .at_ms = tx->now_ms,
         .envelope = stored,
     };
+    if (reply != NULL) {
+        row.has_reply = true;
+        row.reply = *reply;
+    }
     memcpy(row.message_id, request->opened.message_id.bytes, sizeof row.message_id);
     return messages_add(tx->tx, &row);
 }

@@ -99,7 +99,7 @@ static struct cl_status acknowledgement_apply(struct store_command *command, str
         status = ack->request.body_status;
     }
     if (cl_is_ok(status)) {
-        status = api_log_received(&ack->request, &tx, opened->header->application_id);
+        status = api_log_received(&ack->request, &tx, opened->header->application_id, NULL);
     }
     if (cl_failed(status)) {
         return status;

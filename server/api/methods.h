@@ -25,6 +25,7 @@ enum { API_BODIES_MAX = 3 }; /* what a stream's frames may hold */
 struct api_method {
     const char *path; /* "/coloan.v1.JointApproval/SubmitApplication" */
     enum api_way way;
+    bool reads;             /* changes nothing, so nothing refers to its request before there is a reply */
     bool creates;           /* makes an application: the header names none yet */
     bool needs_application; /* the header has to name one */
     unsigned callers;       /* bit 1 << enum cl_party_kind of each; 0: nobody */

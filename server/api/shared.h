@@ -41,9 +41,9 @@ static inline void api_count(atomic_uint_least64_t *counter)
 struct case_tx api_case_tx(const struct api *api, struct store_tx *tx, struct cl_arena *arena,
                            struct case_effect *effect);
 
-/* The request's row of the message log. */
+/* The request's row of the message log; `reply` is in the log already, or NULL: none yet. */
 CL_MUST_CHECK struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx,
-                                                const char *application_id);
+                                                const char *application_id, const struct cl_digest *reply);
 
 /* Ends the call with the reason's details; signed when `request` is not NULL, whose sender is proven then. */
 void api_finish_refused(struct api *api, struct cl_rpc_call *call, const struct api_request *request,

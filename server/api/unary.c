@@ -75,8 +75,9 @@ static struct cl_status run_handler(ProtobufCMessage **reply_out, struct unary *
     return unary->request.method->handler(reply_out, tx, &request);
 }
 
-/* Seals the reply and ties it to its request in the log. */
-static struct cl_status keep_reply(struct unary *unary, struct case_tx *tx, const ProtobufCMessage *body)
+/* Seals the reply and puts it into the log. */
+static struct cl_status keep_reply(struct cl_digest *digest_out, struct unary *unary, struct case_tx *tx,
+                                   const ProtobufCMessage *body)
 {
     const struct centre *centre = unary->api->centre;
     struct centre_speech speech = {
@@ -105,12 +106,9 @@ static struct cl_status keep_reply(struct unary *unary, struct case_tx *tx, cons
         .envelope = sealed.envelope,
     };
     memcpy(row.message_id, sealed.message_id.bytes, sizeof row.message_id);
-    status = messages_add(tx->tx, &row);
-    if (cl_is_ok(status)) {
-        status = messages_set_reply(tx->tx, &unary->request.opened.digest, &sealed.digest);
-    }
     unary->reply = sealed.envelope;
-    return status;
+    *digest_out = sealed.digest;
+    return messages_add(tx->tx, &row);
 }
 
 static struct cl_status process(struct unary *unary, struct case_tx *tx)
@@ -126,13 +124,23 @@ static struct cl_status process(struct unary *unary, struct case_tx *tx)
             return cl_fail(CL_MEMORY_LIMIT);
         }
     }
-    struct cl_status status = api_log_received(&unary->request, tx, application_id);
+    /* What a handler writes may refer to its request's row. Where it writes nothing, the row is written once, with its
+       reply: changing it afterwards costs as much as a row more. */
+    bool reads = unary->request.method->reads;
+    ProtobufCMessage *reply = NULL;
+    struct cl_digest digest;
+    struct cl_status status = reads ? cl_ok() : api_log_received(&unary->request, tx, application_id, NULL);
+    if (cl_is_ok(status)) {
+        status = run_handler(&reply, unary, tx, application_id);
+    }
+    if (cl_is_ok(status)) {
+        status = keep_reply(&digest, unary, tx, reply);
+    }
     if (cl_failed(status)) {
         return status;
     }
-    ProtobufCMessage *reply = NULL;
-    status = run_handler(&reply, unary, tx, application_id);
-    return cl_is_ok(status) ? keep_reply(unary, tx, reply) : status;
+    return reads ? api_log_received(&unary->request, tx, application_id, &digest)
+                 : messages_set_reply(tx->tx, &unary->request.opened.digest, &digest);
 }
 
 static struct cl_status unary_apply(struct store_command *command, struct store_tx *store_tx)

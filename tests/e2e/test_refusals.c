@@ -562,6 +562,34 @@ static void test_same_bytes_get_the_same_reply(void **state)
     assert_true(cl_bytes_equal(first.reply, after.reply));
 }
 
+/* A method that only reads writes its request's row with the reply at once; it counts like any other. */
+static void test_a_reading_request_is_kept_with_its_reply(void **state)
+{
+    static const char kept[] = "SELECT count(*) FROM messages request JOIN messages reply ON reply.digest = "
+                               "request.reply WHERE request.method = '" LIST "'";
+    (void)state;
+    struct attempt attempt;
+    cl_arena_reset(arena);
+    make(&attempt);
+    attempt.query.page_size = 1;
+    int64_t before = rows_of(kept);
+    struct outcome first = send_bytes(alpha, LIST, seal(&attempt));
+    assert_string_equal(cl_status_name(first.status), "OK");
+    assert_int_equal(rows_of(kept), before + 1);
+    struct outcome second = send_bytes(alpha, LIST, seal(&attempt));
+    assert_true(cl_bytes_equal(first.reply, second.reply));
+    assert_int_equal(rows_of(kept), before + 1);
+
+    attempt.query.page_size = 2;
+    struct outcome other = send_bytes(alpha, LIST, seal(&attempt));
+    assert_string_equal(cl_status_name(other.status), "MESSAGE_ID_REUSED");
+    attempt.query.page_size = CL_LIST_PAGE_MAX + 1;
+    cl_uuid7_make(&attempt.message.message_id, world_now_ms(&world), cl_random_system());
+    struct outcome refused = send_bytes(alpha, LIST, seal(&attempt));
+    assert_string_equal(cl_status_name(refused.status), "FIELD_INVALID");
+    assert_int_equal(rows_of(kept), before + 1);
+}
+
 static void test_a_case_is_nobody_elses_business(void **state)
 {
     (void)state;
@@ -601,6 +629,7 @@ int main(void)
         cmocka_unit_test(test_each_spoilt_message_gets_its_reason),
         cmocka_unit_test(test_each_wrong_application_gets_its_reason),
         cmocka_unit_test(test_same_bytes_get_the_same_reply),
+        cmocka_unit_test(test_a_reading_request_is_kept_with_its_reply),
         cmocka_unit_test(test_a_case_is_nobody_elses_business),
     };
     int failed = made ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
