@@ -53,8 +53,9 @@ static const struct cl_setting_field file_fields[] = {
      "Calls of one party at once."},
     {"connections_per_party", CL_SETTING_INT64, offsetof(struct file, config.connections_per_party), false, "8", 1,
      1000, NULL, "Connections one party may hold."},
-    {"gather_events", CL_SETTING_INT64, offsetof(struct file, config.gather_events), false, "2", 0, 1000, NULL,
-     "The gate lets replies gather once so many events are waiting: more throughput, a little later each; 0: never."},
+    {"gather_events", CL_SETTING_INT64, offsetof(struct file, config.gather_events), false, "1", 0, 1000, NULL,
+     "The gate lets replies gather once so many events are waiting: more calls a second; on a core that others use too,"
+     " each comes later. 0: never."},
     {"stop_grace", CL_SETTING_DURATION, offsetof(struct file, config.stop_grace_ms), false, "5s", 0, 60000, NULL,
      "How long calls under way may take after SIGTERM."},
 };
