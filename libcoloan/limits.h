@@ -48,7 +48,7 @@
 /* -- Connections and calls ------------------------------------------------------------------------------------ */
 
 #define CL_STREAMS_PER_CONNECTION_MAX 64
-#define CL_CONNECTIONS_PER_PARTY_MAX  4
+#define CL_CONNECTIONS_PER_PARTY_MAX  8
 #define CL_METADATA_BYTES_MAX         8192
 #define CL_SEND_QUEUE_MAX             256 /* messages waiting in one stream before it counts as slow */
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcoloan/date.h"
 #include "libcoloan/log.h"
 #include "libcoloan/rpc.h"
 #include "server/api/api.h"
@@ -87,7 +88,7 @@ static struct cl_status read_file(uint8_t **out, size_t *len_out, const char *pa
 }
 
 static struct cl_status load_keyring(struct cl_keyring **out, const struct config *config,
-                                     const struct cl_keyring *held, struct cl_setting_error *error)
+                                     struct cl_setting_error *error)
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
@@ -98,7 +99,7 @@ static struct cl_status load_keyring(struct cl_keyring **out, const struct confi
     }
     struct cl_directory_trust trust = {
         .public_key = config->directory_key, .centre = config->party, .environment = config->environment};
-    status = cl_keyring_load(out, cl_bytes(bytes, len), &trust, held);
+    status = cl_keyring_load(out, cl_bytes(bytes, len), &trust, NULL);
     free(bytes);
     if (cl_failed(status)) {
         return explain(error, status, "directory", config->directory,
@@ -131,7 +132,7 @@ static struct cl_status make_identity(struct cl_signer **signer_out, struct cl_k
         return explain(error, status, "signing_key", config->signing_key,
                        "`openssl genpkey -algorithm ED25519` makes one.");
     }
-    status = load_keyring(keyring_out, config, NULL, error);
+    status = load_keyring(keyring_out, config, error);
     if (cl_is_ok(status)) {
         status = check_own_key(config, *signer_out, *keyring_out, error);
     }
@@ -205,8 +206,7 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
 static struct cl_status check_rules_today(const struct rulebook *rules, const struct cl_clock *clock,
                                           struct cl_setting_error *error)
 {
-    struct cases cases = {.rule_sets = rules->sets, .rule_set_count = rules->count};
-    if (cases_rules(&cases, cl_clock_unix_ms(clock)) == NULL) {
+    if (rules_in_force(rules->sets, rules->count, cl_date_from_ms(cl_clock_unix_ms(clock))) == NULL) {
         return explain(error, cl_fail(CL_CONFIG_INVALID), "rules", "",
                        "No rule set is in force today; add the one that is.");
     }
@@ -557,7 +557,7 @@ static struct cl_status reload_directory(struct coloand *server, struct cl_setti
 {
     struct cl_keyring *held = cl_keyring_slot_take(server->keyrings);
     struct cl_keyring *fresh = NULL;
-    struct cl_status status = load_keyring(&fresh, server->config, NULL, error);
+    struct cl_status status = load_keyring(&fresh, server->config, error);
     if (cl_is_ok(status) && cl_keyring_number(fresh) != cl_keyring_number(held)) {
         status = check_own_key(server->config, server->signer, fresh, error);
         if (cl_is_ok(status)) {

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "libcoloan/ids.h"
 #include "libcoloan/keyring.h"
@@ -56,7 +57,7 @@ static const struct cl_setting_field file_fields[] = {
     {"gather_events", CL_SETTING_INT64, offsetof(struct file, config.gather_events), false, "1", 0, 1000, NULL,
      "The gate lets replies gather once so many events are waiting: more calls a second; on a core that others use too,"
      " each comes later. 0: never."},
-    {"stop_grace", CL_SETTING_DURATION, offsetof(struct file, config.stop_grace_ms), false, "5s", 0, 60000, NULL,
+    {"stop_grace", CL_SETTING_DURATION, offsetof(struct file, config.stop_grace_ms), false, "5s", 0, 30000, NULL,
      "How long calls under way may take after SIGTERM."},
 };
 
@@ -92,6 +93,8 @@ static const struct cl_setting_field authority_fields[] = {
      "http:// or https://, without a slash at the end."},
     {"items", CL_SETTING_LIST, offsetof(struct authority, items), true, NULL, 1, 16, NULL,
      "What it answers, e.g. [MARRIAGE]."},
+    {"token_file", CL_SETTING_PATH, offsetof(struct authority, token_file), false, NULL, 0, 4096, NULL,
+     "Holds the bearer token it asks for, one line, readable by its owner only."},
     {"ca_file", CL_SETTING_PATH, offsetof(struct authority, ca_file), false, NULL, 0, 4096, NULL,
      "Root certificates for https."},
     {"timeout", CL_SETTING_DURATION, offsetof(struct authority, timeout_ms), false, "2s", 10, 60000, NULL,
@@ -173,7 +176,35 @@ static struct cl_status read_items(uint32_t *items_out, const struct cl_setting 
     return cl_ok();
 }
 
-static struct cl_status read_authority(struct source_authority_options *out, uint32_t *served,
+/* One line of printable characters, in a file that nobody else can read. */
+static struct cl_status read_token(char *out, const char *path, const struct cl_setting *setting,
+                                   struct cl_setting_error *error)
+{
+    struct stat about;
+    FILE *file = fopen(path, "re");
+    bool private = file != NULL && fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) &&
+                   (about.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+    char line[CONFIG_TOKEN_BYTES_MAX + 2] = "";
+    bool read = private && fgets(line, sizeof line, file) != NULL;
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    size_t len = strcspn(line, "\r\n");
+    line[len] = '\0';
+    for (size_t i = 0; i < len; i++) {
+        read = read && line[i] > ' ' && line[i] < 0x7f;
+    }
+    if (!read || len == 0 || len > CONFIG_TOKEN_BYTES_MAX) {
+        explicit_bzero(line, sizeof line);
+        return cl_setting_refuse(error, setting, "expected a file of mode 0600 with a token of 1 to %d characters",
+                                 CONFIG_TOKEN_BYTES_MAX);
+    }
+    memcpy(out, line, len + 1);
+    explicit_bzero(line, sizeof line);
+    return cl_ok();
+}
+
+static struct cl_status read_authority(struct source_authority_options *out, char *token, uint32_t *served,
                                        const struct cl_setting *section, struct cl_setting_error *error)
 {
     struct authority authority = {0};
@@ -189,6 +220,12 @@ static struct cl_status read_authority(struct source_authority_options *out, uin
         .attempts = (unsigned)authority.attempts,
         .in_flight_max = (unsigned)authority.in_flight,
     };
+    if (authority.token_file != NULL) {
+        status = read_token(token, authority.token_file, cl_setting_find(section, "token_file"), error);
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
     status = read_items(&out->items, authority.items, error);
     if (cl_failed(status)) {
         return status;
@@ -205,7 +242,8 @@ static struct cl_status read_authorities(struct config *config, const struct cl_
 {
     uint32_t served = 0;
     for (size_t i = 0; i < cl_setting_count(list); i++) {
-        struct cl_status status = read_authority(&config->authorities[i], &served, cl_setting_at(list, i), error);
+        struct cl_status status =
+            read_authority(&config->authorities[i], config->tokens[i], &served, cl_setting_at(list, i), error);
         if (cl_failed(status)) {
             return status;
         }
@@ -261,6 +299,10 @@ struct cl_status config_load(struct config *out, const char *path, struct cl_set
     }
     config.settings = settings;
     *out = config;
+    for (size_t i = 0; i < out->authority_count; i++) { /* only here do the tokens stand where they stay */
+        out->authorities[i].bearer_token = out->tokens[i][0] == '\0' ? NULL : out->tokens[i];
+    }
+    explicit_bzero(config.tokens, sizeof config.tokens);
     return cl_ok();
 }
 
@@ -268,4 +310,5 @@ void config_free(struct config *config)
 {
     cl_settings_free(config->settings);
     config->settings = NULL;
+    explicit_bzero(config->tokens, sizeof config->tokens);
 }

@@ -10,6 +10,8 @@
 #include "server/rulebook.h"
 #include "server/source/source.h"
 
+#define CONFIG_TOKEN_BYTES_MAX 1024
+
 struct config {
     struct cl_settings *settings;
 
@@ -28,6 +30,7 @@ struct config {
 
     struct source_authority_options authorities[SOURCE_AUTHORITIES_MAX];
     size_t authority_count;
+    char tokens[SOURCE_AUTHORITIES_MAX][CONFIG_TOKEN_BYTES_MAX + 1]; /* wiped by config_free */
 
     const char *metrics; /* "127.0.0.1:9464"; NULL: none */
     int64_t poll_threads, calls_per_second, burst, connections_per_party;

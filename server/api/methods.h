@@ -1,7 +1,7 @@
 /* methods.h - which messages each RPC takes and gives, who may call it, and what runs: one table.
  *
  * The pipeline reads it, a test compares it with the compiled contract (so a new RPC cannot be forgotten) and walks
- * every caller against every method, and docs print it. Static rows; any thread. */
+ * every caller against every method. Static rows; any thread. */
 #ifndef COLOAN_API_METHODS_H
 #define COLOAN_API_METHODS_H
 

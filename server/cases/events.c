@@ -1,6 +1,7 @@
 #include "server/cases/events.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "server/cases/file.h"
 #include "server/store/messages.h"
@@ -21,7 +22,7 @@ static struct cl_status log_event(struct case_tx *tx, const struct application_r
         .envelope = sealed->envelope,
     };
     _Static_assert(sizeof message.message_id == sizeof sealed->message_id.bytes, "both are UUIDs");
-    __builtin_memcpy(message.message_id, sealed->message_id.bytes, sizeof message.message_id);
+    memcpy(message.message_id, sealed->message_id.bytes, sizeof message.message_id);
     struct cl_status status = messages_add(tx->tx, &message);
     if (cl_failed(status)) {
         return status;

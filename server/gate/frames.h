@@ -75,7 +75,7 @@ struct frames {
     bool block_ends; /* the frame at hand has END_HEADERS */
 };
 
-/* The numbers that docs/SECURITY names; tested at each border. */
+/* Each is tested at its border and one past it. */
 struct frames_limits frames_limits_default(void);
 
 void frames_init(struct frames *out, const struct frames_limits *limits, int64_t now_ms);

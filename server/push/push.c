@@ -239,9 +239,6 @@ static void start(struct push *push, struct push_stream *stream, uint64_t *head)
         return;
     }
     stream->sent = stream->resume_after;
-    if (stream->floor < stream->resume_after) {
-        stream->floor = stream->resume_after; /* the bank has it durably, whether its acknowledgements came or not */
-    }
     stream->opened_ms = now_ms(push);
     stream->moved_ms = stream->opened_ms;
     stream->started = true;
@@ -250,11 +247,19 @@ static void start(struct push *push, struct push_stream *stream, uint64_t *head)
            cl_log_number("resume_after", (int64_t)stream->resume_after), cl_log_number("head", (int64_t)*head));
 }
 
+/* What the bank says it has durably is not outstanding, whether its acknowledgements came or not; the heartbeat tells
+ * which did, so that it can send the others again. */
+static uint64_t count_outstanding(const struct push_stream *stream)
+{
+    uint64_t durable = stream->floor > stream->resume_after ? stream->floor : stream->resume_after;
+    return stream->sent > durable ? stream->sent - durable : 0;
+}
+
 /* True when it wants to go on soon: its queue was full. */
 static bool send_outstanding(struct push *push, struct push_stream *stream, const struct view *view)
 {
     while (!stream->finished && stream->sent < view->head) {
-        uint64_t outstanding = stream->sent > stream->floor ? stream->sent - stream->floor : 0;
+        uint64_t outstanding = count_outstanding(stream);
         if (outstanding >= view->window) {
             stream->moved_ms = now_ms(push); /* the bank's own limit: it reads, but has not acknowledged */
             return false;

@@ -3,8 +3,8 @@
  * The outbox is the truth: a stream is a cursor in it. It starts after what the bank says it has, sends while fewer
  * events are outstanding (sent and not acknowledged RECEIVED) than the bank allows, and when it ends for any reason
  * nothing is lost. One stream for each bank: a newer session fences the older. A bank that does not read is cut off
- * with SLOW_READER, and when it does not even read that, without a word; it costs nobody else. After PUSH_STREAM_MS the server drains the stream, so that every session
- * shows its certificate again.
+ * with SLOW_READER, and when it does not even read that, without a word; it costs nobody else. After PUSH_STREAM_MS the
+ * server drains the stream, so that every session shows its certificate again.
  *
  * Owner: push owns the streams; api holds a stream's pointer in its call until push_end. Threads: one of its own, which
  * reads the store on a connection of its own and changes nothing; the functions below come from the threads they name.

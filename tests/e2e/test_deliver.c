@@ -127,18 +127,24 @@ static void test_a_stream_resumes_after_what_is_durable(void **state)
     struct cl_delivery *first = open_stream(alpha, 0, 1, 10);
     struct cl_delivered seen = next_event(first, COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION);
     assert_int_equal(seen.sequence, 1);
+    struct cl_delivery *silent = open_stream(alpha, 1, 2, 10); /* has it, never said so: the centre must not pretend */
+    struct cl_delivered first_beat;
+    assert_true(cl_is_ok(cl_session_deliver_next(&first_beat, silent, arena, WAIT_MS)));
+    assert_int_equal(first_beat.kind, CL_DELIVERED_HEARTBEAT);
+    assert_int_equal(first_beat.received_floor, 0);
+    cl_session_deliver_close(silent);
     assert_string_equal(seen.event->application_id, id);
     assert_int_equal(seen.opened.disclosure_count, 4);
     struct cl_digest digest = seen.opened.digest;
     cl_session_deliver_close(first);
 
-    struct cl_delivery *again = open_stream(alpha, 0, 2, 10);
+    struct cl_delivery *again = open_stream(alpha, 0, 3, 10);
     seen = next_event(again, COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION);
     assert_true(cl_digest_equal(&digest, &seen.opened.digest)); /* the same event, byte for byte */
     assert_true(cl_is_ok(acknowledge(again, &seen, COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED, NULL)));
     cl_session_deliver_close(again);
 
-    struct cl_delivery *later = open_stream(alpha, 1, 3, 10);
+    struct cl_delivery *later = open_stream(alpha, 1, 4, 10);
     struct cl_delivered nothing = next(later, 500);
     assert_int_equal(nothing.kind, CL_DELIVERED_NOTHING);
     assert_true(cl_is_ok(report(alpha, id, world_bank_report(arena, people_find(world.people, "P01")))));

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -64,6 +66,51 @@ static void test_a_good_file_reads_with_defaults(void **state)
     assert_false(config.accept_synthetic_ids);
     assert_non_null(strstr(config.database, folder)); /* paths are beside the file */
     config_free(&config);
+}
+
+static void test_a_token_is_read_from_a_file_of_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+        mode_t mode;
+        const char *token; /* NULL: refused */
+    } rows[] = {
+        {"a line", "s3cret-token\n", 0600, "s3cret-token"},
+        {"read-only, without a line end", "abc", 0400, "abc"},
+        {"open to others", "s3cret-token\n", 0644, NULL},
+        {"empty", "", 0600, NULL},
+        {"a blank within", "two words\n", 0600, NULL},
+        {"a header smuggled in", "x\tAuthorization:", 0600, NULL},
+        {"not there", NULL, 0600, NULL},
+    };
+    struct spoil with = {"", "    items: [HOME", "    token_file: token\n    items: [HOME", {NULL}};
+    (void)spoil_write(file_path, good, &with);
+    char path[96];
+    (void)snprintf(path, sizeof path, "%s/token", folder);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        (void)unlink(path);
+        if (rows[i].text != NULL) {
+            FILE *file = fopen(path, "we");
+            assert_non_null(file);
+            assert_true(fputs(rows[i].text, file) >= 0);
+            assert_int_equal(fclose(file), 0);
+            assert_int_equal(chmod(path, rows[i].mode), 0);
+        }
+        struct config config;
+        struct cl_setting_error error;
+        struct cl_status status = config_load(&config, file_path, &error);
+        if (cl_is_ok(status) != (rows[i].token != NULL)) {
+            fail_msg("%s: %s", rows[i].name, cl_status_name(status));
+        }
+        if (cl_failed(status)) {
+            assert_non_null(strstr(error.text, "token_file"));
+            continue;
+        }
+        assert_null(config.authorities[0].bearer_token);
+        assert_string_equal(config.authorities[1].bearer_token, rows[i].token);
+        config_free(&config);
+    }
 }
 
 static void test_each_mistake_is_named(void **state)
@@ -141,6 +188,7 @@ int main(void)
     (void)snprintf(file_path, sizeof file_path, "%s/coloand.yaml", folder);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_file_reads_with_defaults),
+        cmocka_unit_test(test_a_token_is_read_from_a_file_of_its_own),
         cmocka_unit_test(test_each_mistake_is_named),
         cmocka_unit_test(test_addresses_of_metrics),
     };
