@@ -142,6 +142,8 @@ struct cl_rpc_client_options { /* read by create only */
     const char *target;        /* "127.0.0.1:7443" */
     const char *ca_pem, *cert_pem, *key_pem;
     const char *server_name; /* the name the server's certificate must hold; NULL: the target's host */
+    const char
+        *server_party; /* the party its URI name must name; NULL: any of the CA's certificates with the host's name */
 };
 
 struct cl_rpc_buffer {

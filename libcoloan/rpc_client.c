@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcoloan/certificate.h"
 #include "libcoloan/limits.h"
 #include "libcoloan/refusal.h"
 #include "libcoloan/rpc_client.h"
@@ -34,6 +35,14 @@ static bool is_pem(const char *text)
     return text != NULL && strstr(text, "-----BEGIN ") != NULL;
 }
 
+/* Runs in the handshake, before anything is sent: a certificate of the scheme is not enough, it has to be the one party's
+ * that we mean to talk to. */
+static int names_party(const char *target_name, const char *peer_pem, void *party)
+{
+    (void)target_name;
+    return cl_certificate_names(peer_pem, party) ? 0 : 1;
+}
+
 struct cl_status cl_rpc_client_create(struct cl_rpc_client **out, const struct cl_rpc_client_options *options)
 {
     if (!is_pem(options->ca_pem) || !is_pem(options->cert_pem) || !is_pem(options->key_pem)) {
@@ -45,7 +54,16 @@ struct cl_status cl_rpc_client_create(struct cl_rpc_client **out, const struct c
     }
     rpc_library_acquire();
     grpc_ssl_pem_key_cert_pair pair = {.private_key = options->key_pem, .cert_chain = options->cert_pem};
-    grpc_channel_credentials *credentials = grpc_ssl_credentials_create_ex(options->ca_pem, &pair, NULL, NULL);
+    grpc_ssl_verify_peer_options verify = {.verify_peer_callback = names_party, .verify_peer_destruct = free};
+    if (options->server_party != NULL) {
+        verify.verify_peer_callback_userdata = strdup(options->server_party);
+        if (verify.verify_peer_callback_userdata == NULL) {
+            cl_rpc_client_free(client);
+            return cl_fail(CL_MEMORY_LIMIT);
+        }
+    }
+    grpc_channel_credentials *credentials =
+        grpc_ssl_credentials_create_ex(options->ca_pem, &pair, options->server_party == NULL ? NULL : &verify, NULL);
     if (credentials != NULL) {
         client->channel = create_channel(options, credentials);
         grpc_channel_credentials_release(credentials);

@@ -32,7 +32,8 @@ static struct cl_status session_fill(struct cl_session *session, const struct cl
                                                                                   .ca_pem = options->ca_pem,
                                                                                   .cert_pem = options->cert_pem,
                                                                                   .key_pem = options->key_pem,
-                                                                                  .server_name = options->server_name});
+                                                                                  .server_name = options->server_name,
+                                                                                  .server_party = session->centre});
 }
 
 struct cl_status cl_session_create(struct cl_session **out, const struct cl_session_options *options)

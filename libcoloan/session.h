@@ -45,7 +45,7 @@ struct cl_session_options {  /* read by create only */
     const struct cl_random *random;     /* NULL: the system's */
 };
 
-/* Centre and environment are the keyring's. Connects lazily. CONFIG_INVALID when a PEM text is none, MEMORY_LIMIT. */
+/* Centre and environment are the keyring's; the server's certificate has to name the centre. Connects lazily. CONFIG_INVALID when a PEM text is none, MEMORY_LIMIT. */
 CL_MUST_CHECK struct cl_status cl_session_create(struct cl_session **out, const struct cl_session_options *options);
 void cl_session_free(struct cl_session *session); /* NULL is fine; no call and no delivery left */
 

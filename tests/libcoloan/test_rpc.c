@@ -450,6 +450,44 @@ static void nobody_there_is_unreachable(void **state)
     cl_rpc_client_free(client);
 }
 
+/* Before a byte of a call is sent the server has to be the party that is meant, not only one of the scheme's. */
+static void the_server_has_to_be_the_party_meant(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *party;
+        enum cl_reason reason;
+    } rows[] = {
+        {NULL, CL_OK},
+        {"fund:cn-example", CL_OK},
+        {"fund:cn-exampl", CL_PEER_UNREACHABLE},
+        {"fund:cn-examples", CL_PEER_UNREACHABLE},
+        {"fund:cn-other", CL_PEER_UNREACHABLE},
+        {"bank:cn-alpha-js", CL_PEER_UNREACHABLE},
+        {"", CL_PEER_UNREACHABLE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char target[32];
+        (void)snprintf(target, sizeof target, "127.0.0.1:%u", echo.port);
+        struct cl_rpc_client_options options = {.target = target,
+                                                .ca_pem = pki.ca,
+                                                .cert_pem = pki.client_cert,
+                                                .key_pem = pki.client_key,
+                                                .server_name = "localhost",
+                                                .server_party = rows[i].party};
+        struct cl_rpc_client *client = NULL;
+        struct cl_rpc_result result;
+        assert_true(cl_is_ok(cl_rpc_client_create(&client, &options)));
+        struct cl_status status =
+            cl_rpc_client_call(client, "/test.Echo/Unary", cl_bytes_text("hello"), TIMEOUT_MS, &result);
+        if (status.reason != rows[i].reason) {
+            fail_msg("%s: %s", rows[i].party == NULL ? "anybody" : rows[i].party, cl_status_name(status));
+        }
+        cl_rpc_result_free(&result);
+        cl_rpc_client_free(client);
+    }
+}
+
 static void options_that_cannot_work_are_refused(void **state)
 {
     (void)state;
@@ -496,6 +534,7 @@ int main(void)
         WITH_SERVER(a_stream_of_another_thread_ends_with_its_peer),
         WITH_SERVER(a_stream_to_an_unknown_method_is_refused),
         WITH_SERVER(a_slow_reader_fills_the_queue),
+        WITH_SERVER(the_server_has_to_be_the_party_meant),
         WITH_SERVER(only_the_right_certificates_connect),
         WITH_SERVER(nobody_there_is_unreachable),
         WITH_SERVER(options_that_cannot_work_are_refused),

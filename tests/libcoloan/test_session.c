@@ -19,7 +19,7 @@
 #include "tests/support/pki.h"
 
 #define BANK        "bank:cn-alpha-js"
-#define FUND        "fund:cn-test"
+#define FUND        "fund:cn-example" /* the name in pki.h's server certificate */
 #define ENVIRONMENT "test"
 #define ASK         "coloan.v1.Directory/GetCapabilities"
 #define KEYS        "coloan.v1.Directory/GetKeys"

@@ -12,7 +12,7 @@ static const char script[] =
     "leaf() { openssl req -x509 $new -CA $2.pem -CAkey $2.key -keyout $1.key -out $1.pem -subj /CN=$1"
     " -addext basicConstraints=critical,CA:false -addext \"subjectAltName=$3\"; }\n"
     "ca ca; ca foreign-ca\n"
-    "leaf server ca 'DNS:localhost,IP:127.0.0.1,URI:urn:coloan:party:fund:320101000000000'\n"
+    "leaf server ca 'DNS:localhost,IP:127.0.0.1,URI:urn:coloan:party:fund:cn-example'\n"
     "leaf client ca 'URI:" PKI_CLIENT_URI "'\n"
     "leaf foreign foreign-ca 'URI:" PKI_CLIENT_URI "'\n";
 

@@ -1,5 +1,5 @@
 /* pki.h - certificates for one test run, made by the openssl command in a temporary folder that is gone again when
- * pki_create returns: a CA, a server (localhost, 127.0.0.1) and a client (URI urn:coloan:party:bank:cn-alpha-js), and a
+ * pki_create returns: a CA, a server (localhost, 127.0.0.1, fund:cn-example) and a client (URI urn:coloan:party:bank:cn-alpha-js), and a
  * client of a foreign CA.
  *
  * Call it before the first rpc function: it runs other programs, and gRPC does not outlive a fork. Texts are PEM. */

@@ -1,6 +1,6 @@
 /* pki_files.h - a folder with every certificate and list that a gate must take or refuse, made by the openssl command.
  *
- *   ca.pem crl.pem server.pem server.key    a root, its list (`revoked` is on it), a server (localhost, 127.0.0.1)
+ *   ca.pem crl.pem server.pem server.key    a root, its list (`revoked` is on it), a server (localhost, 127.0.0.1, fund:cn-nj-prov)
  *   alpha beta                              bank:cn-alpha-js, bank:cn-beta-js
  *   officer channel fund                    officer:cn-nj-prov-07, channel:cn-app-js, fund:cn-other
  *   revoked expired                         of the same root
