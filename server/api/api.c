@@ -12,19 +12,6 @@
 
 /* -- Shared -------------------------------------------------------------------------------------------------- */
 
-struct case_tx api_case_tx(const struct api *api, struct store_tx *tx, struct cl_arena *arena,
-                           struct case_effect *effect)
-{
-    return (struct case_tx){
-        .cases = api->cases,
-        .tx = tx,
-        .sql = store_tx_sql(tx),
-        .arena = arena,
-        .now_ms = cl_clock_unix_ms(api->centre->clock),
-        .effect = effect,
-    };
-}
-
 struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx, const char *application_id,
                                   const struct cl_digest *reply)
 {

@@ -83,7 +83,7 @@ struct acknowledgement {
 static struct cl_status acknowledgement_apply(struct store_command *command, struct store_tx *store_tx)
 {
     struct acknowledgement *ack = (struct acknowledgement *)command;
-    struct case_tx tx = api_case_tx(ack->api, store_tx, ack->request.arena, &ack->effect);
+    struct case_tx tx = case_tx_of(ack->api->cases, store_tx, ack->request.arena, &ack->effect);
     const struct cl_opened *opened = &ack->request.opened;
     struct message_duplicate duplicate;
     struct cl_status status =

@@ -111,23 +111,10 @@ struct answers {
     struct case_effect effect;
 };
 
-static struct case_tx tx_of(const struct effects *effects, struct store_tx *tx, struct cl_arena *arena,
-                            struct case_effect *effect)
-{
-    return (struct case_tx){
-        .cases = effects->options.cases,
-        .tx = tx,
-        .sql = store_tx_sql(tx),
-        .arena = arena,
-        .now_ms = cl_clock_unix_ms(effects->options.cases->centre->clock),
-        .effect = effect,
-    };
-}
-
 static struct cl_status answers_apply(struct store_command *command, struct store_tx *tx)
 {
     struct answers *answers = (struct answers *)command;
-    struct case_tx view = tx_of(answers->effects, tx, answers->arena, &answers->effect);
+    struct case_tx view = case_tx_of(answers->effects->options.cases, tx, answers->arena, &answers->effect);
     return case_take_answers(&view, answers->inquiry);
 }
 
@@ -222,13 +209,14 @@ static struct cl_status sweep_apply(struct store_command *command, struct store_
     struct sweep *sweep = (struct sweep *)command;
     struct application_ids open;
     struct case_effect none = {0};
-    struct case_tx look = tx_of(sweep->effects, tx, sweep->arena, &none);
+    struct case_tx look = case_tx_of(sweep->effects->options.cases, tx, sweep->arena, &none);
     struct cl_status status = case_unasked(&open, &look, ASKING_MAX / 2 + SWEEP_MAX);
     for (size_t i = 0; cl_is_ok(status) && i < open.count && sweep->count < SWEEP_MAX; i++) {
         if (remembered(sweep->effects, open.ids[i])) {
             continue;
         }
-        struct case_tx view = tx_of(sweep->effects, tx, sweep->arena, &sweep->effects_of[sweep->count]);
+        struct case_tx view =
+            case_tx_of(sweep->effects->options.cases, tx, sweep->arena, &sweep->effects_of[sweep->count]);
         status = case_ask_again(&view, open.ids[i]);
         sweep->count += cl_is_ok(status) ? 1 : 0;
     }

@@ -37,10 +37,6 @@ static inline void api_count(atomic_uint_least64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* A command's view of the world, from inside its transaction. */
-struct case_tx api_case_tx(const struct api *api, struct store_tx *tx, struct cl_arena *arena,
-                           struct case_effect *effect);
-
 /* The request's row of the message log; `reply` is in the log already, or NULL: none yet. */
 CL_MUST_CHECK struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx,
                                                 const char *application_id, const struct cl_digest *reply);

@@ -146,7 +146,7 @@ static struct cl_status process(struct unary *unary, struct case_tx *tx)
 static struct cl_status unary_apply(struct store_command *command, struct store_tx *store_tx)
 {
     struct unary *unary = (struct unary *)command;
-    struct case_tx tx = api_case_tx(unary->api, store_tx, unary->request.arena, &unary->effect);
+    struct case_tx tx = case_tx_of(unary->api->cases, store_tx, unary->request.arena, &unary->effect);
     struct cl_status status = find_duplicate(unary, tx.sql);
     if (cl_failed(status) || unary->repeated) {
         return status;

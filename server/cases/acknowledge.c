@@ -1,15 +1,8 @@
 /* Ack: a bank says on its stream that an event is durable with it, then that its core took it over. */
-#include <stdio.h>
 #include <string.h>
 
 #include "server/cases/cases.h"
 #include "server/store/outbox.h"
-
-static struct cl_status blame(struct case_tx *tx, const char *field)
-{
-    (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "%s", field);
-    return cl_fail(CL_FIELD_INVALID);
-}
 
 struct cl_status case_acknowledge(ProtobufCMessage **reply_out, struct case_tx *tx, const struct case_request *request)
 {
@@ -17,12 +10,12 @@ struct cl_status case_acknowledge(ProtobufCMessage **reply_out, struct case_tx *
     const Coloan__V1__SignedHeader *header = request->opened->header;
     if (ack->level != COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED &&
         ack->level != COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED) {
-        return blame(tx, "level");
+        return case_blame(tx, CL_FIELD_INVALID, "level");
     }
     bool applied = ack->level == COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED;
     size_t reference = strlen(ack->bank_reference);
     if (reference > CL_TEXT_BYTES_MAX || (applied ? reference == 0 : reference != 0)) {
-        return blame(tx, "bank_reference");
+        return case_blame(tx, CL_FIELD_INVALID, "bank_reference");
     }
     struct outbox_ack row = {
         .recipient = request->sender,

@@ -1,5 +1,4 @@
 /* ReportBankDecision: the bank's answer to an offer, on its own money. */
-#include <stdio.h>
 #include <string.h>
 
 #include "server/cases/convert.h"
@@ -19,27 +18,21 @@ static bool is_digest(ProtobufCBinaryData data, const struct cl_digest *digest)
     return cl_bytes_equal(cl_bytes(data.data, data.len), cl_bytes(digest->bytes, sizeof digest->bytes));
 }
 
-static struct cl_status blame(struct case_tx *tx, const char *field, enum cl_reason reason)
-{
-    (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "%s", field);
-    return cl_fail(reason);
-}
-
 static struct cl_status check_form(struct case_tx *tx, const Coloan__V1__BankDecision *decision)
 {
     if (decision->verdict == COLOAN__V1__BANK_VERDICT__BANK_VERDICT_UNSPECIFIED) {
-        return blame(tx, "verdict", CL_FIELD_MISSING);
+        return case_blame(tx, CL_FIELD_MISSING, "verdict");
     }
     bool counters = decision->verdict == COLOAN__V1__BANK_VERDICT__BANK_VERDICT_COUNTER;
     if (counters != (decision->counter != NULL)) {
-        return blame(tx, "counter", counters ? CL_FIELD_MISSING : CL_FIELD_INVALID);
+        return case_blame(tx, counters ? CL_FIELD_MISSING : CL_FIELD_INVALID, "counter");
     }
     size_t reference = strlen(decision->bank_reference);
     if (reference == 0 || reference > CL_TEXT_BYTES_MAX) {
-        return blame(tx, "bank_reference", reference == 0 ? CL_FIELD_MISSING : CL_FIELD_INVALID);
+        return case_blame(tx, reference == 0 ? CL_FIELD_MISSING : CL_FIELD_INVALID, "bank_reference");
     }
     if (decision->n_reasons > CL_REASONS_MAX) {
-        return blame(tx, "reasons", CL_FIELD_INVALID);
+        return case_blame(tx, CL_FIELD_INVALID, "reasons");
     }
     return cl_ok();
 }
@@ -55,7 +48,7 @@ static struct cl_status find_offer(struct offer_row *out, struct case_tx *tx, co
         return cl_fail(CL_STATE_CONFLICT);
     }
     if (decision->offer_version != file->row.offer_version) {
-        return blame(tx, "offer_version", CL_OFFER_STALE);
+        return case_blame(tx, CL_OFFER_STALE, "offer_version");
     }
     bool found = false;
     struct cl_status status = offers_get(&found, out, tx->sql, tx->arena, file->row.id, decision->offer_version);
@@ -66,7 +59,7 @@ static struct cl_status find_offer(struct offer_row *out, struct case_tx *tx, co
         return cl_fail(CL_INTERNAL);
     }
     if (!is_digest(decision->terms_digest, &out->terms_digest)) {
-        return blame(tx, "terms_digest", CL_TERMS_DIGEST_WRONG);
+        return case_blame(tx, CL_TERMS_DIGEST_WRONG, "terms_digest");
     }
     return tx->now_ms < out->valid_until_ms ? cl_ok() : cl_fail(CL_OFFER_EXPIRED);
 }
@@ -129,7 +122,7 @@ static struct cl_status counter_terms(struct offer *out, struct case_file *file,
     status = offer_counter(out, &path, rules, &file->application, facts, &current, &counter, tx->now_ms);
     if (cl_failed(status)) {
         const char *dot = path.text[0] == '\0' ? "" : ".";
-        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "counter%s%.40s", dot, path.text);
+        return case_blame(tx, status.reason, "counter%s%.40s", dot, path.text);
     }
     return status;
 }

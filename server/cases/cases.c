@@ -1,9 +1,34 @@
 #include "server/cases/cases.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "libcoloan/date.h"
 #include "server/domain/rules.h"
 
 const struct rule_set *cases_rules(const struct cases *cases, int64_t now_ms)
 {
     return rules_in_force(cases->rule_sets, cases->rule_set_count, cl_date_from_ms(now_ms));
+}
+
+struct case_tx case_tx_of(const struct cases *cases, struct store_tx *tx, struct cl_arena *arena,
+                          struct case_effect *effect)
+{
+    return (struct case_tx){
+        .cases = cases,
+        .tx = tx,
+        .sql = store_tx_sql(tx),
+        .arena = arena,
+        .now_ms = cl_clock_unix_ms(cases->centre->clock),
+        .effect = effect,
+    };
+}
+
+struct cl_status case_blame(struct case_tx *tx, enum cl_reason reason, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(tx->effect->field.text, sizeof tx->effect->field.text, format, arguments);
+    va_end(arguments);
+    return cl_fail(reason);
 }

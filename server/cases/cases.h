@@ -62,6 +62,14 @@ struct case_tx {
     struct case_effect *effect;
 };
 
+/* That view from inside a command's transaction; the moment is now. Everything but the result outlives it. */
+struct case_tx case_tx_of(const struct cases *cases, struct store_tx *tx, struct cl_arena *arena,
+                          struct case_effect *effect);
+
+/* Fails with `reason` and says which field of the message is to blame, cut to what a path may take. */
+CL_MUST_CHECK struct cl_status case_blame(struct case_tx *tx, enum cl_reason reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* A checked request. */
 struct case_request {
     const struct cl_opened *opened;

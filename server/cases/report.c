@@ -1,5 +1,4 @@
 /* Verification results come in: from the bank as ReportVerifications, from the authorities as a command of our own. */
-#include <stdio.h>
 #include <string.h>
 
 #include "server/cases/convert.h"
@@ -11,8 +10,7 @@
 
 static struct cl_status blame(struct case_tx *tx, size_t index, const char *within, struct cl_status status)
 {
-    (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "results[%u].%.32s", (unsigned)index, within);
-    return status;
+    return case_blame(tx, status.reason, "results[%u].%.32s", (unsigned)index, within);
 }
 
 static struct cl_status settle_reported(struct case_file *file, struct case_tx *tx,
@@ -49,8 +47,7 @@ static struct cl_status take_report(struct case_file *file, struct case_tx *tx,
                                     const Coloan__V1__VerificationReport *report)
 {
     if (report->n_results == 0 || report->n_results > CL_ITEM_RESULTS_MAX) {
-        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "results");
-        return cl_fail(report->n_results == 0 ? CL_FIELD_MISSING : CL_FIELD_INVALID);
+        return case_blame(tx, report->n_results == 0 ? CL_FIELD_MISSING : CL_FIELD_INVALID, "results");
     }
     struct cl_status status = file_load_facts(file, tx);
     for (size_t i = 0; cl_is_ok(status) && i < report->n_results; i++) {

@@ -41,8 +41,7 @@ static struct cl_status check(struct application *out, struct case_tx *tx, const
     }
     status = check_bank(tx, request, out->bank);
     if (cl_failed(status)) {
-        (void)snprintf(field->text, sizeof field->text, "bank");
-        return status;
+        return case_blame(tx, status.reason, "bank");
     }
     struct intake intake = {
         .centre = tx->cases->centre->party,
@@ -76,8 +75,7 @@ static struct cl_status claim_persons(const struct case_file *file, struct case_
         vault_blind(blind, tx->cases->vault, VAULT_ID_NUMBER, cl_bytes_text(file->application.persons[i].id_number));
         struct cl_status status = applications_claim_person(tx->tx, blind, file->row.id);
         if (cl_failed(status)) {
-            (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "persons[%zu].id_number", i);
-            return status;
+            return case_blame(tx, status.reason, "persons[%zu].id_number", i);
         }
     }
     return cl_ok();

@@ -235,12 +235,10 @@ static struct cl_status list_filter(struct application_filter *out, struct case_
         .limit = (query->page_size == 0 ? LIST_PAGE_DEFAULT : query->page_size) + 1,
     };
     if (query->page_size > CL_LIST_PAGE_MAX) {
-        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "page_size");
-        return cl_fail(CL_FIELD_INVALID);
+        return case_blame(tx, CL_FIELD_INVALID, "page_size");
     }
     if (!read_token(&filter, query->page_token)) {
-        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "page_token");
-        return cl_fail(CL_PAGE_TOKEN_INVALID);
+        return case_blame(tx, CL_PAGE_TOKEN_INVALID, "page_token");
     }
     *out = filter;
     return cl_ok();
@@ -313,8 +311,7 @@ struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct c
     }
     status = check_consent(file, tx, request, query->consent_id);
     if (cl_failed(status)) {
-        (void)snprintf(tx->effect->field.text, sizeof tx->effect->field.text, "consent_id");
-        return status;
+        return case_blame(tx, status.reason, "consent_id");
     }
     struct items_told told;
     status = tell_items(&told, tx, file->row.id, request, query);
