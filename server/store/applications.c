@@ -31,7 +31,7 @@ static void bind_row(struct sql_statement *statement, const struct application_r
     sql_bind_i64(statement, 19, row->changed_ms);
 }
 
-static struct cl_status read_row(struct application_row *out, struct sql_statement *statement, struct cl_arena *arena)
+static struct cl_status read_row(void *out, struct sql_statement *statement, struct cl_arena *arena)
 {
     struct application_row row = {
         .id = sql_copy_text(arena, statement, 0),
@@ -61,7 +61,7 @@ static struct cl_status read_row(struct application_row *out, struct sql_stateme
     if (!sql_column_digest(&row.submission, statement, 19)) {
         return cl_fail(CL_INTERNAL);
     }
-    *out = row;
+    *(struct application_row *)out = row;
     return cl_ok();
 }
 
@@ -105,22 +105,14 @@ struct cl_status applications_get(struct application_row *out, struct sql *sql, 
 {
     static const char text[] = "SELECT " COLUMNS " FROM applications WHERE id = $1";
     struct sql_statement *statement = NULL;
-    bool row = false;
+    bool found = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {
         return status;
     }
     sql_bind_text(statement, 1, id);
-    status = sql_step(&row, statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    if (!row) {
-        return cl_fail(CL_APPLICATION_UNKNOWN);
-    }
-    status = read_row(out, statement, arena);
-    sql_finish(statement);
-    return status;
+    status = sql_find(&found, out, statement, read_row, arena);
+    return cl_is_ok(status) && !found ? cl_fail(CL_APPLICATION_UNKNOWN) : status;
 }
 
 /* -- Lists --------------------------------------------------------------------------------------------------- */

@@ -17,7 +17,7 @@ struct cl_status decisions_insert(struct store_tx *tx, const struct decision_row
     return sql_run(statement);
 }
 
-static struct cl_status read_decision(struct decision_row *out, struct sql_statement *statement, struct cl_arena *arena)
+static struct cl_status read_decision(void *out, struct sql_statement *statement, struct cl_arena *arena)
 {
     struct decision_row row = {
         .application_id = sql_copy_text(arena, statement, 0),
@@ -33,7 +33,7 @@ static struct cl_status read_decision(struct decision_row *out, struct sql_state
     if (!whole) {
         return cl_fail(CL_INTERNAL);
     }
-    *out = row;
+    *(struct decision_row *)out = row;
     return cl_ok();
 }
 
@@ -43,21 +43,12 @@ struct cl_status decisions_get(bool *found_out, struct decision_row *out, struct
     static const char text[] = "SELECT application_id, outcome, terms_digest, event, decided_ms FROM decisions"
                                " WHERE application_id = $1";
     struct sql_statement *statement = NULL;
-    bool row = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {
         return status;
     }
     sql_bind_text(statement, 1, application_id);
-    status = sql_step(&row, statement);
-    if (cl_is_ok(status) && row) {
-        status = read_decision(out, statement, arena);
-        sql_finish(statement);
-    }
-    if (cl_is_ok(status)) {
-        *found_out = row;
-    }
-    return status;
+    return sql_find(found_out, out, statement, read_decision, arena);
 }
 
 /* -- Traces -------------------------------------------------------------------------------------------------- */
@@ -77,7 +68,7 @@ struct cl_status decisions_add_trace(struct store_tx *tx, const struct trace_row
     return sql_run(statement);
 }
 
-static struct cl_status read_trace(struct trace_row *out, struct sql_statement *statement, struct cl_arena *arena)
+static struct cl_status read_trace(void *out, struct sql_statement *statement, struct cl_arena *arena)
 {
     struct trace_row row = {
         .application_id = sql_copy_text(arena, statement, 0),
@@ -90,7 +81,7 @@ static struct cl_status read_trace(struct trace_row *out, struct sql_statement *
     if (!sql_column_digest(&row.digest, statement, 2)) {
         return cl_fail(CL_INTERNAL);
     }
-    *out = row;
+    *(struct trace_row *)out = row;
     return cl_ok();
 }
 
@@ -100,19 +91,10 @@ struct cl_status decisions_last_trace(bool *found_out, struct trace_row *out, st
     static const char text[] = "SELECT application_id, number, digest, trace FROM traces WHERE application_id = $1"
                                " ORDER BY number DESC LIMIT 1";
     struct sql_statement *statement = NULL;
-    bool row = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {
         return status;
     }
     sql_bind_text(statement, 1, application_id);
-    status = sql_step(&row, statement);
-    if (cl_is_ok(status) && row) {
-        status = read_trace(out, statement, arena);
-        sql_finish(statement);
-    }
-    if (cl_is_ok(status)) {
-        *found_out = row;
-    }
-    return status;
+    return sql_find(found_out, out, statement, read_trace, arena);
 }

@@ -44,8 +44,7 @@ struct cl_status messages_set_reply(struct store_tx *tx, const struct cl_digest 
     return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_INTERNAL);
 }
 
-static struct cl_status read_duplicate(struct message_duplicate *out, struct sql_statement *statement,
-                                       struct cl_arena *arena)
+static struct cl_status read_duplicate(void *out, struct sql_statement *statement, struct cl_arena *arena)
 {
     struct message_duplicate duplicate = {.found = true, .has_reply = !sql_column_is_null(statement, 1)};
     if (!sql_column_digest(&duplicate.digest, statement, 0)) {
@@ -57,7 +56,7 @@ static struct cl_status read_duplicate(struct message_duplicate *out, struct sql
     if (cl_arena_overflowed(arena)) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    *out = duplicate;
+    *(struct message_duplicate *)out = duplicate;
     return cl_ok();
 }
 
@@ -68,27 +67,21 @@ struct cl_status messages_find_duplicate(struct message_duplicate *out, struct s
                                " FROM messages known LEFT JOIN messages answer ON answer.digest = known.reply"
                                " WHERE known.sender = $1 AND known.message_id = $2";
     struct sql_statement *statement = NULL;
-    bool row = false;
+    bool found = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {
         return status;
     }
     sql_bind_text(statement, 1, sender);
     sql_bind_bytes(statement, 2, cl_bytes(message_id, MESSAGE_ID_BYTES));
-    status = sql_step(&row, statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    if (!row) {
+    status = sql_find(&found, out, statement, read_duplicate, arena);
+    if (cl_is_ok(status) && !found) {
         *out = (struct message_duplicate){.found = false};
-        return cl_ok();
     }
-    status = read_duplicate(out, statement, arena);
-    sql_finish(statement);
     return status;
 }
 
-static struct cl_status read_row(struct message_row *out, struct sql_statement *statement, struct cl_arena *arena)
+static struct cl_status read_row(void *out, struct sql_statement *statement, struct cl_arena *arena)
 {
     struct message_row row = {
         .way = (enum message_way)sql_column_i64(statement, 1),
@@ -111,7 +104,7 @@ static struct cl_status read_row(struct message_row *out, struct sql_statement *
         return cl_fail(CL_INTERNAL);
     }
     memcpy(row.message_id, id.data, id.len);
-    *out = row;
+    *(struct message_row *)out = row;
     return cl_ok();
 }
 
@@ -121,19 +114,10 @@ struct cl_status messages_get(bool *found_out, struct message_row *out, struct s
     static const char text[] = "SELECT digest, way, sender, recipient, message_id, direction, method, application_id,"
                                " at_ms, envelope, reply FROM messages WHERE digest = $1";
     struct sql_statement *statement = NULL;
-    bool row = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {
         return status;
     }
     sql_bind_digest(statement, 1, digest);
-    status = sql_step(&row, statement);
-    if (cl_is_ok(status) && row) {
-        status = read_row(out, statement, arena);
-        sql_finish(statement);
-    }
-    if (cl_is_ok(status)) {
-        *found_out = row;
-    }
-    return status;
+    return sql_find(found_out, out, statement, read_row, arena);
 }

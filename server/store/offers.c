@@ -47,7 +47,7 @@ struct cl_status offers_set_bank_decision(struct store_tx *tx, const char *appli
     return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
 }
 
-static struct cl_status read_row(struct offer_row *out, struct sql_statement *statement, struct cl_arena *arena)
+static struct cl_status read_row(void *out, struct sql_statement *statement, struct cl_arena *arena)
 {
     struct offer_row row = {
         .application_id = sql_copy_text(arena, statement, 0),
@@ -67,7 +67,7 @@ static struct cl_status read_row(struct offer_row *out, struct sql_statement *st
     if (!whole) {
         return cl_fail(CL_INTERNAL);
     }
-    *out = row;
+    *(struct offer_row *)out = row;
     return cl_ok();
 }
 
@@ -78,20 +78,11 @@ struct cl_status offers_get(bool *found_out, struct offer_row *out, struct sql *
                                " fund_event, bank_decision, made_ms FROM offers"
                                " WHERE application_id = $1 AND version = $2";
     struct sql_statement *statement = NULL;
-    bool row = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {
         return status;
     }
     sql_bind_text(statement, 1, application_id);
     sql_bind_i64(statement, 2, version);
-    status = sql_step(&row, statement);
-    if (cl_is_ok(status) && row) {
-        status = read_row(out, statement, arena);
-        sql_finish(statement);
-    }
-    if (cl_is_ok(status)) {
-        *found_out = row;
-    }
-    return status;
+    return sql_find(found_out, out, statement, read_row, arena);
 }

@@ -86,6 +86,19 @@ bool sql_column_digest(struct cl_digest *out, struct sql_statement *statement, i
 const char *sql_copy_text(struct cl_arena *arena, struct sql_statement *statement, int column);
 struct cl_bytes sql_copy_bytes(struct cl_arena *arena, struct sql_statement *statement, int column);
 
+/* -- Questions with one answer ------------------------------------------------------------------------------- */
+
+/* Prepares a text without values and takes its first row, if there is one: sql_finish ends it then. */
+CL_MUST_CHECK struct cl_status sql_ask(struct sql_statement **out, bool *row_out, struct sql *sql, const char *text);
+
+/* Copies the current row into the caller's struct `out`; untouched on failure. */
+typedef struct cl_status sql_reader(void *out, struct sql_statement *statement, struct cl_arena *arena);
+
+/* Steps a statement whose values are bound and reads its first row; the statement is finished then. `found_out` says
+ * whether there was one; both outputs are untouched on failure. */
+CL_MUST_CHECK struct cl_status sql_find(bool *found_out, void *out, struct sql_statement *statement, sql_reader *read,
+                                        struct cl_arena *arena);
+
 /* -- Transactions -------------------------------------------------------------------------------------------- */
 
 CL_MUST_CHECK struct cl_status sql_begin(struct sql *sql); /* for writing, at once */

@@ -622,10 +622,7 @@ static struct cl_status expect(struct sql *sql, const char *text, const char *on
 {
     struct sql_statement *statement = NULL;
     bool row = false;
-    struct cl_status status = sql_prepare(&statement, sql, text);
-    if (cl_is_ok(status)) {
-        status = sql_step(&row, statement);
-    }
+    struct cl_status status = sql_ask(&statement, &row, sql, text);
     if (cl_failed(status)) {
         return status;
     }

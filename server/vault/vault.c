@@ -162,10 +162,7 @@ struct cl_status vault_check(const struct vault *vault, struct sql *sql)
                                " ORDER BY application_id DESC LIMIT 1";
     struct sql_statement *statement = NULL;
     bool row = false;
-    struct cl_status status = sql_prepare(&statement, sql, text);
-    if (cl_is_ok(status)) {
-        status = sql_step(&row, statement);
-    }
+    struct cl_status status = sql_ask(&statement, &row, sql, text);
     if (cl_failed(status)) {
         return status;
     }
