@@ -4,21 +4,12 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-static const char prefix[] = "urn:coloan:party:";
+#define PARTY_URN "urn:coloan:party:"
 
-static bool fits(const ASN1_STRING *uri, const char *party)
+/* The one URI among the alternative names, or NULL. Names of other kinds do not matter. */
+static const ASN1_IA5STRING *only_uri(const GENERAL_NAMES *names)
 {
-    size_t prefix_len = sizeof prefix - 1;
-    size_t party_len = strlen(party);
-    const unsigned char *text = ASN1_STRING_get0_data(uri);
-    return (size_t)ASN1_STRING_length(uri) == prefix_len + party_len && memcmp(text, prefix, prefix_len) == 0 &&
-           memcmp(text + prefix_len, party, party_len) == 0;
-}
-
-/* The only URI name, or NULL. */
-static const ASN1_STRING *only_uri(const GENERAL_NAMES *names)
-{
-    const ASN1_STRING *uri = NULL;
+    const ASN1_IA5STRING *uri = NULL;
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type != GEN_URI) {
@@ -32,15 +23,40 @@ static const ASN1_STRING *only_uri(const GENERAL_NAMES *names)
     return uri;
 }
 
+static bool read_party(char out[CL_PARTY_BYTES_MAX + 1], const ASN1_IA5STRING *uri)
+{
+    static const size_t prefix_len = sizeof PARTY_URN - 1;
+    const unsigned char *text = ASN1_STRING_get0_data(uri);
+    size_t len = (size_t)ASN1_STRING_length(uri);
+    if (len <= prefix_len || len - prefix_len > CL_PARTY_BYTES_MAX || memcmp(text, PARTY_URN, prefix_len) != 0 ||
+        memchr(text, '\0', len) != NULL) {
+        return false;
+    }
+    memcpy(out, text + prefix_len, len - prefix_len);
+    out[len - prefix_len] = '\0';
+    return true;
+}
+
+bool cl_certificate_party(char out[CL_PARTY_BYTES_MAX + 1], struct x509_st *certificate)
+{
+    int critical = 0;
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, &critical, NULL);
+    if (names == NULL) { /* none, or the extension stands twice */
+        return false;
+    }
+    const ASN1_IA5STRING *uri = only_uri(names);
+    bool named = uri != NULL && read_party(out, uri);
+    GENERAL_NAMES_free(names);
+    return named;
+}
+
 bool cl_certificate_names(const char *pem, const char *party)
 {
+    char named[CL_PARTY_BYTES_MAX + 1];
     BIO *bio = BIO_new_mem_buf(pem, -1);
     X509 *certificate = bio == NULL ? NULL : PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    GENERAL_NAMES *names = certificate == NULL ? NULL : X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    const ASN1_STRING *uri = names == NULL ? NULL : only_uri(names);
-    bool named = uri != NULL && fits(uri, party);
-    GENERAL_NAMES_free(names);
+    bool fits = certificate != NULL && cl_certificate_party(named, certificate) && strcmp(named, party) == 0;
     X509_free(certificate);
     BIO_free(bio);
-    return named;
+    return fits;
 }

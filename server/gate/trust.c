@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "libcoloan/certificate.h"
 #include "libcoloan/sha256.h"
 
 enum {
@@ -37,8 +38,6 @@ enum {
     SECURITY_LEVEL = 2,               /* 112 bits: no SHA-1, RSA from 2048 */
     PEER_CHAIN_BYTES_MAX = 16 * 1024, /* of a client's certificates; one is enough and takes about 1 KiB */
 };
-
-#define PARTY_URN "urn:coloan:party:"
 
 struct digests {
     struct cl_digest *list; /* sorted */
@@ -585,48 +584,9 @@ static bool is_caller(const char *party, size_t len)
     return false;
 }
 
-static bool read_party(struct identity *out, const ASN1_IA5STRING *uri)
-{
-    static const size_t prefix_len = sizeof PARTY_URN - 1;
-    const char *text = (const char *)ASN1_STRING_get0_data(uri);
-    size_t len = (size_t)ASN1_STRING_length(uri);
-    if (len <= prefix_len || len - prefix_len > CL_PARTY_BYTES_MAX || memcmp(text, PARTY_URN, prefix_len) != 0 ||
-        !is_caller(text + prefix_len, len - prefix_len)) {
-        return false;
-    }
-    memcpy(out->party, text + prefix_len, len - prefix_len);
-    out->party[len - prefix_len] = '\0';
-    return true;
-}
-
-/* The one URI among the alternative names, or NULL. Names of other kinds do not matter. */
-static const ASN1_IA5STRING *only_uri(const GENERAL_NAMES *names)
-{
-    const ASN1_IA5STRING *uri = NULL;
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type != GEN_URI) {
-            continue;
-        }
-        if (uri != NULL) {
-            return NULL;
-        }
-        uri = name->d.uniformResourceIdentifier;
-    }
-    return uri;
-}
-
 static bool read_name(struct identity *out, X509 *leaf)
 {
-    int critical = 0;
-    GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, &critical, NULL);
-    if (names == NULL) { /* none, or the extension stands twice */
-        return false;
-    }
-    const ASN1_IA5STRING *uri = only_uri(names);
-    bool named = uri != NULL && read_party(out, uri);
-    GENERAL_NAMES_free(names);
-    return named;
+    return cl_certificate_party(out->party, leaf) && is_caller(out->party, strlen(out->party));
 }
 
 struct cl_status trust_identity(struct identity *out, struct x509_st *leaf, struct x509_st *root)
