@@ -236,17 +236,11 @@ static struct cl_status unpack_directory(const Coloan__V1__KeyDirectory **out, c
     if (payload->header == NULL) {
         return cl_fail(CL_HEADER_INCOMPLETE);
     }
-    status =
-        cl_wirescan_list(&coloan__v1__key_directory__descriptor, body, CL_PAYLOAD_BYTES_MAX, CL_DIRECTORY_FIELDS_MAX);
+    status = cl_directory_read(out, arena, body);
     if (cl_is_ok(status)) {
-        status = cl_unpack_scanned(&message, arena, &coloan__v1__key_directory__descriptor, body);
+        *sender_out = payload->header->sender;
     }
-    if (cl_failed(status)) {
-        return status;
-    }
-    *sender_out = payload->header->sender;
-    *out = (const Coloan__V1__KeyDirectory *)(const void *)message;
-    return cl_ok();
+    return status;
 }
 
 /* With --directory-key: whether the key signed this directory. */

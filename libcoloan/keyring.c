@@ -207,6 +207,20 @@ static struct cl_status check_header(const Coloan__V1__SignedHeader *header, con
     return header->expires_ms == 0 ? cl_ok() : cl_fail(CL_LIFETIME_WRONG);
 }
 
+struct cl_status cl_directory_read(const Coloan__V1__KeyDirectory **out, struct cl_arena *arena, struct cl_bytes body)
+{
+    ProtobufCMessage *message = NULL;
+    struct cl_status status =
+        cl_wirescan_list(&coloan__v1__key_directory__descriptor, body, CL_PAYLOAD_BYTES_MAX, CL_DIRECTORY_FIELDS_MAX);
+    if (cl_is_ok(status)) {
+        status = cl_unpack_scanned(&message, arena, &coloan__v1__key_directory__descriptor, body);
+    }
+    if (cl_is_ok(status)) {
+        *out = (const Coloan__V1__KeyDirectory *)(const void *)message;
+    }
+    return status;
+}
+
 /* The verified payload's header and directory. */
 static struct cl_status read_payload(const Coloan__V1__SignedHeader **header_out,
                                      const Coloan__V1__KeyDirectory **directory_out, struct cl_arena *arena,
@@ -223,18 +237,11 @@ static struct cl_status read_payload(const Coloan__V1__SignedHeader **header_out
     if (cl_failed(status)) {
         return status;
     }
-    struct cl_bytes body = cl_bytes(parts->body.data, parts->body.len);
-    status =
-        cl_wirescan_list(&coloan__v1__key_directory__descriptor, body, CL_PAYLOAD_BYTES_MAX, CL_DIRECTORY_FIELDS_MAX);
+    status = cl_directory_read(directory_out, arena, cl_bytes(parts->body.data, parts->body.len));
     if (cl_is_ok(status)) {
-        status = cl_unpack_scanned(&message, arena, &coloan__v1__key_directory__descriptor, body);
+        *header_out = parts->header;
     }
-    if (cl_failed(status)) {
-        return status;
-    }
-    *header_out = parts->header;
-    *directory_out = (const Coloan__V1__KeyDirectory *)(const void *)message;
-    return cl_ok();
+    return status;
 }
 
 static struct cl_status check_directory(const Coloan__V1__KeyDirectory *directory,

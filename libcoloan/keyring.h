@@ -94,6 +94,11 @@ struct cl_keyring *cl_keyring_slot_take(struct cl_keyring_slot *slot);
  * ENVIRONMENT_WRONG when it is of another environment, SENDER_WRONG of another centre. */
 CL_MUST_CHECK struct cl_status cl_keyring_slot_replace(struct cl_keyring_slot *slot, struct cl_keyring *keyring);
 
+/* The directory in a message's body: scanned with a cap of its own, as it is one long list, and unpacked into the arena.
+ * Nothing of it is believed yet. As cl_unpack. */
+CL_MUST_CHECK struct cl_status cl_directory_read(const Coloan__V1__KeyDirectory **out, struct cl_arena *arena,
+                                                 struct cl_bytes body);
+
 /* -- Issuing ------------------------------------------------------------------------------------------------- */
 
 struct cl_directory {
