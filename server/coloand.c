@@ -21,6 +21,7 @@
 #include "server/store/store.h"
 #include "server/vault/vault.h"
 #include "server/watch.h"
+#include "server/whole_file.h"
 
 enum {
     ACCEPTS_PER_THREAD = 64,      /* calls arriving at once, per method and poll thread */
@@ -68,31 +69,12 @@ static struct cl_status explain(struct cl_setting_error *error, struct cl_status
 
 /* -- Who we are ---------------------------------------------------------------------------------------------- */
 
-static struct cl_status read_file(uint8_t **out, size_t *len_out, const char *path, size_t bytes_max)
-{
-    FILE *file = fopen(path, "rbe");
-    if (file == NULL) {
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    uint8_t *bytes = malloc(bytes_max + 1);
-    size_t len = bytes == NULL ? 0 : fread(bytes, 1, bytes_max + 1, file);
-    bool whole = bytes != NULL && ferror(file) == 0 && len <= bytes_max;
-    (void)fclose(file);
-    if (!whole) {
-        free(bytes);
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    *out = bytes;
-    *len_out = len;
-    return cl_ok();
-}
-
 static struct cl_status load_keyring(struct cl_keyring **out, const struct config *config,
                                      struct cl_setting_error *error)
 {
     uint8_t *bytes = NULL;
     size_t len = 0;
-    struct cl_status status = read_file(&bytes, &len, config->directory, DIRECTORY_BYTES_MAX);
+    struct cl_status status = whole_file_read(&bytes, &len, config->directory, DIRECTORY_BYTES_MAX);
     if (cl_failed(status)) {
         return explain(error, status, "directory", config->directory,
                        "It cannot be read; make it with `coloan keys issue`.");

@@ -8,6 +8,7 @@
 
 #include "libcoloan/sha256.h"
 #include "server/domain/rules.h"
+#include "server/whole_file.h"
 
 /* Finds the row of a key: rule_field_find or rule_rate_field_find. */
 typedef const struct rule_field *find_field(const char *name);
@@ -144,16 +145,11 @@ static struct cl_status read_set(struct rule_set *set, const struct cl_settings 
 /* The digest is over the file's bytes, so that a decision names exactly the text that was reviewed. */
 static struct cl_status load_set(struct rule_set *set, const char *path, struct cl_setting_error *error)
 {
-    FILE *file = fopen(path, "rbe");
-    uint8_t *text = file == NULL ? NULL : malloc(CL_SETTINGS_BYTES_MAX + 1);
-    size_t len = text == NULL ? 0 : fread(text, 1, CL_SETTINGS_BYTES_MAX + 1, file);
-    bool whole = text != NULL && ferror(file) == 0 && len <= CL_SETTINGS_BYTES_MAX;
-    if (file != NULL) {
-        (void)fclose(file);
-    }
+    uint8_t *text = NULL;
+    size_t len = 0;
     struct cl_settings *settings = NULL;
-    struct cl_status status = cl_fail(CL_CONFIG_INVALID);
-    if (whole) {
+    struct cl_status status = whole_file_read(&text, &len, path, CL_SETTINGS_BYTES_MAX);
+    if (cl_is_ok(status)) {
         status = cl_settings_parse(&settings, path, cl_bytes(text, len), error);
     } else {
         (void)snprintf(error->text, sizeof error->text, "%s: cannot be read as a rule set. Check path and size.", path);

@@ -1,0 +1,15 @@
+/* whole_file.h - a file of the configuration, read whole and with a cap.
+ *
+ * The caller frees the bytes. Start-up and main thread. */
+#ifndef COLOAN_SERVER_WHOLE_FILE_H
+#define COLOAN_SERVER_WHOLE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libcoloan/status.h"
+
+/* CONFIG_INVALID when it cannot be read, is larger than bytes_max, or there is no memory. */
+CL_MUST_CHECK struct cl_status whole_file_read(uint8_t **out, size_t *len_out, const char *path, size_t bytes_max);
+
+#endif
