@@ -147,6 +147,8 @@ static struct cl_status unary_apply(struct store_command *command, struct store_
 {
     struct unary *unary = (struct unary *)command;
     struct case_tx tx = case_tx_of(unary->api->cases, store_tx, unary->request.arena, &unary->effect);
+    tx.by = unary->request.sender;
+    tx.message = &unary->request.opened.digest;
     struct cl_status status = find_duplicate(unary, tx.sql);
     if (cl_failed(status) || unary->repeated) {
         return status;

@@ -101,12 +101,15 @@ static struct cl_status end_case(struct case_file *file, struct case_tx *tx, con
 static struct cl_status counter_terms(struct offer *out, struct case_file *file, struct case_tx *tx,
                                       const struct answer_to *answer)
 {
-    const struct rule_set *rules = cases_rules(tx->cases, file->row.submitted_ms);
+    const struct rule_set *rules = NULL;
     struct case_facts *facts = cl_arena_alloc(tx->arena, sizeof *facts);
-    if (rules == NULL || facts == NULL) {
-        return cl_fail(rules == NULL ? CL_INTERNAL : CL_MEMORY_LIMIT);
+    if (facts == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
     }
-    struct cl_status status = file_load_facts(file, tx);
+    struct cl_status status = file_rules(&rules, file, tx);
+    if (cl_is_ok(status)) {
+        status = file_load_facts(file, tx);
+    }
     if (cl_failed(status)) {
         return status;
     }

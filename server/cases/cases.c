@@ -20,6 +20,7 @@ struct case_tx case_tx_of(const struct cases *cases, struct store_tx *tx, struct
         .sql = store_tx_sql(tx),
         .arena = arena,
         .now_ms = cl_clock_unix_ms(cases->centre->clock),
+        .by = cases->centre->party,
         .effect = effect,
     };
 }

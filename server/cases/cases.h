@@ -59,10 +59,13 @@ struct case_tx {
     struct sql *sql;
     struct cl_arena *arena;
     int64_t now_ms;
+    const char *by;                  /* party id of whoever causes it; the centre's own */
+    const struct cl_digest *message; /* that causes it; NULL: none does */
     struct case_effect *effect;
 };
 
-/* That view from inside a command's transaction; the moment is now. Everything but the result outlives it. */
+/* That view from inside a command's transaction; the moment is now and the centre itself causes it, which a message's
+ * command sets otherwise. Everything but the result outlives it. */
 struct case_tx case_tx_of(const struct cases *cases, struct store_tx *tx, struct cl_arena *arena,
                           struct case_effect *effect);
 

@@ -6,6 +6,8 @@
 #include "libcoloan/dsse.h"
 #include "libcoloan/wirescan.h"
 #include "server/cases/convert.h"
+#include "server/domain/rules.h"
+#include "server/store/case_log.h"
 #include "server/store/messages.h"
 
 /* 住房公积金管理条例 (decree 844, 2026): the fund decides within ten days of acceptance. */
@@ -15,17 +17,21 @@
 
 static void tracks_in(struct case_tracks *out, const struct application_row *row)
 {
-    bool only_the_bank = row->state == CASE_VERIFYING && row->next_actor == ACTOR_BANK;
     *out = (struct case_tracks){
         .fund = (enum fund_track)row->fund,
         .bank = (enum bank_track)row->bank_track,
         .registry = (enum registry_track)row->registry,
-        .items_total = row->items_total,
-        .items_open = row->items_open,
-        .items_bank = only_the_bank ? row->items_open : 0, /* all that is asked of this number */
-        .items_officer = row->items_by_person,
+        .items = {.total = row->items_total,
+                  .open = row->items_open,
+                  .bank = row->items_bank,
+                  .officer = row->items_by_person},
+        .checks = {.total = row->checks_total,
+                   .open = row->checks_open,
+                   .bad = row->checks_bad,
+                   .completion_awaited = row->completion_awaited},
         .offer_version = row->offer_version,
-        .fund_only = row->outcome == OUTCOME_APPROVED_FUND_ONLY,
+        .counters = row->counters,
+        .round = row->round,
     };
 }
 
@@ -164,49 +170,118 @@ struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx)
 
 /* -- Changing ------------------------------------------------------------------------------------------------ */
 
+struct cl_status file_rules(const struct rule_set **out, const struct case_file *file, const struct case_tx *tx)
+{
+    const struct rule_set *rules = rules_find(tx->cases->rule_sets, tx->cases->rule_set_count, file->row.rule_set);
+    if (rules == NULL) {
+        return cl_fail(CL_INTERNAL); /* coloand keeps the sets of all open cases loaded */
+    }
+    *out = rules;
+    return cl_ok();
+}
+
+bool file_tells(const struct case_events *events, enum case_event event)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        if (events->list[i] == event) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The fund's time to decide stands still while the borrower has to act, and begins anew when a decided case is opened
+ * again. */
+static void keep_clock(struct case_file *file, const struct case_tracks *from, int64_t now_ms)
+{
+    struct application_row *row = &file->row;
+    bool waits = file->tracks.fund == FUND_SUPPLEMENT;
+    if (waits && row->clock_stopped_ms == 0) {
+        row->clock_stopped_ms = now_ms;
+    }
+    if (!waits && row->clock_stopped_ms != 0) {
+        row->clock_from_ms += now_ms - row->clock_stopped_ms;
+        row->clock_stopped_ms = 0;
+    }
+    if (file->tracks.round > from->round) {
+        row->clock_from_ms = now_ms;
+    }
+}
+
+/* Items that come in one by one are no step of their own unless they move the case; the items tell of themselves. */
+static struct cl_status log_step(const struct case_file *file, struct case_tx *tx, const struct case_tracks *from,
+                                 const struct case_input *input, const struct transition *moved_by)
+{
+    if (input->command == COMMAND_SETTLE_ITEM && from->fund == file->tracks.fund) {
+        return cl_ok();
+    }
+    enum case_track track = lifecycle_track_of(moved_by);
+    struct case_log_row row = {
+        .application_id = file->row.id,
+        .at_ms = tx->now_ms,
+        .actor = tx->by,
+        .message = tx->message,
+        .command = (int)input->command,
+        .track = (int)track,
+        .origin = moved_by->from,
+        .state = (int)lifecycle_state(&file->tracks),
+        .fund = (int)file->tracks.fund,
+        .bank_track = (int)file->tracks.bank,
+        .registry = (int)file->tracks.registry,
+    };
+    return case_log_add(tx->tx, &row);
+}
+
+static void counts_out(struct application_row *row, const struct case_tracks *tracks, const struct item_counts *counts)
+{
+    row->items_total = tracks->items.total;
+    row->items_open = tracks->items.open;
+    row->items_bank = tracks->items.bank;
+    row->items_by_person = tracks->items.officer;
+    row->items_by_machine = counts->by_outcome[ITEM_PASS] + counts->by_outcome[ITEM_FAIL];
+}
+
 struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
                            enum case_command command)
 {
     struct item_counts counts;
+    const struct rule_set *rules = NULL;
     struct cl_status status = items_count(&counts, tx->sql, file->row.id);
+    if (cl_is_ok(status)) {
+        status = file_rules(&rules, file, tx);
+    }
     if (cl_failed(status)) {
         return status;
     }
-    const struct rule_set *rules = cases_rules(tx->cases, file->row.submitted_ms);
     struct case_input input = {
         .command = command,
-        .items_total = counts.total,
-        .items_open = counts.by_outcome[ITEM_OPEN],
-        .items_bank = counts.open_by_owner[OWNER_BANK],
-        .items_officer = counts.by_outcome[ITEM_MANUAL],
-        .offer_versions_max = rules == NULL ? 0 : (uint32_t)rules->offer_versions_max,
+        .items = {.total = counts.total,
+                  .open = counts.by_outcome[ITEM_OPEN],
+                  .bank = counts.open_by_owner[OWNER_BANK],
+                  .officer = counts.by_outcome[ITEM_MANUAL]},
+        .offer_versions_max = (uint32_t)rules->offer_versions_max,
     };
+    struct case_tracks from = file->tracks;
+    const struct transition *moved_by = lifecycle_row(&from, &input);
     status = lifecycle_apply(&file->tracks, events_out, &input);
     if (cl_failed(status)) {
         return status;
     }
-    file->row.items_total = counts.total;
-    file->row.items_open = counts.by_outcome[ITEM_OPEN];
-    file->row.items_by_person = counts.by_outcome[ITEM_MANUAL];
-    file->row.items_by_machine = counts.by_outcome[ITEM_PASS] + counts.by_outcome[ITEM_FAIL];
+    counts_out(&file->row, &file->tracks, &counts);
+    keep_clock(file, &from, tx->now_ms);
     file_derive(file, tx->now_ms);
-    return cl_ok();
+    return log_step(file, tx, &from, &input, moved_by);
 }
 
+/* The law's for the fund, the offer's for whoever has to answer it; none while the borrower has to add something, for
+ * which the rules give time, and after the contracts are signed. */
 static int64_t deadline_of(const struct case_file *file, int64_t offer_until_ms)
 {
-    switch (lifecycle_next_actor(&file->tracks)) {
-    case ACTOR_FUND:
-    case ACTOR_OFFICER:
-        return file->row.submitted_ms + FUND_DECISION_MS;
-    case ACTOR_BANK:
-        return file->tracks.offer_version == 0 ? file->row.submitted_ms + FUND_DECISION_MS : offer_until_ms;
-    case ACTOR_BORROWER: /* the clock stands still during a supplement */
-    case ACTOR_NONE:
-    case ACTOR_NOBODY:
-        return 0;
+    enum fund_track fund = file->tracks.fund;
+    if (fund == FUND_PENDING || fund == FUND_MANUAL) {
+        return file->row.clock_from_ms + FUND_DECISION_MS;
     }
-    return 0;
+    return fund == FUND_APPROVED || fund == FUND_CONFIRMED ? offer_until_ms : 0;
 }
 
 void file_derive(struct case_file *file, int64_t now_ms)
@@ -216,6 +291,12 @@ void file_derive(struct case_file *file, int64_t now_ms)
     row->bank_track = (int)file->tracks.bank;
     row->registry = (int)file->tracks.registry;
     row->offer_version = file->tracks.offer_version;
+    row->counters = file->tracks.counters;
+    row->round = file->tracks.round;
+    row->checks_total = file->tracks.checks.total;
+    row->checks_open = file->tracks.checks.open;
+    row->checks_bad = file->tracks.checks.bad;
+    row->completion_awaited = file->tracks.checks.completion_awaited;
     row->state = (int)lifecycle_state(&file->tracks);
     row->outcome = (int)lifecycle_outcome(&file->tracks);
     row->next_actor = (int)lifecycle_next_actor(&file->tracks);
@@ -223,16 +304,11 @@ void file_derive(struct case_file *file, int64_t now_ms)
     row->changed_ms = now_ms;
 }
 
-bool file_ended(const struct case_file *file)
-{
-    return lifecycle_next_actor(&file->tracks) == ACTOR_NOBODY;
-}
-
 struct cl_status file_save(struct case_file *file, struct case_tx *tx)
 {
     file_derive(file, tx->now_ms);
     struct cl_status status = applications_update(tx->tx, &file->row);
-    if (cl_is_ok(status) && file_ended(file)) {
+    if (cl_is_ok(status) && lifecycle_frees_persons(&file->tracks)) {
         status = applications_release_persons(tx->tx, file->row.id);
     }
     return status;
@@ -284,6 +360,8 @@ struct cl_status file_status(Coloan__V1__ApplicationStatus **out, struct cl_aren
     told->submitted_ms = row->submitted_ms;
     told->changed_ms = row->changed_ms;
     told->outcome = (Coloan__V1__Outcome)row->outcome;
+    told->rule_set = cl_arena_text(arena, row->rule_set);
+    told->bank_changes = row->bank_changes;
     if (cl_arena_overflowed(arena)) {
         return cl_fail(CL_MEMORY_LIMIT);
     }

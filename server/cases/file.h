@@ -31,7 +31,8 @@ CL_MUST_CHECK struct cl_status file_open_for_bank(struct case_file **out, struct
 /* The submission and the items. STATE_CONFLICT when the personal values were erased. */
 CL_MUST_CHECK struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx);
 
-/* Moves the tracks by `command`, with item counts read anew, and says which events have to be written. */
+/* Moves the tracks by `command`, with item counts read anew, keeps the fund's clock, logs the step, and says which
+ * events have to be written. STATE_CONFLICT when the command does not fit. */
 CL_MUST_CHECK struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
                                          enum case_command command);
 
@@ -54,7 +55,11 @@ CL_MUST_CHECK struct cl_status file_kept_body(const ProtobufCMessage **out, stru
                                               const struct cl_digest *digest,
                                               const ProtobufCMessageDescriptor *descriptor);
 
-/* True when the case has ended: approved, rejected, expired or withdrawn. */
-bool file_ended(const struct case_file *file);
+/* Whether these events of a move include that one. */
+bool file_tells(const struct case_events *events, enum case_event event);
+
+/* The rule set the case is decided by; INTERNAL when the centre has it no longer. */
+CL_MUST_CHECK struct cl_status file_rules(const struct rule_set **out, const struct case_file *file,
+                                          const struct case_tx *tx);
 
 #endif

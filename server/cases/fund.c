@@ -85,6 +85,7 @@ struct cl_status fund_write_joint(struct case_file *file, struct case_tx *tx, co
     tx->effect->decided_after_ms = tx->now_ms - file->row.submitted_ms;
     struct decision_row row = {
         .application_id = file->row.id,
+        .round = file->row.round,
         .outcome = (int)told.outcome,
         .has_terms = end->has_terms,
         .terms_digest = end->terms_digest,
@@ -144,7 +145,7 @@ static struct cl_status make_decision(Coloan__V1__FundDecision *out, struct case
 
 /* Tells the verdict, and the joint decision too when nobody else has to decide. */
 static struct cl_status tell(struct case_file *file, struct case_tx *tx, const struct fund_decision *decision,
-                             Coloan__V1__FundDecision *told)
+                             const struct case_events *events, Coloan__V1__FundDecision *told)
 {
     struct fund_end end = {.has_terms = decision->has_offer};
     struct cl_status status;
@@ -162,7 +163,7 @@ static struct cl_status tell(struct case_file *file, struct case_tx *tx, const s
             end.fund_envelope = event.envelope;
         }
     }
-    if (cl_failed(status) || !file_ended(file)) {
+    if (cl_failed(status) || !file_tells(events, EVENT_JOINT_DECISION)) {
         return status;
     }
     return fund_write_joint(file, tx, &end);
@@ -182,12 +183,15 @@ static struct cl_status decide(struct fund_decision *out, struct case_file *file
 
 struct cl_status fund_decide(struct case_file *file, struct case_tx *tx)
 {
-    const struct rule_set *rules = cases_rules(tx->cases, file->row.submitted_ms);
+    const struct rule_set *rules = NULL;
     struct fund_decision *decision = cl_arena_alloc(tx->arena, sizeof *decision);
-    if (rules == NULL || decision == NULL) {
-        return cl_fail(rules == NULL ? CL_INTERNAL : CL_MEMORY_LIMIT);
+    if (decision == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
     }
-    struct cl_status status = file_load_facts(file, tx);
+    struct cl_status status = file_rules(&rules, file, tx);
+    if (cl_is_ok(status)) {
+        status = file_load_facts(file, tx);
+    }
     if (cl_is_ok(status)) {
         status = decide(decision, file, tx, rules);
     }
@@ -206,5 +210,5 @@ struct cl_status fund_decide(struct case_file *file, struct case_tx *tx)
     if (cl_is_ok(status)) {
         status = make_decision(&told, file, tx, rules, decision, &trace.digest);
     }
-    return cl_is_ok(status) ? tell(file, tx, decision, &told) : status;
+    return cl_is_ok(status) ? tell(file, tx, decision, &events, &told) : status;
 }

@@ -53,6 +53,10 @@ static struct cl_status check(struct application *out, struct case_tx *tx, const
 
 static struct cl_status insert(struct case_file *file, struct case_tx *tx, const struct case_request *request)
 {
+    const struct rule_set *rules = cases_rules(tx->cases, tx->now_ms);
+    if (rules == NULL) {
+        return cl_fail(CL_INTERNAL); /* no set in force: coloand warns long before the last one ends */
+    }
     file->row = (struct application_row){
         .id = request->application_id,
         .external_ref = file->application.external_ref,
@@ -61,6 +65,8 @@ static struct cl_status insert(struct case_file *file, struct case_tx *tx, const
         .bank_epoch = 1,
         .submission = request->opened->digest,
         .submitted_ms = tx->now_ms,
+        .rule_set = rules->id,
+        .clock_from_ms = tx->now_ms,
     };
     file_derive(file, tx->now_ms);
     return applications_insert(tx->tx, &file->row);

@@ -8,6 +8,7 @@
 #include "libcoloan/wirescan.h"
 #include "server/cases/convert.h"
 #include "server/cases/file.h"
+#include "server/store/case_log.h"
 #include "server/store/decisions.h"
 #include "server/store/messages.h"
 #include "server/store/offers.h"
@@ -144,11 +145,12 @@ static struct cl_status tell_trace(Coloan__V1__ApplicationView *view, struct cas
     return cl_ok();
 }
 
-static struct cl_status tell_joint(Coloan__V1__ApplicationView *view, struct case_tx *tx, const char *application_id)
+static struct cl_status tell_joint(Coloan__V1__ApplicationView *view, struct case_tx *tx,
+                                   const struct application_row *row)
 {
     bool found = false;
     struct decision_row decision;
-    struct cl_status status = decisions_get(&found, &decision, tx->sql, tx->arena, application_id);
+    struct cl_status status = decisions_get(&found, &decision, tx->sql, tx->arena, row->id, row->round);
     if (cl_failed(status) || !found) {
         return status;
     }
@@ -159,6 +161,48 @@ static struct cl_status tell_joint(Coloan__V1__ApplicationView *view, struct cas
     }
     convert_bytes(&view->joint_decision, message.envelope);
     return cl_ok();
+}
+
+static struct cl_status timeline_entry(Coloan__V1__TimelineEntry **out, struct cl_arena *arena,
+                                       const struct case_log_row *row)
+{
+    Coloan__V1__TimelineEntry *entry = cl_arena_alloc(arena, sizeof *entry);
+    if (entry == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    coloan__v1__timeline_entry__init(entry);
+    enum case_command command = (enum case_command)row->command;
+    const int reached[TRACK_COUNT] = {row->fund, row->bank_track, row->registry};
+    enum case_track track = (enum case_track)row->track;
+    const struct transition *moved_by = lifecycle_find(track, row->origin, command, reached[track]);
+    entry->at_ms = row->at_ms;
+    convert_text(&entry->command, lifecycle_command_name(command));
+    convert_text(&entry->by, row->actor);
+    entry->state = (Coloan__V1__CaseState)row->state;
+    entry->fund = (Coloan__V1__FundTrack)row->fund;
+    entry->bank = (Coloan__V1__BankTrack)row->bank_track;
+    entry->registry = (Coloan__V1__RegistryTrack)row->registry;
+    convert_text(&entry->sentence_en, moved_by == NULL ? "" : moved_by->sentence);
+    convert_text(&entry->sentence_zh, moved_by == NULL ? "" : moved_by->sentence_zh);
+    *out = entry;
+    return cl_ok();
+}
+
+static struct cl_status tell_timeline(Coloan__V1__ApplicationView *view, struct case_tx *tx, const char *application_id)
+{
+    struct case_log_rows log;
+    struct cl_status status = case_log_list(&log, tx->sql, tx->arena, application_id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    view->timeline = cl_arena_array(tx->arena, log.count + 1, sizeof *view->timeline);
+    if (view->timeline == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    for (size_t i = 0; cl_is_ok(status) && i < log.count; i++) {
+        status = timeline_entry(&view->timeline[view->n_timeline++], tx->arena, &log.rows[i]);
+    }
+    return status;
 }
 
 struct cl_status case_get_application(ProtobufCMessage **reply_out, struct case_tx *tx,
@@ -187,8 +231,11 @@ struct cl_status case_get_application(ProtobufCMessage **reply_out, struct case_
     if (cl_is_ok(status) && query->with_trace) {
         status = tell_trace(view, tx, file->row.id, request->sender_kind);
     }
+    if (cl_is_ok(status) && query->with_timeline) {
+        status = tell_timeline(view, tx, file->row.id);
+    }
     if (cl_is_ok(status)) {
-        status = tell_joint(view, tx, file->row.id);
+        status = tell_joint(view, tx, &file->row);
     }
     if (cl_failed(status)) {
         return status;

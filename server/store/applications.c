@@ -7,9 +7,10 @@
 #define COLUMNS                                                                                                        \
     "id, external_ref, sender, bank, bank_epoch, state, fund, bank_track, registry, outcome, next_actor, deadline_ms," \
     " offer_version, reasons, items_total, items_by_machine, items_by_person, items_open, changed_ms, submission,"     \
-    " submitted_ms"
+    " counters, round, rule_set, bank_changes, clock_from_ms, clock_stopped_ms, items_bank, checks_total,"             \
+    " checks_open, checks_bad, completion_awaited, submitted_ms"
 
-/* The values of $1 .. $19, in the order of COLUMNS. */
+/* The values of COLUMNS that an update may write. */
 static void bind_row(struct sql_statement *statement, const struct application_row *row)
 {
     sql_bind_text(statement, 1, row->id);
@@ -29,6 +30,18 @@ static void bind_row(struct sql_statement *statement, const struct application_r
     sql_bind_i64(statement, 17, row->items_by_person);
     sql_bind_i64(statement, 18, row->items_open);
     sql_bind_i64(statement, 19, row->changed_ms);
+    sql_bind_digest(statement, 20, &row->submission);
+    sql_bind_i64(statement, 21, row->counters);
+    sql_bind_i64(statement, 22, row->round);
+    sql_bind_text(statement, 23, row->rule_set);
+    sql_bind_i64(statement, 24, row->bank_changes);
+    sql_bind_i64(statement, 25, row->clock_from_ms);
+    sql_bind_i64(statement, 26, row->clock_stopped_ms);
+    sql_bind_i64(statement, 27, row->items_bank);
+    sql_bind_i64(statement, 28, row->checks_total);
+    sql_bind_i64(statement, 29, row->checks_open);
+    sql_bind_i64(statement, 30, row->checks_bad);
+    sql_bind_i64(statement, 31, row->completion_awaited);
 }
 
 static struct cl_status read_row(void *out, struct sql_statement *statement, struct cl_arena *arena)
@@ -53,7 +66,18 @@ static struct cl_status read_row(void *out, struct sql_statement *statement, str
         .items_by_person = (uint32_t)sql_column_i64(statement, 16),
         .items_open = (uint32_t)sql_column_i64(statement, 17),
         .changed_ms = sql_column_i64(statement, 18),
-        .submitted_ms = sql_column_i64(statement, 20),
+        .counters = (uint32_t)sql_column_i64(statement, 20),
+        .round = (uint32_t)sql_column_i64(statement, 21),
+        .rule_set = sql_copy_text(arena, statement, 22),
+        .bank_changes = (uint32_t)sql_column_i64(statement, 23),
+        .clock_from_ms = sql_column_i64(statement, 24),
+        .clock_stopped_ms = sql_column_i64(statement, 25),
+        .items_bank = (uint32_t)sql_column_i64(statement, 26),
+        .checks_total = (uint32_t)sql_column_i64(statement, 27),
+        .checks_open = (uint32_t)sql_column_i64(statement, 28),
+        .checks_bad = (uint32_t)sql_column_i64(statement, 29),
+        .completion_awaited = sql_column_i64(statement, 30) != 0,
+        .submitted_ms = sql_column_i64(statement, 31),
     };
     if (cl_arena_overflowed(arena)) {
         return cl_fail(CL_MEMORY_LIMIT);
@@ -68,7 +92,8 @@ static struct cl_status read_row(void *out, struct sql_statement *statement, str
 struct cl_status applications_insert(struct store_tx *tx, const struct application_row *row)
 {
     static const char text[] = "INSERT INTO applications (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
-                               " $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+                               " $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,"
+                               " $24, $25, $26, $27, $28, $29, $30, $31, $32)";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
     if (cl_failed(status)) {
@@ -77,8 +102,7 @@ struct cl_status applications_insert(struct store_tx *tx, const struct applicati
     bind_row(statement, row);
     sql_bind_text(statement, 2, row->external_ref);
     sql_bind_text(statement, 3, row->sender);
-    sql_bind_digest(statement, 20, &row->submission);
-    sql_bind_i64(statement, 21, row->submitted_ms);
+    sql_bind_i64(statement, 32, row->submitted_ms);
     return sql_run(statement);
 }
 
@@ -87,7 +111,10 @@ struct cl_status applications_update(struct store_tx *tx, const struct applicati
     static const char text[] = "UPDATE applications SET bank = $4, bank_epoch = $5, state = $6, fund = $7,"
                                " bank_track = $8, registry = $9, outcome = $10, next_actor = $11, deadline_ms = $12,"
                                " offer_version = $13, reasons = $14, items_total = $15, items_by_machine = $16,"
-                               " items_by_person = $17, items_open = $18, changed_ms = $19 WHERE id = $1";
+                               " items_by_person = $17, items_open = $18, changed_ms = $19,"
+                               " submission = $20, counters = $21, round = $22, rule_set = $23, bank_changes = $24,"
+                               " clock_from_ms = $25, clock_stopped_ms = $26, items_bank = $27, checks_total = $28,"
+                               " checks_open = $29, checks_bad = $30, completion_awaited = $31 WHERE id = $1";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
     if (cl_failed(status)) {

@@ -21,11 +21,20 @@ struct application_row {
     const char *bank;
     uint32_t bank_epoch;
     int state, fund, bank_track, registry, outcome, next_actor;
-    int64_t deadline_ms;         /* 0: none */
-    uint32_t offer_version;      /* 0: no offer yet */
-    struct cl_digest submission; /* in the message log */
+    int64_t deadline_ms;    /* 0: none */
+    uint32_t offer_version; /* 0: no offer yet */
+    uint32_t counters;      /* counter-offers in this round */
+    uint32_t round;
+    const char *rule_set; /* id */
+    uint32_t bank_changes;
+    int64_t clock_from_ms;       /* the fund's time to decide counts from here */
+    int64_t clock_stopped_ms;    /* since when it stands still; 0: it runs */
+    struct cl_digest submission; /* in the message log; the latest one, after a supplement */
     struct cl_bytes reasons;     /* packed by the caller */
     uint32_t items_total, items_by_machine, items_by_person, items_open;
+    uint32_t items_bank; /* of the open ones */
+    uint32_t checks_total, checks_open, checks_bad;
+    bool completion_awaited;
     int64_t submitted_ms, changed_ms;
 };
 
@@ -34,7 +43,7 @@ struct application_row {
  * file the same case twice. A new try after a refusal gets a new number. */
 CL_MUST_CHECK struct cl_status applications_insert(struct store_tx *tx, const struct application_row *row);
 
-/* Writes all but id, external_ref, sender, submission and submitted_ms, which stay. APPLICATION_UNKNOWN. */
+/* Writes all but id, external_ref, sender and submitted_ms, which stay. APPLICATION_UNKNOWN. */
 CL_MUST_CHECK struct cl_status applications_update(struct store_tx *tx, const struct application_row *row);
 
 /* APPLICATION_UNKNOWN. Who may see it is the caller's question. */

@@ -2,8 +2,8 @@
 
 struct cl_status decisions_insert(struct store_tx *tx, const struct decision_row *row)
 {
-    static const char text[] = "INSERT INTO decisions (application_id, outcome, terms_digest, event, decided_ms)"
-                               " VALUES ($1, $2, $3, $4, $5)";
+    static const char text[] = "INSERT INTO decisions (application_id, outcome, terms_digest, event, decided_ms, round)"
+                               " VALUES ($1, $2, $3, $4, $5, $6)";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
     if (cl_failed(status)) {
@@ -14,6 +14,7 @@ struct cl_status decisions_insert(struct store_tx *tx, const struct decision_row
     sql_bind_digest(statement, 3, row->has_terms ? &row->terms_digest : NULL);
     sql_bind_digest(statement, 4, &row->event);
     sql_bind_i64(statement, 5, row->decided_ms);
+    sql_bind_i64(statement, 6, row->round);
     return sql_run(statement);
 }
 
@@ -24,6 +25,7 @@ static struct cl_status read_decision(void *out, struct sql_statement *statement
         .outcome = (int)sql_column_i64(statement, 1),
         .has_terms = !sql_column_is_null(statement, 2),
         .decided_ms = sql_column_i64(statement, 4),
+        .round = (uint32_t)sql_column_i64(statement, 5),
     };
     bool whole = (sql_column_digest(&row.terms_digest, statement, 2) || !row.has_terms) &&
                  sql_column_digest(&row.event, statement, 3);
@@ -38,16 +40,17 @@ static struct cl_status read_decision(void *out, struct sql_statement *statement
 }
 
 struct cl_status decisions_get(bool *found_out, struct decision_row *out, struct sql *sql, struct cl_arena *arena,
-                               const char *application_id)
+                               const char *application_id, uint32_t round)
 {
-    static const char text[] = "SELECT application_id, outcome, terms_digest, event, decided_ms FROM decisions"
-                               " WHERE application_id = $1";
+    static const char text[] = "SELECT application_id, outcome, terms_digest, event, decided_ms, round FROM decisions"
+                               " WHERE application_id = $1 AND round = $2";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {
         return status;
     }
     sql_bind_text(statement, 1, application_id);
+    sql_bind_i64(statement, 2, round);
     return sql_find(found_out, out, statement, read_decision, arena);
 }
 

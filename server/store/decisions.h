@@ -1,6 +1,6 @@
-/* decisions.h - the one final joint decision of an application, and the traces that explain each fund decision.
+/* decisions.h - the joint decision of each round of an application, and the traces that explain each fund decision.
  *
- * That there is at most one final decision is a constraint of the database, not a matter of order or isolation.
+ * A round ends when a decided case is opened again. That there is at most one decision in each is a constraint of the database, not a matter of order or isolation.
  * Read functions: any connection; what they return lives in `arena` (MEMORY_LIMIT past its cap). Write functions: the
  * writer thread. All can fail with the errors of sql.h. */
 #ifndef COLOAN_STORE_DECISIONS_H
@@ -12,19 +12,20 @@
 
 struct decision_row {
     const char *application_id;
-    int outcome; /* coloan.v1.Outcome */
+    uint32_t round; /* from 1 */
+    int outcome;    /* coloan.v1.Outcome */
     bool has_terms;
     struct cl_digest terms_digest; /* with has_terms: an approval's */
     struct cl_digest event;        /* the signed JointDecision in the message log */
     int64_t decided_ms;
 };
 
-/* After messages_add of the event. STATE_CONFLICT when the application has its final decision. */
+/* After messages_add of the event. STATE_CONFLICT when the round has its decision. */
 CL_MUST_CHECK struct cl_status decisions_insert(struct store_tx *tx, const struct decision_row *row);
 
 /* `found_out` says whether there is one; `out` is untouched if not. */
 CL_MUST_CHECK struct cl_status decisions_get(bool *found_out, struct decision_row *out, struct sql *sql,
-                                             struct cl_arena *arena, const char *application_id);
+                                             struct cl_arena *arena, const char *application_id, uint32_t round);
 
 struct trace_row {
     const char *application_id;

@@ -191,6 +191,8 @@ static void take_event(struct bank *bank, struct cl_arena *arena, const struct c
         take_joint_decision(bank, event);
         break;
     case COLOAN__V1__EVENT_KIND__EVENT_KIND_STATUS:
+    case COLOAN__V1__EVENT_KIND__EVENT_KIND_RELEASED:
+    case COLOAN__V1__EVENT_KIND__EVENT_KIND_CONSENT_WITHDRAWN:
     case COLOAN__V1__EVENT_KIND__EVENT_KIND_UNSPECIFIED:
     default:
         break;

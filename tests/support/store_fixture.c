@@ -241,6 +241,8 @@ struct application_row fixture_application(unsigned number)
         .registry = 1,
         .outcome = 1,
         .next_actor = 1,
+        .round = 1,
+        .rule_set = "REF-NJ-2026-11",
         .submission = fixture_digest(number),
         .submitted_ms = 1000 + number,
         .changed_ms = 1000 + number,

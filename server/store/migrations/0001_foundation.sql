@@ -46,12 +46,23 @@ CREATE TABLE applications (
     next_actor INTEGER NOT NULL,
     deadline_ms INTEGER NOT NULL,
     offer_version INTEGER NOT NULL,
+    counters INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    rule_set TEXT NOT NULL,
+    bank_changes INTEGER NOT NULL,
+    clock_from_ms INTEGER NOT NULL,
+    clock_stopped_ms INTEGER NOT NULL,
     submission BLOB NOT NULL REFERENCES messages (digest),
     reasons BLOB NOT NULL,
     items_total INTEGER NOT NULL,
     items_by_machine INTEGER NOT NULL,
     items_by_person INTEGER NOT NULL,
     items_open INTEGER NOT NULL,
+    items_bank INTEGER NOT NULL,
+    checks_total INTEGER NOT NULL,
+    checks_open INTEGER NOT NULL,
+    checks_bad INTEGER NOT NULL,
+    completion_awaited INTEGER NOT NULL CHECK (completion_awaited IN (0, 1)),
     submitted_ms INTEGER NOT NULL,
     changed_ms INTEGER NOT NULL,
     UNIQUE (sender, external_ref)
@@ -65,6 +76,33 @@ CREATE INDEX applications_of_bank ON applications (bank, submitted_ms, id);
 CREATE INDEX applications_of_bank_in_state ON applications (bank, state, submitted_ms, id);
 CREATE INDEX applications_of_sender ON applications (sender, submitted_ms, id) WHERE sender <> bank;
 CREATE INDEX applications_of_sender_in_state ON applications (sender, state, submitted_ms, id) WHERE sender <> bank;
+
+-- What moved a case, and from where.
+CREATE TABLE case_log (
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    number INTEGER NOT NULL CHECK (number > 0),
+    at_ms INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    message BLOB REFERENCES messages (digest),
+    command INTEGER NOT NULL,
+    track INTEGER NOT NULL,
+    origin INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    fund INTEGER NOT NULL,
+    bank_track INTEGER NOT NULL,
+    registry INTEGER NOT NULL,
+    PRIMARY KEY (application_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER case_log_stays BEFORE DELETE ON case_log
+BEGIN
+    SELECT RAISE(ABORT, 'the log stays');
+END;
+
+CREATE TRIGGER case_log_keeps BEFORE UPDATE ON case_log
+BEGIN
+    SELECT RAISE(ABORT, 'the log never changes');
+END;
 
 -- Who stands in an application that has not ended, by blind index.
 CREATE TABLE open_persons (
@@ -118,12 +156,15 @@ BEGIN
     SELECT RAISE(ABORT, 'an offer is decided once');
 END;
 
+-- One for each round: a decided case that is opened again, by another bank or other rules, is decided once more.
 CREATE TABLE decisions (
-    application_id TEXT NOT NULL PRIMARY KEY REFERENCES applications (id),
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    round INTEGER NOT NULL CHECK (round > 0),
     outcome INTEGER NOT NULL,
     terms_digest BLOB CHECK (length(terms_digest) = 32),
     event BLOB NOT NULL REFERENCES messages (digest),
-    decided_ms INTEGER NOT NULL
+    decided_ms INTEGER NOT NULL,
+    PRIMARY KEY (application_id, round)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER decisions_stay BEFORE DELETE ON decisions

@@ -48,6 +48,17 @@ static void assert_same(const struct application_row *a, const struct applicatio
     assert_int_equal(a->items_open, b->items_open);
     assert_int_equal(a->submitted_ms, b->submitted_ms);
     assert_int_equal(a->changed_ms, b->changed_ms);
+    assert_int_equal(a->counters, b->counters);
+    assert_int_equal(a->round, b->round);
+    assert_string_equal(a->rule_set, b->rule_set);
+    assert_int_equal(a->bank_changes, b->bank_changes);
+    assert_int_equal(a->clock_from_ms, b->clock_from_ms);
+    assert_int_equal(a->clock_stopped_ms, b->clock_stopped_ms);
+    assert_int_equal(a->items_bank, b->items_bank);
+    assert_int_equal(a->checks_total, b->checks_total);
+    assert_int_equal(a->checks_open, b->checks_open);
+    assert_int_equal(a->checks_bad, b->checks_bad);
+    assert_int_equal(a->completion_awaited, b->completion_awaited);
 }
 
 /* Each field another value, so that no two columns can be swapped unseen. */
@@ -69,6 +80,17 @@ static struct application_row distinct(struct application_row row)
     row.items_by_person = 13;
     row.items_open = 14;
     row.changed_ms = 15;
+    row.counters = 16;
+    row.round = 17;
+    row.rule_set = "SET-18";
+    row.bank_changes = 19;
+    row.clock_from_ms = 20;
+    row.clock_stopped_ms = 21;
+    row.items_bank = 22;
+    row.checks_total = 23;
+    row.checks_open = 24;
+    row.checks_bad = 25;
+    row.completion_awaited = true;
     return row;
 }
 

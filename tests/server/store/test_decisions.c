@@ -29,6 +29,7 @@ static struct decision_row decision(unsigned application)
 {
     return (struct decision_row){
         .application_id = fixture_application_id(application),
+        .round = 1,
         .outcome = 2,
         .has_terms = true,
         .terms_digest = fixture_digest(77),
@@ -37,7 +38,7 @@ static struct decision_row decision(unsigned application)
     };
 }
 
-static void there_is_one_final_decision(void **state)
+static void there_is_one_decision_in_each_round(void **state)
 {
     struct store_fixture *fixture = *state;
     struct cl_arena *arena = store_fixture_arena(fixture);
@@ -46,7 +47,7 @@ static void there_is_one_final_decision(void **state)
     struct decision_row row = decision(1);
     struct decision_row read;
     bool found = true;
-    assert_int_equal(decisions_get(&found, &read, sql, arena, row.application_id).reason, CL_OK);
+    assert_int_equal(decisions_get(&found, &read, sql, arena, row.application_id, 1).reason, CL_OK);
     assert_false(found);
     assert_int_equal(decisions_insert(tx, &row).reason, CL_OK);
     assert_int_equal(decisions_insert(tx, &row).reason, CL_STATE_CONFLICT);
@@ -55,7 +56,7 @@ static void there_is_one_final_decision(void **state)
     assert_int_equal(sql_script(sql, "UPDATE decisions SET outcome = 4").reason, CL_STATE_CONFLICT);
     assert_int_equal(sql_script(sql, "DELETE FROM decisions").reason, CL_STATE_CONFLICT);
 
-    assert_int_equal(decisions_get(&found, &read, sql, arena, row.application_id).reason, CL_OK);
+    assert_int_equal(decisions_get(&found, &read, sql, arena, row.application_id, 1).reason, CL_OK);
     assert_true(found);
     assert_string_equal(read.application_id, row.application_id);
     assert_int_equal(read.outcome, 2);
@@ -64,13 +65,23 @@ static void there_is_one_final_decision(void **state)
     assert_true(cl_digest_equal(&read.event, &row.event));
     assert_int_equal(read.decided_ms, 9000);
 
+    row.round = 2; /* opened again: decided once more, and the first decision stays */
+    assert_int_equal(decisions_get(&found, &read, sql, arena, row.application_id, 2).reason, CL_OK);
+    assert_false(found);
+    assert_int_equal(decisions_insert(tx, &row).reason, CL_OK);
+    assert_int_equal(decisions_insert(tx, &row).reason, CL_STATE_CONFLICT);
+    assert_int_equal(decisions_get(&found, &read, sql, arena, row.application_id, 2).reason, CL_OK);
+    assert_true(found && read.round == 2 && read.outcome == 4);
+    assert_int_equal(decisions_get(&found, &read, sql, arena, row.application_id, 1).reason, CL_OK);
+    assert_true(found && read.round == 1 && read.outcome == 2);
+
     struct decision_row refusal = decision(2);
     refusal.has_terms = false;
     refusal.event = fixture_digest(99);
     assert_int_equal(decisions_insert(tx, &refusal).reason, CL_INTERNAL); /* event not logged */
     refusal.event = fixture_digest(2);
     assert_int_equal(decisions_insert(tx, &refusal).reason, CL_OK);
-    assert_int_equal(decisions_get(&found, &read, sql, arena, refusal.application_id).reason, CL_OK);
+    assert_int_equal(decisions_get(&found, &read, sql, arena, refusal.application_id, 1).reason, CL_OK);
     assert_true(found && !read.has_terms);
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
@@ -109,7 +120,7 @@ static void traces_are_numbered_and_the_last_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(there_is_one_final_decision, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(there_is_one_decision_in_each_round, set_up, tear_down),
         cmocka_unit_test_setup_teardown(traces_are_numbered_and_the_last_is_read, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

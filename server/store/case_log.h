@@ -1,0 +1,36 @@
+/* case_log.h - what moved an application, step by step: its timeline.
+ *
+ * Append-only. Read functions: any connection; what they return lives in `arena` (MEMORY_LIMIT past its cap). Write
+ * functions: the writer thread. All can fail with the errors of sql.h. */
+#ifndef COLOAN_STORE_CASE_LOG_H
+#define COLOAN_STORE_CASE_LOG_H
+
+#include "libcoloan/arena.h"
+#include "libcoloan/bytes.h"
+#include "server/store/store.h"
+
+/* Steps that a reader gets, the newest: a loan of forty years has some 500 instalments of two parts. */
+#define CASE_LOG_STEPS_MAX 1024
+
+struct case_log_row {
+    const char *application_id;
+    int64_t at_ms;
+    const char *actor;                     /* party id */
+    const struct cl_digest *message;       /* that caused it, in the message log; NULL: none did. Not read back */
+    int command, track, origin;            /* the domain's numbers: which row of which track's table it was */
+    int state, fund, bank_track, registry; /* after it */
+};
+
+/* Numbers the step itself. */
+CL_MUST_CHECK struct cl_status case_log_add(struct store_tx *tx, const struct case_log_row *row);
+
+struct case_log_rows {
+    struct case_log_row *rows;
+    size_t count;
+};
+
+/* Oldest first. */
+CL_MUST_CHECK struct cl_status case_log_list(struct case_log_rows *out, struct sql *sql, struct cl_arena *arena,
+                                             const char *application_id);
+
+#endif
