@@ -24,9 +24,10 @@ enum cli_exit {
 #define CLI_ARENA_BYTES_MAX (64 * 1024 * 1024)
 
 struct cli_options {
-    const char *profile, *lang, *environment, *centre, *directory_key, *directory, *out, *keep, *state, *reference;
+    const char *profile, *lang, *environment, *centre, *directory_key, *directory, *out, *keep, *state, *reference,
+        *leg, *account, *until;
     bool json, personal;
-    int64_t number, valid_days, timeout_ms, every_ms, count, amount_fen, rate_ppm, term_months;
+    int64_t number, valid_days, timeout_ms, every_ms, count, amount_fen, balance_fen, rate_ppm, term_months;
 };
 
 struct cli {
@@ -97,6 +98,7 @@ enum cli_exit cmd_show(struct cli *cli);
 enum cli_exit cmd_list(struct cli *cli);
 enum cli_exit cmd_watch(struct cli *cli);
 enum cli_exit cmd_decide(struct cli *cli);
+enum cli_exit cmd_milestone(struct cli *cli);
 enum cli_exit cmd_explain(struct cli *cli);
 enum cli_exit cmd_verify(struct cli *cli);
 enum cli_exit cmd_keys(struct cli *cli);

@@ -2,11 +2,37 @@
 #include "client/view.h"
 #include "libcoloan/clock.h"
 
-static bool is_final(Coloan__V1__CaseState state)
+static bool has_ended(Coloan__V1__CaseState state)
 {
-    return state == COLOAN__V1__CASE_STATE__CASE_STATE_APPROVED ||
-           state == COLOAN__V1__CASE_STATE__CASE_STATE_REJECTED ||
-           state == COLOAN__V1__CASE_STATE__CASE_STATE_EXPIRED || state == COLOAN__V1__CASE_STATE__CASE_STATE_WITHDRAWN;
+    return state == COLOAN__V1__CASE_STATE__CASE_STATE_REJECTED ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_EXPIRED ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_WITHDRAWN ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_CANCELLED || state == COLOAN__V1__CASE_STATE__CASE_STATE_SETTLED;
+}
+
+static bool is_decided(const Coloan__V1__ApplicationStatus *status)
+{
+    return has_ended(status->state) || status->outcome == COLOAN__V1__OUTCOME__OUTCOME_DECLINED_BANK ||
+           status->outcome == COLOAN__V1__OUTCOME__OUTCOME_APPROVED_COMBINED ||
+           status->outcome == COLOAN__V1__OUTCOME__OUTCOME_APPROVED_FUND_ONLY;
+}
+
+/* The state to stop at; UNSPECIFIED: any that is decided. */
+static enum cli_exit read_until(Coloan__V1__CaseState *out, const struct cli *cli)
+{
+    char name[64];
+    if (cli->options.until == NULL) {
+        return CLI_DONE;
+    }
+    (void)snprintf(name, sizeof name, "CASE_STATE_%.48s", cli->options.until);
+    const ProtobufCEnumValue *value =
+        protobuf_c_enum_descriptor_get_value_by_name(&coloan__v1__case_state__descriptor, name);
+    if (value == NULL) {
+        return cli_fail(cli, CLI_USAGE, "e.g. OFFERED, CONFIRMED, READY", "--until: `%.48s` is no state",
+                        cli->options.until);
+    }
+    *out = (Coloan__V1__CaseState)value->value;
+    return CLI_DONE;
 }
 
 static void print_change(const struct cli *cli, const Coloan__V1__ApplicationStatus *status)
@@ -34,7 +60,11 @@ enum cli_exit cmd_watch(struct cli *cli)
     int64_t end_ms = cl_clock_monotonic_ms(cl_clock_system()) +
                      (cli->options.timeout_ms > 0 ? cli->options.timeout_ms : INT64_C(600000));
     int64_t changed_ms = -1;
-    enum cli_exit code = cli_connect(cli);
+    Coloan__V1__CaseState until = COLOAN__V1__CASE_STATE__CASE_STATE_UNSPECIFIED;
+    enum cli_exit code = read_until(&until, cli);
+    if (code == CLI_DONE) {
+        code = cli_connect(cli);
+    }
     while (code == CLI_DONE) {
         const Coloan__V1__ApplicationView *view = NULL;
         cl_arena_reset(cli->arena);
@@ -46,12 +76,18 @@ enum cli_exit cmd_watch(struct cli *cli)
             changed_ms = view->status->changed_ms;
             print_change(cli, view->status);
         }
-        if (is_final(view->status->state)) {
+        if (until == COLOAN__V1__CASE_STATE__CASE_STATE_UNSPECIFIED ? is_decided(view->status)
+                                                                    : view->status->state == until) {
             break;
+        }
+        if (has_ended(view->status->state)) {
+            return cli_fail(cli, CLI_FAILED, "`coloan explain` tells why", "it ended as %s",
+                            view_enum(&coloan__v1__case_state__descriptor, (int)view->status->state));
         }
         if (cl_clock_monotonic_ms(cl_clock_system()) + every_ms > end_ms) {
             return cli_fail(cli, CLI_UNREACHABLE, "`coloan explain` tells what it waits for; watch again later",
-                            "not decided yet");
+                            until == COLOAN__V1__CASE_STATE__CASE_STATE_UNSPECIFIED ? "not decided yet"
+                                                                                    : "not there yet");
         }
         (void)cl_session_pause(cli->session, every_ms);
     }

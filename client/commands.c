@@ -31,15 +31,28 @@ const struct cli_command cli_commands[] = {
      "  coloan list --state OFFERED --count 20 --profile alpha.yaml\n",
      "profile json lang timeout count state", 0, 0, cmd_list},
     {"watch", "APPLICATION", "tell each change until it is decided",
-     "Looks every second and tells each change, until the case is decided or the time is over (600 s).\n\n"
-     "  coloan watch 019357a0-0000-7000-8000-000000000001 --timeout 60\n",
-     "profile json lang timeout every", 1, 1, cmd_watch},
+     "Looks every second and tells each change, until the case is decided, or has come to the state of --until, or "
+     "the\n"
+     "time is over (600 s). A case that ends elsewhere fails.\n\n"
+     "  coloan watch 019357a0-0000-7000-8000-000000000001 --timeout 60\n"
+     "  coloan watch 019357a0-0000-7000-8000-000000000001 --until READY\n",
+     "profile json lang timeout every until", 1, 1, cmd_watch},
     {"decide", "APPLICATION DECISION", "approve, counter or decline an offer",
      "Reports the bank's decision on the current offer, naming the digest of exactly its terms.\n\n"
      "  coloan decide 019357a0-0000-7000-8000-000000000001 approve --reference L-2026-1\n"
      "  coloan decide 019357a0-0000-7000-8000-000000000001 counter --amount-fen 20000000\n"
      "  coloan decide 019357a0-0000-7000-8000-000000000001 decline\n",
      "profile json lang timeout reference amount-fen rate-ppm term-months", 2, 2, cmd_decide},
+    {"milestone", "APPLICATION KIND", "report a contract, a registration, a payment",
+     "Reports what happened after the approval. KIND: signed, registration-filed, disbursed, repaid, overdue, "
+     "settled,\n"
+     "cancelled, mortgage-released. --reference is the contract's, the registry's or our own number.\n\n"
+     "  coloan milestone 019357a0-0000-7000-8000-000000000001 signed --leg fund --reference GJJ-2026-17\n"
+     "  coloan milestone 019357a0-0000-7000-8000-000000000001 disbursed --leg commercial --amount-fen 24000000 \\\n"
+     "    --account 990000000000000017 --reference B-2026-17\n"
+     "  coloan milestone 019357a0-0000-7000-8000-000000000001 repaid --leg fund --amount-fen 320272 \\\n"
+     "    --balance-fen 79679728 --reference I-1\n",
+     "profile json lang timeout reference leg amount-fen balance-fen account", 2, 2, cmd_milestone},
     {"explain", "APPLICATION", "why it came out so: rules, limits, offer",
      "Explains a decision: the offer, what bound it, every item, and every rule with its outcome and reason.\n\n"
      "  coloan explain 019357a0-0000-7000-8000-000000000001 --lang zh\n",

@@ -12,7 +12,7 @@
 
 struct file {
     const struct cl_setting *profile;
-    const char *journal, *customers, *reference_prefix;
+    const char *journal, *customers, *reference_prefix, *lends_to;
     int64_t threads, outstanding, share, rate, amount;
 };
 
@@ -25,6 +25,8 @@ const struct cl_setting_field bank_config_fields[] = {
      .doc = "what we know of our customers (personas.yaml); without it everybody is made up"},
     {"reference_prefix", CL_SETTING_TEXT, offsetof(struct file, reference_prefix), .fallback = "L", .min = 1, .max = 32,
      .doc = "how our own numbers begin"},
+    {"lends_to", CL_SETTING_TEXT, offsetof(struct file, lends_to), .min = 1, .max = 64,
+     .doc = "after an approval sign, register and pay, to this account; without it that is done by hand"},
     {"threads", CL_SETTING_INT64, offsetof(struct file, threads), .fallback = "8", .min = 1, .max = BANK_THREADS_MAX,
      .doc = "calls that may be under way at once"},
     {"outstanding", CL_SETTING_INT64, offsetof(struct file, outstanding), .fallback = "256", .min = 1, .max = 1000,
@@ -61,6 +63,7 @@ struct cl_status bank_config_load(struct bank_config *out, const char *path, str
     config.journal = file.journal;
     config.customers = file.customers;
     config.reference_prefix = file.reference_prefix;
+    config.lends_to = file.lends_to;
     config.thread_count = file.threads;
     config.outstanding_max = file.outstanding;
     config.rules = (struct bank_rules){

@@ -27,6 +27,7 @@ struct bank_config {
     struct cl_settings *settings;
     struct client_profile profile;
     const char *journal, *customers, *reference_prefix;
+    const char *lends_to; /* NULL: nothing is done after the approval */
     int64_t thread_count, outstanding_max;
     struct bank_rules rules;
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/bank/bank.h"
+#include "client/bank/lend.h"
 #include "client/evidence.h"
 #include "libcoloan/log.h"
 #include "libcoloan/personal.h"
@@ -33,17 +34,21 @@ struct asked {
     const char *method;
     const ProtobufCMessage *body;
     const ProtobufCMessageDescriptor *reply_type;
+    Coloan__V1__Disclosure *disclosure; /* NULL: none */
 };
 
 /* Signs the request and remembers it, with what was found out about the case, before anything is sent. */
 static struct cl_status sign_and_remember(struct job *job, const struct asked *asked)
 {
     struct cl_request request;
+    Coloan__V1__Disclosure *disclosure = asked->disclosure;
     struct cl_status status =
         cl_session_prepare(&request, job->bank->session, job->arena,
                            &(struct cl_session_call){.method = asked->method,
                                                      .body = asked->body,
                                                      .reply_type = asked->reply_type,
+                                                     .disclosures = &disclosure,
+                                                     .disclosure_count = disclosure == NULL ? 0 : 1,
                                                      .application_id = job->entry->application_id});
     if (cl_failed(status)) {
         return status;
@@ -97,8 +102,9 @@ static struct cl_status send_remembered(struct job *job, const struct asked *ask
     }
 }
 
-/* EXPIRED is the proof that the request was never handled: only then is there a new one, under a new id. */
-static enum result ask(struct job *job, const struct asked *asked, const char *what)
+/* EXPIRED is the proof that the request was never handled: only then is there a new one, under a new id. With APPLIED,
+ * `answered_out` is what the centre said. */
+static enum result ask_for(struct cl_status *answered_out, struct job *job, const struct asked *asked, const char *what)
 {
     for (;;) {
         struct cl_status status = job->entry->request.len == 0 ? sign_and_remember(job, asked) : cl_ok();
@@ -117,6 +123,7 @@ static enum result ask(struct job *job, const struct asked *asked, const char *w
                                                     .made_ms = job->opened.header->created_ms,
                                                     .received_ms = job->entry->received_ms,
                                                     .reason = cl_status_name(status)});
+            *answered_out = status;
             return APPLIED;
         }
         status = sign_and_remember(job, asked);
@@ -125,6 +132,13 @@ static enum result ask(struct job *job, const struct asked *asked, const char *w
             return LEFT;
         }
     }
+}
+
+/* The same where the answer changes nothing for us. */
+static enum result ask(struct job *job, const struct asked *asked, const char *what)
+{
+    struct cl_status ignored;
+    return ask_for(&ignored, job, asked, what);
 }
 
 /* -- A new case ----------------------------------------------------------------------------------------------- */
@@ -289,6 +303,106 @@ static enum result on_joint_decision(struct job *job)
     return APPLIED;
 }
 
+/* -- After it ------------------------------------------------------------------------------------------------- */
+
+/* The case as the centre has it now, and the terms both lenders signed, by their signatures. */
+static struct cl_status look(const Coloan__V1__ApplicationStatus **out, const Coloan__V1__OfferTerms **terms_out,
+                             struct job *job)
+{
+    Coloan__V1__ApplicationQuery query = COLOAN__V1__APPLICATION_QUERY__INIT;
+    struct cl_answer answer;
+    struct client_evidence evidence;
+    query.application_id = job->entry->application_id;
+    struct cl_status status =
+        cl_session_call(&answer, job->bank->session, job->arena,
+                        &(struct cl_session_call){.method = "coloan.v1.JointApproval/GetApplication",
+                                                  .body = &query.base,
+                                                  .reply_type = &coloan__v1__application_view__descriptor},
+                        (struct cl_patience){.attempt_ms = ATTEMPT_MS, .total_ms = SEND_MS});
+    if (cl_failed(status)) {
+        return status;
+    }
+    const Coloan__V1__ApplicationView *view = (const Coloan__V1__ApplicationView *)(const void *)answer.body;
+    struct cl_keyring *keyring = cl_session_keyring(job->bank->session);
+    status = client_evidence_check(&evidence, job->arena, cl_bytes(view->joint_decision.data, view->joint_decision.len),
+                                   keyring);
+    cl_keyring_unref(keyring);
+    if (cl_is_ok(status) && (view->status == NULL || evidence.terms == NULL)) {
+        status = cl_fail(CL_FIELD_MISSING);
+    }
+    if (cl_is_ok(status)) {
+        *out = view->status;
+        *terms_out = evidence.terms;
+    }
+    return status;
+}
+
+static bool may_wait_for_us(Coloan__V1__CaseState state)
+{
+    return state == COLOAN__V1__CASE_STATE__CASE_STATE_CONFIRMED ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_SIGNING || state == COLOAN__V1__CASE_STATE__CASE_STATE_SIGNED ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_READY ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_HALF_DISBURSED;
+}
+
+/* The next report, if the case waits for one. */
+static struct cl_status next_report(bool *more_out, struct asked *out, struct job *job)
+{
+    const Coloan__V1__ApplicationStatus *now = NULL;
+    const Coloan__V1__OfferTerms *terms = NULL;
+    const struct bank_lending lending = {.prefix = job->bank->config->reference_prefix,
+                                         .account = job->bank->config->lends_to,
+                                         .now_ms = cl_clock_unix_ms(cl_clock_system()),
+                                         .random = cl_random_system()};
+    Coloan__V1__Milestone *milestone = NULL;
+    struct asked asked = {.method = "coloan.v1.JointApproval/ReportMilestone",
+                          .reply_type = &coloan__v1__application_status__descriptor};
+    struct cl_status status = look(&now, &terms, job);
+    if (cl_is_ok(status)) {
+        status = bank_lend_next(more_out, &milestone, &asked.disclosure, job->arena, now, terms, &lending);
+    }
+    if (cl_is_ok(status) && *more_out) {
+        asked.body = &milestone->base;
+        *out = asked;
+    }
+    return status;
+}
+
+/* Reports one thing after the other until the case waits for somebody else. What was reported just before a crash shows
+ * in the case itself, and is not said twice: each is of a state that the report ends. */
+static enum result on_status(struct job *job)
+{
+    if (job->bank->config->lends_to == NULL || !may_wait_for_us(job->event->status->state)) {
+        return APPLIED;
+    }
+    for (;;) {
+        struct asked asked;
+        struct cl_status answered = cl_ok();
+        bool more = false;
+        struct cl_status status = next_report(&more, &asked, job);
+        if (cl_session_stopped(job->bank->session)) {
+            return LEFT;
+        }
+        if (cl_failed(status) && cl_reason_info(status.reason)->retry == CL_RETRY_DELAY) {
+            (void)cl_session_pause(job->bank->session, ATTEMPT_MS);
+            continue;
+        }
+        if (cl_failed(status)) {
+            return untenable(job, "lending", status);
+        }
+        if (!more) {
+            return APPLIED;
+        }
+        if (cl_failed(sign_and_remember(job, &asked))) {
+            return LEFT;
+        }
+        enum result result = ask_for(&answered, job, &asked, "milestone");
+        if (result != APPLIED || cl_failed(answered)) {
+            return result; /* refused: a person has to look */
+        }
+    }
+}
+
 /* -- Jobs ----------------------------------------------------------------------------------------------------- */
 
 /* The event was verified when it came; it is opened again because it may have waited for a restart. */
@@ -316,7 +430,8 @@ static enum result handle(struct job *job)
         enum result (*handle)(struct job *job);
     } rows[] = {{COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION, on_application},
                 {COLOAN__V1__EVENT_KIND__EVENT_KIND_FUND_DECISION, on_fund_decision},
-                {COLOAN__V1__EVENT_KIND__EVENT_KIND_JOINT_DECISION, on_joint_decision}};
+                {COLOAN__V1__EVENT_KIND__EVENT_KIND_JOINT_DECISION, on_joint_decision},
+                {COLOAN__V1__EVENT_KIND__EVENT_KIND_STATUS, on_status}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].kind == job->event->kind) {
             return rows[i].handle(job);
