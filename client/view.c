@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/terms.h"
 #include "libcoloan/clock.h"
 #include "libcoloan/loan_reasons.h"
 
@@ -60,6 +61,12 @@ const char *view_enum(const ProtobufCEnumDescriptor *type, int value)
     return tail == NULL ? found->name : found->name + (tail - zero->name);
 }
 
+const char *view_term(const struct cli *cli, const ProtobufCEnumDescriptor *type, int value)
+{
+    const char *chinese = cli->chinese ? terms_chinese(type, value) : NULL;
+    return chinese == NULL ? view_enum(type, value) : chinese;
+}
+
 /* -- Rows ----------------------------------------------------------------------------------------------------- */
 
 /* Columns on a terminal: every CJK character takes two and three bytes. */
@@ -91,6 +98,13 @@ void view_heading(const struct cli *cli, const char *english, const char *chines
                   cli_colour(cli, CLI_PLAIN));
 }
 
+/* The text and blanks up to so many columns, at least one. */
+static void print_padded(const struct cli *cli, const char *text, int columns)
+{
+    int blanks = columns - columns_of(text);
+    (void)fprintf(cli->out, "%s%*s", text, blanks > 1 ? blanks : 1, "");
+}
+
 /* -- Tables --------------------------------------------------------------------------------------------------- */
 
 void view_status(const struct cli *cli, const Coloan__V1__ApplicationStatus *status)
@@ -100,17 +114,19 @@ void view_status(const struct cli *cli, const Coloan__V1__ApplicationStatus *sta
     view_row(cli, "own number", "外部编号", "%s", status->external_ref);
     view_row(cli, "bank", "银行", "%s (epoch %u)", status->bank, status->bank_epoch);
     view_row(cli, "state", "状态", "%s%s%s", cli_colour(cli, CLI_BOLD),
-             view_enum(&coloan__v1__case_state__descriptor, (int)status->state), cli_colour(cli, CLI_PLAIN));
-    view_row(cli, "tracks", "三条轨道", "fund %s, bank %s, registry %s",
-             view_enum(&coloan__v1__fund_track__descriptor, (int)status->fund),
-             view_enum(&coloan__v1__bank_track__descriptor, (int)status->bank_track),
-             view_enum(&coloan__v1__registry_track__descriptor, (int)status->registry));
-    view_row(cli, "outcome", "结果", "%s", view_enum(&coloan__v1__outcome__descriptor, (int)status->outcome));
+             view_term(cli, &coloan__v1__case_state__descriptor, (int)status->state), cli_colour(cli, CLI_PLAIN));
+    view_row(cli, "fund track", "公积金", "%s", view_term(cli, &coloan__v1__fund_track__descriptor, (int)status->fund));
+    view_row(cli, "bank track", "银行", "%s",
+             view_term(cli, &coloan__v1__bank_track__descriptor, (int)status->bank_track));
+    view_row(cli, "registry track", "登记", "%s",
+             view_term(cli, &coloan__v1__registry_track__descriptor, (int)status->registry));
+    view_row(cli, "outcome", "结果", "%s", view_term(cli, &coloan__v1__outcome__descriptor, (int)status->outcome));
     if (status->items != NULL) {
-        view_row(cli, "items", "核验项", "%u: %u by machine, %u by a person, %u open", status->items->total,
-                 status->items->by_machine, status->items->by_person, status->items->open);
+        view_row(cli, "items", "要件", "%u: %u %s, %u %s, %u %s", status->items->total, status->items->by_machine,
+                 cli_word(cli, "by machine", "由机器办结"), status->items->by_person,
+                 cli_word(cli, "by a person", "由人工办结"), status->items->open, cli_word(cli, "open", "未办结"));
     }
-    view_row(cli, "next", "下一步", "%s", view_enum(&coloan__v1__actor__descriptor, (int)status->next_actor));
+    view_row(cli, "next", "下一步", "%s", view_term(cli, &coloan__v1__actor__descriptor, (int)status->next_actor));
     if (status->deadline_ms > 0) {
         view_time(time, status->deadline_ms);
         view_row(cli, "until", "期限", "%s", time);
@@ -130,24 +146,24 @@ void view_reasons(const struct cli *cli, Coloan__V1__Reason *const *reasons, siz
 {
     for (size_t i = 0; i < count; i++) {
         view_row(cli, i == 0 ? "reasons" : "", i == 0 ? "原因" : "", "%-14s %-10s %s", reasons[i]->code,
-                 view_enum(&coloan__v1__severity__descriptor, (int)reasons[i]->severity),
+                 view_term(cli, &coloan__v1__severity__descriptor, (int)reasons[i]->severity),
                  reason_text(cli, reasons[i]->code));
     }
 }
 
 void view_items(const struct cli *cli, Coloan__V1__VerificationResult *const *items, size_t count)
 {
-    view_heading(cli, "verification items", "核验项");
+    view_heading(cli, "verification items", "要件");
     for (size_t i = 0; i < count; i++) {
         const Coloan__V1__VerificationResult *item = items[i];
         bool passed = item->outcome == COLOAN__V1__ITEM_OUTCOME__ITEM_OUTCOME_PASS;
         bool failed = item->failure != COLOAN__V1__FAILURE_KIND__FAILURE_KIND_UNSPECIFIED;
-        (void)fprintf(cli->out, "  %-16s person %u  %s%-8s%s %-16s %s\n",
-                      view_enum(&coloan__v1__item__descriptor, (int)item->item), item->person,
-                      cli_colour(cli, passed ? CLI_GREEN : CLI_YELLOW),
-                      view_enum(&coloan__v1__item_outcome__descriptor, (int)item->outcome), cli_colour(cli, CLI_PLAIN),
-                      item->authority,
-                      failed ? view_enum(&coloan__v1__failure_kind__descriptor, (int)item->failure) : "");
+        (void)fprintf(cli->out, "  %-20s %s %u  %s", view_enum(&coloan__v1__item__descriptor, (int)item->item),
+                      cli_word(cli, "person", "当事人"), item->person,
+                      cli_colour(cli, passed ? CLI_GREEN : CLI_YELLOW));
+        print_padded(cli, view_term(cli, &coloan__v1__item_outcome__descriptor, (int)item->outcome), 8);
+        (void)fprintf(cli->out, "%s %-18s %s\n", cli_colour(cli, CLI_PLAIN), item->authority,
+                      failed ? view_term(cli, &coloan__v1__failure_kind__descriptor, (int)item->failure) : "");
     }
 }
 
@@ -199,9 +215,10 @@ void view_trace(const struct cli *cli, const Coloan__V1__DecisionTrace *trace)
         if (limits) {
             view_money(limit, step->limit_fen);
         }
-        (void)fprintf(cli->out, "  %s%s %-28s %-7s %15s  %-12s %s%s\n",
-                      cli_colour(cli, step->binding ? CLI_BOLD : CLI_PLAIN), step->binding ? ">" : " ", step->rule,
-                      view_enum(&coloan__v1__rule_outcome__descriptor, (int)step->outcome), limit, step->reason,
-                      reason_text(cli, step->reason), cli_colour(cli, CLI_PLAIN));
+        (void)fprintf(cli->out, "  %s%s %-28s ", cli_colour(cli, step->binding ? CLI_BOLD : CLI_PLAIN),
+                      step->binding ? ">" : " ", step->rule);
+        print_padded(cli, view_term(cli, &coloan__v1__rule_outcome__descriptor, (int)step->outcome), 8);
+        (void)fprintf(cli->out, "%15s  %-12s %s%s\n", limit, step->reason, reason_text(cli, step->reason),
+                      cli_colour(cli, CLI_PLAIN));
     }
 }

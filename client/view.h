@@ -23,6 +23,9 @@ void view_time(char out[VIEW_TEXT_BYTES_MAX], int64_t unix_ms);
 /* The value's name without its type in front: "VERIFYING". */
 const char *view_enum(const ProtobufCEnumDescriptor *type, int value);
 
+/* The same as the reader calls it: in Chinese with --lang zh. */
+const char *view_term(const struct cli *cli, const ProtobufCEnumDescriptor *type, int value);
+
 /* "label   value", the label in as many columns in either language. */
 void view_row(const struct cli *cli, const char *english, const char *chinese, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
