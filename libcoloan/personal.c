@@ -95,6 +95,10 @@ struct cl_status cl_personal_fields(struct cl_personal_field *out, size_t *count
             return status;
         }
     }
+    struct cl_status status = add_field(out, &count, "account", &application->account);
+    if (cl_failed(status)) {
+        return status;
+    }
     *count_out = count;
     return cl_ok();
 }
@@ -211,6 +215,9 @@ ProtobufCBinaryData *cl_personal_place(Coloan__V1__Application *application, con
 {
     if (strcmp(path, "home.address") == 0) {
         return application->home == NULL ? NULL : &application->home->address;
+    }
+    if (strcmp(path, "account") == 0) {
+        return &application->account;
     }
     const char *field = "";
     Coloan__V1__Person *person = find_person(application, path, &field);

@@ -18,7 +18,7 @@
 #include "libcoloan/status.h"
 
 #define CL_PERSONAL_PATH_BYTES_MAX 32                       /* "persons[3].id_number", with the NUL, and to spare */
-#define CL_PERSONAL_FIELDS_MAX     (3 * CL_PERSONS_MAX + 1) /* name, number and mobile of each person; the address */
+#define CL_PERSONAL_FIELDS_MAX     (3 * CL_PERSONS_MAX + 2) /* name, number, mobile of each person; address, account */
 
 struct cl_personal_field {
     char path[CL_PERSONAL_PATH_BYTES_MAX];
@@ -30,8 +30,8 @@ void cl_commitment(struct cl_digest *out, const char *path, struct cl_bytes salt
 /* A value is 1..CL_DISCLOSURE_VALUE_BYTES_MAX bytes of clean UTF-8. */
 bool cl_personal_value_valid(struct cl_bytes value);
 
-/* The fields a body commits to, in a fixed order: persons[i].name, .id_number, .mobile, then home.address. Fields left
- * empty are not among them, and a body of another type has none. `out` has CL_PERSONAL_FIELDS_MAX rows.
+/* The fields a body commits to, in a fixed order: persons[i].name, .id_number, .mobile, then home.address, account.
+ * Fields left empty are not among them, and a body of another type has none. `out` has CL_PERSONAL_FIELDS_MAX rows.
  * FIELD_INVALID when a commitment is not 32 bytes, PERSONS_INVALID past CL_PERSONS_MAX persons. */
 CL_MUST_CHECK struct cl_status cl_personal_fields(struct cl_personal_field *out, size_t *count_out,
                                                   const ProtobufCMessage *body);

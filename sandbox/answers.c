@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcoloan/date.h"
 #include "server/source/items.h"
 
 enum { OVERSIZE_BYTES = 64 * 1024 };
@@ -16,6 +17,7 @@ struct asking {
     const json_t *request;
     const json_t *persona; /* NULL: nobody of the file */
     size_t person;         /* its index in the persona */
+    const struct answer_moment *moment;
 };
 
 /* -- Who is asked about -------------------------------------------------------------------------------------- */
@@ -33,17 +35,31 @@ static const char *id_number_of(const json_t *request)
     return first != NULL ? first : text_of(request, "id_number");
 }
 
-static bool about_the_home(const struct source_item_row *row)
+/* "REG-<amount in fen>-<contract>": whoever files says what is to be registered, as people do. */
+static const char *contract_of_registration(const char *registry_no, int64_t *amount_fen_out)
 {
-    return (row->sends & SOURCE_SENDS_CONTRACT) != 0;
+    int used = 0;
+    bool filed = sscanf(registry_no, "REG-%" SCNd64 "-%n", amount_fen_out, &used) == 1 && used > 0;
+    return filed ? registry_no + used : "";
+}
+
+/* The contract that a question about a home names, itself or by its registration; NULL: the question is about people. */
+static const char *contract_of(const struct asking *asking)
+{
+    int64_t amount_fen = 0;
+    if (asking->row->item == SOURCE_REGISTRATION) {
+        return contract_of_registration(text_of(asking->request, "registry_no"), &amount_fen);
+    }
+    bool by_contract = (asking->row->sends & SOURCE_VALUE_BIT(SOURCE_VALUE_CONTRACT_NO)) != 0;
+    return by_contract ? text_of(asking->request, "contract_no") : NULL;
 }
 
 static void find_persona(struct asking *asking)
 {
-    const json_t *request = asking->request;
-    asking->persona = about_the_home(asking->row)
-                          ? people_with_contract(asking->people, text_of(request, "contract_no"))
-                          : people_with_id_number(asking->people, id_number_of(request), &asking->person);
+    const char *contract_no = contract_of(asking);
+    asking->persona = contract_no != NULL
+                          ? people_with_contract(asking->people, contract_no)
+                          : people_with_id_number(asking->people, id_number_of(asking->request), &asking->person);
 }
 
 static const json_t *person_of(const struct asking *asking, size_t index)
@@ -65,17 +81,16 @@ static json_t *identity(const struct asking *asking, const json_t *facts)
                      match && same_text(asking->request, "name", person_of(asking, asking->person), "name"));
 }
 
-static json_t *marriage(const struct asking *asking, const json_t *facts)
+static json_t *marriage_pair(const struct asking *asking, const json_t *facts)
 {
+    size_t index = 0;
     const json_t *named = json_object_get(asking->request, "spouse");
-    const json_t *index = json_object_get(facts, "spouse");
-    const json_t *spouse = index == NULL ? NULL : person_of(asking, (size_t)json_integer_value(index));
-    if (named == NULL) {
-        return json_pack("{ss}", "status", text_of(facts, "status"));
-    }
-    bool match = spouse != NULL && same_text(named, "name", spouse, "name") &&
-                 same_text(named, "id_number", spouse, "id_number");
-    return json_pack("{ss sb}", "status", text_of(facts, "status"), "spouse_match", match);
+    const json_t *spouse = people_with_id_number(asking->people, text_of(named, "id_number"), &index) == asking->persona
+                               ? person_of(asking, index)
+                               : NULL;
+    bool match =
+        json_is_true(json_object_get(facts, "match")) && spouse != NULL && same_text(named, "name", spouse, "name");
+    return json_pack("{sb}", "match", match);
 }
 
 /* Whether everybody the request names is of the persona. */
@@ -102,6 +117,47 @@ static json_t *home_contract(const struct asking *asking, json_t *facts)
     return answer;
 }
 
+/* Nothing is known of a project's end, and of a registration nothing but that it is pending, before so many polls. */
+static json_t *after_polls(const struct asking *asking, json_t *facts, const char *about)
+{
+    json_t *answer = json_deep_copy(facts);
+    json_int_t polls = json_integer_value(json_object_get(answer, "polls"));
+    (void)json_object_del(answer, "polls");
+    if ((json_int_t)history_count(asking->moment->history, asking->row->name, about) >= polls) {
+        return answer;
+    }
+    json_decref(answer);
+    return asking->row->item == SOURCE_REGISTRATION ? json_pack("{ss}", "state", "PENDING")
+                                                    : json_pack("{sn}", "filed_on");
+}
+
+static void fill_text(json_t *answer, const char *key, json_t *value)
+{
+    if (json_object_get(answer, key) == NULL) {
+        (void)json_object_set_new(answer, key, value);
+        return;
+    }
+    json_decref(value);
+}
+
+/* The register shows what was filed, on the day it was asked, unless the persona says otherwise. */
+static json_t *registration(const struct asking *asking, json_t *facts)
+{
+    int64_t amount_fen = 0;
+    const char *registry_no = text_of(asking->request, "registry_no");
+    (void)contract_of_registration(registry_no, &amount_fen);
+    json_t *answer = after_polls(asking, facts, registry_no);
+    if (strcmp(text_of(answer, "state"), "DONE") == 0) {
+        int32_t today = cl_date_from_ms(asking->moment->now_ms);
+        fill_text(answer, "mortgagee_match", json_true());
+        fill_text(answer, "amount_fen", json_integer((json_int_t)amount_fen));
+        fill_text(answer, "registered_on",
+                  json_sprintf("%04d-%02d-%02d", (int)today / 10000, (int)today / 100 % 100, (int)today % 100));
+        fill_text(answer, "certificate_no", json_sprintf("SU2026-%.40s", contract_of(asking)));
+    }
+    return answer;
+}
+
 /* A copy: threads share the people, and counting references to them would be a race. */
 static json_t *facts_of_persona(const struct asking *asking)
 {
@@ -117,8 +173,14 @@ static json_t *facts_of_persona(const struct asking *asking)
     if (asking->row->item == SOURCE_IDENTITY) {
         return identity(asking, facts);
     }
-    if (asking->row->item == SOURCE_MARRIAGE) {
-        return marriage(asking, facts);
+    if (asking->row->item == SOURCE_MARRIAGE_PAIR) {
+        return marriage_pair(asking, facts);
+    }
+    if (asking->row->item == SOURCE_REGISTRATION) {
+        return registration(asking, facts);
+    }
+    if (asking->row->item == SOURCE_COMPLETION_FILING) {
+        return after_polls(asking, facts, contract_of(asking));
     }
     return asking->row->item == SOURCE_HOME_CONTRACT ? home_contract(asking, facts) : json_deep_copy(facts);
 }
@@ -128,15 +190,34 @@ static json_t *facts_of_persona(const struct asking *asking)
 static json_t *facts_of_generated(const struct asking *asking)
 {
     const char *item = asking->row->name;
-    if (about_the_home(asking->row)) {
-        return people_make_home_facts(item, text_of(asking->request, "contract_no"));
+    const char *contract_no = contract_of(asking);
+    if (contract_no != NULL) {
+        json_t *facts = people_make_home_facts(item, contract_no);
+        json_t *told = facts;
+        if (asking->row->item == SOURCE_REGISTRATION && json_is_object(facts)) {
+            told = registration(asking, facts);
+        } else if (asking->row->item == SOURCE_COMPLETION_FILING && json_is_object(facts)) {
+            told = after_polls(asking, facts, contract_no);
+        }
+        if (told != facts) {
+            json_decref(facts);
+        }
+        return told;
     }
     const char *id_number = id_number_of(asking->request);
     bool synthetic = strncmp(id_number, "99", 2) == 0 && strlen(id_number) == 18;
     if (!synthetic) {
         return json_string("NO_RECORD"); /* nobody real is known here */
     }
-    return people_make_person_facts(item, id_number, json_object_get(asking->request, "spouse") != NULL);
+    return people_make_person_facts(item, id_number);
+}
+
+/* An employer is one of the file, or of the form of a made-up code. */
+static json_t *facts_of_employer(const struct asking *asking)
+{
+    const char *uscc = text_of(asking->request, "employer_uscc");
+    const json_t *facts = people_employer(asking->people, uscc);
+    return facts != NULL ? json_deep_copy(facts) : people_make_employer_facts(uscc);
 }
 
 /* -- The answer ---------------------------------------------------------------------------------------------- */
@@ -181,12 +262,13 @@ static bool make_fault(struct answer *out, const char *fault)
     return true;
 }
 
-static void make_reply(struct answer *out, const struct asking *asking, json_t *facts, int64_t now_ms, uint64_t serial)
+static void make_reply(struct answer *out, const struct asking *asking, json_t *facts)
 {
     const char *code = json_string_value(facts);
-    json_t *reply = json_pack(
-        "{ss ss so sI}", "request_id", text_of(asking->request, "request_id"), "code", code == NULL ? "OK" : code,
-        "receipt", json_sprintf("SIM-%s-%" PRIu64, asking->row->name, serial), "observed_ms", (json_int_t)now_ms);
+    json_t *reply = json_pack("{ss ss so sI}", "request_id", text_of(asking->request, "request_id"), "code",
+                              code == NULL ? "OK" : code, "receipt",
+                              json_sprintf("SIM-%s-%" PRIu64, asking->row->name, asking->moment->serial), "observed_ms",
+                              (json_int_t)asking->moment->now_ms);
     if (code == NULL) {
         (void)json_object_set(reply, "answer", facts);
     }
@@ -197,17 +279,22 @@ static void make_reply(struct answer *out, const struct asking *asking, json_t *
     json_decref(facts);
 }
 
-static void make_answer(struct answer *out, struct asking *asking, int64_t now_ms, uint64_t serial)
+static json_t *make_facts(const struct asking *asking)
+{
+    if (asking->row->item == SOURCE_EMPLOYER) {
+        return facts_of_employer(asking);
+    }
+    return asking->persona != NULL ? facts_of_persona(asking) : facts_of_generated(asking);
+}
+
+static void make_answer(struct answer *out, struct asking *asking)
 {
     find_persona(asking);
     const char *fault = text_of(json_object_get(asking->persona, "faults"), asking->row->name);
     if (fault[0] != '\0' && make_fault(out, fault)) {
         return;
     }
-    json_t *facts = fault[0] != '\0'          ? json_string(fault)
-                    : asking->persona != NULL ? facts_of_persona(asking)
-                                              : facts_of_generated(asking);
-    make_reply(out, asking, facts, now_ms, serial);
+    make_reply(out, asking, fault[0] != '\0' ? json_string(fault) : make_facts(asking));
 }
 
 static const struct source_item_row *row_of_path(const char *path)
@@ -221,10 +308,10 @@ static const struct source_item_row *row_of_path(const char *path)
 }
 
 void answer_make(struct answer *out, const struct people *people, const char *path, struct cl_bytes body,
-                 int64_t now_ms, uint64_t serial)
+                 const struct answer_moment *moment)
 {
     *out = (struct answer){.http_status = 0};
-    struct asking asking = {.people = people, .row = row_of_path(path)};
+    struct asking asking = {.people = people, .row = row_of_path(path), .moment = moment};
     if (asking.row == NULL) {
         set_text(out, 404, "{\"code\":\"NO_SUCH_PATH\"}");
         return;
@@ -234,7 +321,7 @@ void answer_make(struct answer *out, const struct people *people, const char *pa
     if (text_of(request, "request_id")[0] == '\0') {
         set_text(out, 400, "{\"code\":\"REQUEST_MALFORMED\"}");
     } else {
-        make_answer(out, &asking, now_ms, serial);
+        make_answer(out, &asking);
     }
     json_decref(request);
 }

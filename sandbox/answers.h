@@ -1,10 +1,12 @@
 /* answers.h - what the simulated authorities say: a request's path and body in, an HTTP answer out.
  *
- * Pure over the people: no clock, no counter, any number of threads. Owner: the caller frees the body. */
+ * Over the people and a history of what was asked before; no clock of its own, any number of threads. Owner: the caller
+ * frees the body. */
 #ifndef COLOAN_SANDBOX_ANSWERS_H
 #define COLOAN_SANDBOX_ANSWERS_H
 
 #include "libcoloan/bytes.h"
+#include "sandbox/history.h"
 #include "sandbox/people.h"
 
 struct answer {
@@ -15,8 +17,13 @@ struct answer {
     size_t len;
 };
 
-/* `serial` becomes part of the receipt. */
+struct answer_moment {
+    int64_t now_ms;
+    uint64_t serial;         /* becomes part of the receipt */
+    struct history *history; /* NULL: everything is asked for the first time */
+};
+
 void answer_make(struct answer *out, const struct people *people, const char *path, struct cl_bytes body,
-                 int64_t now_ms, uint64_t serial);
+                 const struct answer_moment *moment);
 
 #endif

@@ -37,6 +37,7 @@ struct waiting {
 
 struct authorities {
     const struct people *people;
+    struct history *history;
     struct MHD_Daemon *daemon;
     int64_t delay_ms;
     atomic_uint_fast64_t serial;
@@ -155,8 +156,9 @@ static enum MHD_Result send_answer(struct request *request)
 static enum MHD_Result answer_request(struct authorities *authorities, struct request *request, const char *path)
 {
     int64_t unix_ms = cl_clock_unix_ms(cl_clock_system());
-    answer_make(&request->answer, authorities->people, path, cl_bytes(request->body, request->len), unix_ms,
-                atomic_fetch_add(&authorities->serial, 1) + 1);
+    const struct answer_moment moment = {
+        .now_ms = unix_ms, .serial = atomic_fetch_add(&authorities->serial, 1) + 1, .history = authorities->history};
+    answer_make(&request->answer, authorities->people, path, cl_bytes(request->body, request->len), &moment);
     if (request->answer.body == NULL) {
         return MHD_NO;
     }
@@ -242,6 +244,7 @@ static void release(struct authorities *authorities)
 {
     (void)pthread_cond_destroy(&authorities->changed);
     (void)pthread_mutex_destroy(&authorities->mutex);
+    history_free(authorities->history);
     free(authorities);
 }
 
@@ -255,6 +258,10 @@ struct cl_status authorities_start(struct authorities **out, const struct people
     authorities->people = people;
     authorities->delay_ms = options->delay_ms;
     init_lock(authorities);
+    if (cl_failed(history_create(&authorities->history))) {
+        release(authorities);
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
     if (pthread_create(&authorities->thread, NULL, run, authorities) != 0) {
         release(authorities);
         return cl_fail(CL_SYSTEM);

@@ -45,28 +45,90 @@ static json_int_t between(const char *salt, const char *text, unsigned min, unsi
 
 /* -- What authorities say ------------------------------------------------------------------------------------ */
 
-static json_t *identity(const char *id_number, bool with_spouse)
+static json_t *identity(const char *id_number)
 {
-    (void)with_spouse;
     return json_pack("{sb}", "match", per_mille("identity", id_number) < 998);
 }
 
-static json_t *marriage(const char *id_number, bool with_spouse)
+/* n of make_id_number, back from the number; false for who is not of a generated household. */
+static bool household_of(uint64_t *n_out, const char *id_number)
 {
+    unsigned year = 0;
+    unsigned month = 0;
+    unsigned day = 0;
+    unsigned serial = 0;
+    if (sscanf(id_number, "990102%4u%2u%2u%3u", &year, &month, &day, &serial) != 4 || year < BIRTH_YEAR_MIN ||
+        year >= BIRTH_YEAR_MIN + BIRTH_YEARS || month < 1 || month > 12 || day < 1 || day > 28) {
+        return false;
+    }
+    unsigned date = (year - BIRTH_YEAR_MIN) * 12 * 28 + (month - 1) * 28 + day - 1;
+    uint64_t rest = 0;
+    while (rest * DATE_STRIDE % BIRTH_DATES != date) {
+        rest++; /* every date has one */
+    }
+    *n_out = (serial + 999) % 1000 / 2 * BIRTH_DATES + rest;
+    return true;
+}
+
+static bool is_couple(uint64_t n)
+{
+    char key[24];
+    (void)snprintf(key, sizeof key, "%" PRIu64, n);
+    return per_mille("couple", key) < 550;
+}
+
+static json_t *marriage(const char *id_number)
+{
+    uint64_t n = 0;
     unsigned chance = per_mille("marriage", id_number);
     if (chance < 10) {
         return json_string("NO_RECORD");
     }
+    bool married = household_of(&n, id_number) && is_couple(n);
     bool otherwise = chance < 15;
-    if (with_spouse) {
-        return json_pack("{ss sb}", "status", "MARRIED", "spouse_match", !otherwise);
-    }
-    return json_pack("{ss}", "status", otherwise ? "MARRIED" : "SINGLE");
+    return json_pack("{ss}", "status", married != otherwise ? "MARRIED" : "SINGLE");
 }
 
-static json_t *children(const char *id_number, bool with_spouse)
+static json_t *marriage_pair(const char *id_number)
 {
-    (void)with_spouse;
+    return json_pack("{sb}", "match", per_mille("pair", id_number) < 995);
+}
+
+static json_t *face(const char *id_number)
+{
+    return json_pack("{sb}", "match", per_mille("face", id_number) < 995);
+}
+
+static json_t *id_document(const char *id_number)
+{
+    return json_pack("{sb}", "valid", per_mille("document", id_number) < 995);
+}
+
+static json_t *court_list(const char *id_number)
+{
+    unsigned chance = per_mille("court", id_number);
+    if (chance >= 993) {
+        return json_string("AMBIGUOUS");
+    }
+    return chance < 3 ? json_pack("{sb ss}", "listed", 1, "case_no", "（2026）测01执1号")
+                      : json_pack("{sb}", "listed", 0);
+}
+
+static json_t *mortgages(const char *id_number)
+{
+    unsigned chance = per_mille("mortgages", id_number);
+    int open = chance < 950 ? 0 : (chance < 990 ? 1 : 2);
+    return json_pack("{si si}", "open", open, "monthly_fen", open * 450000);
+}
+
+static json_t *account(const char *id_number)
+{
+    unsigned chance = per_mille("account", id_number);
+    return json_pack("{sb si}", "match", chance < 990, "account_class", chance < 980 ? 1 : 2);
+}
+
+static json_t *children(const char *id_number)
+{
     unsigned chance = per_mille("children", id_number);
     return json_pack("{si}", "minors", chance < 600 ? 0 : (chance < 880 ? 1 : 2));
 }
@@ -76,33 +138,42 @@ static json_int_t base_fen_of(const char *id_number)
     return between("base", id_number, 60, 424) * 10000;
 }
 
-static json_t *contribution(const char *id_number, bool with_spouse)
+static json_t *contribution(const char *id_number)
 {
-    (void)with_spouse;
     bool short_time = per_mille("months", id_number) < 20;
     json_int_t months = short_time ? between("short", id_number, 1, 5) : between("long", id_number, 12, 239);
     return json_pack("{sI sI sI sb}", "months", months, "base_fen", base_fen_of(id_number), "balance_fen",
                      between("balance", id_number, 20, 299) * 100000, "sealed", per_mille("sealed", id_number) < 5);
 }
 
-static json_t *loan_history(const char *id_number, bool with_spouse)
+static json_t *loan_history(const char *id_number)
 {
-    (void)with_spouse;
     unsigned chance = per_mille("loans", id_number);
     int used = chance < 880 ? 0 : (chance < 980 ? 1 : (chance < 990 ? 2 : 1));
     return json_pack("{si si}", "loans_used", used, "loans_open", chance < 990 ? 0 : 1);
 }
 
-static json_t *fraud_list(const char *id_number, bool with_spouse)
+static json_t *contribution_offsite(const char *id_number)
 {
-    (void)with_spouse;
+    if (per_mille("offsite", id_number) < 50) {
+        return json_string("NO_RECORD");
+    }
+    json_t *facts = contribution(id_number);
+    json_t *loans = loan_history(id_number);
+    (void)json_object_update(facts, loans);
+    (void)json_object_set_new(facts, "fraud", json_false());
+    json_decref(loans);
+    return facts;
+}
+
+static json_t *fraud_list(const char *id_number)
+{
     bool banned = per_mille("fraud", id_number) < 2;
     return banned ? json_pack("{ss}", "banned_until", "2029-12-31") : json_pack("{sn}", "banned_until");
 }
 
-static json_t *credit_fund(const char *id_number, bool with_spouse)
+static json_t *credit_fund(const char *id_number)
 {
-    (void)with_spouse;
     unsigned chance = per_mille("credit", id_number);
     int overdue = chance < 960 ? 0 : (chance < 980 ? 1 + (int)(chance % 2) : 3);
     bool now = chance >= 990;
@@ -111,49 +182,142 @@ static json_t *credit_fund(const char *id_number, bool with_spouse)
                      now ? 1 : overdue, "debts_fen", debts_fen, "mortgages_open", 0);
 }
 
-static json_t *home_count(const char *id_number, bool with_spouse)
+static json_t *home_count(const char *id_number)
 {
-    (void)with_spouse;
     unsigned chance = per_mille("homes", id_number);
     return json_pack("{si}", "homes", chance < 780 ? 0 : (chance < 980 ? 1 : 2));
 }
 
-json_t *people_make_person_facts(const char *item, const char *id_number, bool with_spouse)
+json_t *people_make_person_facts(const char *item, const char *id_number)
 {
     static const struct {
         const char *item;
-        json_t *(*make)(const char *id_number, bool with_spouse);
+        json_t *(*make)(const char *id_number);
     } makers[] = {
-        {"IDENTITY", identity},         {"MARRIAGE", marriage},         {"CHILDREN", children},
-        {"CONTRIBUTION", contribution}, {"LOAN_HISTORY", loan_history}, {"FRAUD_LIST", fraud_list},
-        {"CREDIT_FUND", credit_fund},   {"HOME_COUNT", home_count},
+        {"IDENTITY", identity},
+        {"MARRIAGE", marriage},
+        {"CHILDREN", children},
+        {"CONTRIBUTION", contribution},
+        {"LOAN_HISTORY", loan_history},
+        {"FRAUD_LIST", fraud_list},
+        {"CREDIT_FUND", credit_fund},
+        {"HOME_COUNT", home_count},
+        {"FACE", face},
+        {"ID_DOCUMENT", id_document},
+        {"MARRIAGE_PAIR", marriage_pair},
+        {"CONTRIBUTION_OFFSITE", contribution_offsite},
+        {"COURT_LIST", court_list},
+        {"MORTGAGES", mortgages},
+        {"ACCOUNT", account},
     };
     for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++) {
         if (strcmp(makers[i].item, item) == 0) {
-            return makers[i].make(id_number, with_spouse);
+            return makers[i].make(id_number);
         }
     }
     return NULL;
 }
 
+json_t *people_make_employer_facts(const char *uscc)
+{
+    unsigned chance = per_mille("employer", uscc);
+    return chance >= 990 ? json_string("NO_RECORD") : json_pack("{sb}", "active", chance >= 5);
+}
+
+/* -- What they say of a home --------------------------------------------------------------------------------- */
+
+struct made_home {
+    const char *contract_no;
+    int64_t price_fen, area_centi_m2;
+};
+
+static json_t *home_contract(const struct made_home *home)
+{
+    unsigned chance = per_mille("contract", home->contract_no);
+    bool another_price = chance >= 980 && chance < 990;
+    int64_t price_fen = another_price ? home->price_fen / 20 * 19 : home->price_fen;
+    return json_pack("{sI sI sb sb}", "price_fen", (json_int_t)price_fen, "area_centi_m2",
+                     (json_int_t)home->area_centi_m2, "filed", !(chance >= 990 && chance < 995), "buyers_match",
+                     chance < 995);
+}
+
+static json_t *green_building(const struct made_home *home)
+{
+    unsigned chance = per_mille("stars", home->contract_no);
+    return json_pack("{si sb sb sb}", "stars", chance < 800 ? 0 : 1 + (int)(chance % 3), "improved",
+                     per_mille("improved", home->contract_no) < 50, "trade_in",
+                     per_mille("trade", home->contract_no) < 30, "youth_voucher",
+                     per_mille("voucher", home->contract_no) < 10);
+}
+
+static json_t *project(const struct made_home *home)
+{
+    unsigned chance = per_mille("project", home->contract_no);
+    return chance >= 995 ? json_string("NO_RECORD") : json_pack("{sb sb}", "admitted", chance >= 5, "permit_valid", 1);
+}
+
+static json_t *completion_filing(const struct made_home *home)
+{
+    (void)home;
+    return json_pack("{si ss}", "polls", 1, "filed_on", "2026-11-20");
+}
+
+static json_t *supervision_account(const struct made_home *home)
+{
+    return json_pack("{so}", "account",
+                     json_sprintf("320%013d", (int)(hash_of("supervised", home->contract_no) % 100000)));
+}
+
+static json_t *property_right(const struct made_home *home)
+{
+    unsigned chance = per_mille("right", home->contract_no);
+    return json_pack("{sb sb sb sb}", "mortgaged", per_mille("mortgaged", home->contract_no) < 300, "seized",
+                     chance < 3, "disputed", chance >= 3 && chance < 5, "owner_match", chance < 995);
+}
+
+static json_t *appraisal(const struct made_home *home)
+{
+    int64_t percent = (int64_t)between("appraisal", home->contract_no, 92, 106);
+    return json_pack("{sI ss}", "value_fen", (json_int_t)(home->price_fen / 100 * percent), "valued_on", "2026-11-01");
+}
+
+static json_t *down_payment(const struct made_home *home)
+{
+    return json_pack("{sI sb}", "paid_fen", (json_int_t)home->price_fen, "payer_match", 1);
+}
+
+static json_t *registration(const struct made_home *home)
+{
+    bool sent_back = per_mille("registration", home->contract_no) < 10;
+    return json_pack("{si ss}", "polls", 2, "state", sent_back ? "NEED_MORE_MATERIAL" : "DONE");
+}
+
 json_t *people_make_home_facts(const char *item, const char *contract_no)
 {
-    int64_t price_fen = 0;
-    int64_t area_centi_m2 = 0;
-    if (sscanf(contract_no, "SYN-%" SCNd64 "-%" SCNd64 "-", &price_fen, &area_centi_m2) != 2) {
+    static const struct {
+        const char *item;
+        json_t *(*make)(const struct made_home *home);
+    } makers[] = {
+        {"HOME_CONTRACT", home_contract},
+        {"GREEN_BUILDING", green_building},
+        {"PROJECT", project},
+        {"COMPLETION_FILING", completion_filing},
+        {"SUPERVISION_ACCOUNT", supervision_account},
+        {"PROPERTY_RIGHT", property_right},
+        {"APPRAISAL", appraisal},
+        {"DOWN_PAYMENT", down_payment},
+        {"REGISTRATION", registration},
+    };
+    struct made_home home = {.contract_no = contract_no};
+    if (sscanf(contract_no, "SYN-%" SCNd64 "-%" SCNd64 "-", &home.price_fen, &home.area_centi_m2) != 2) {
         return json_string("NO_RECORD");
     }
-    if (strcmp(item, "GREEN_BUILDING") == 0) {
-        unsigned chance = per_mille("stars", contract_no);
-        return json_pack("{si sb sb sb}", "stars", chance < 800 ? 0 : 1 + (int)(chance % 3), "improved",
-                         per_mille("improved", contract_no) < 50, "trade_in", per_mille("trade", contract_no) < 30,
-                         "youth_voucher", per_mille("voucher", contract_no) < 10);
+    for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++) {
+        if (strcmp(makers[i].item, item) == 0) {
+            return makers[i].make(&home);
+        }
     }
-    unsigned chance = per_mille("contract", contract_no);
-    bool another_price = chance >= 980 && chance < 990;
-    return json_pack("{sI sI sb sb}", "price_fen", (json_int_t)(another_price ? price_fen / 20 * 19 : price_fen),
-                     "area_centi_m2", (json_int_t)area_centi_m2, "filed", !(chance >= 990 && chance < 995),
-                     "buyers_match", chance < 995);
+    return NULL;
 }
 
 /* -- A household --------------------------------------------------------------------------------------------- */
@@ -195,7 +359,7 @@ json_t *people_make_generated(uint64_t n)
     char key[24];
     char contract_no[64];
     (void)snprintf(key, sizeof key, "%" PRIu64, n);
-    bool couple = per_mille("couple", key) < 550;
+    bool couple = is_couple(n);
     json_int_t price_fen = between("price", key, 80, 260) * 1000000;
     json_int_t area_centi_m2 = between("area", key, 60, 139) * 100;
     (void)snprintf(contract_no, sizeof contract_no, "SYN-%lld-%lld-%s", (long long)price_fen, (long long)area_centi_m2,

@@ -10,6 +10,7 @@ struct people {
     json_t *personas;
     json_t *by_id_number; /* ID number -> [persona's index, person's index] */
     json_t *by_contract;  /* contract -> persona's index */
+    json_t *employers;    /* USCC -> facts; NULL: none */
 };
 
 /* -- The file ------------------------------------------------------------------------------------------------ */
@@ -33,6 +34,19 @@ static bool is_text(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
     return text != NULL && text[0] != '\0';
+}
+
+/* Appraised and paid for as declared unless the persona says otherwise. */
+static int fill_home(json_t *facts, const json_t *home)
+{
+    json_int_t price_fen = json_integer_value(json_object_get(home, "priceFen"));
+    json_int_t appraisal_fen = json_integer_value(json_object_get(home, "appraisalFen"));
+    json_t *known =
+        json_pack("{s{sI ss} s{sI sb}}", "appraisal", "value_fen", appraisal_fen > 0 ? appraisal_fen : price_fen,
+                  "valued_on", "2026-11-01", "down_payment", "paid_fen", price_fen, "payer_match", 1);
+    int result = json_object_update_missing(facts, known);
+    json_decref(known);
+    return result;
 }
 
 /* The contract is filed as declared unless the persona says otherwise. */
@@ -96,7 +110,7 @@ static struct cl_status take_persona(struct people *people, json_t *persona, siz
     json_t *facts = section_of(persona, "facts");
     if (twice || json_object_set_new(people->by_contract, contract_no, json_integer((json_int_t)index)) != 0 ||
         json_object_update_missing(facts, json_object_get(defaults, "case")) != 0 ||
-        fill_contract(persona, facts) != 0) {
+        fill_contract(persona, facts) != 0 || fill_home(facts, home) != 0) {
         return complain(problem, persona, "home.contractNo stands twice, or facts is no section");
     }
     return take_people(people, persona, index, defaults, problem);
@@ -108,6 +122,7 @@ static struct cl_status take_file(struct people *people, json_t *file, struct sa
     json_t *persona;
     const json_t *defaults = json_object_get(file, "defaults");
     people->personas = json_incref(json_object_get(file, "personas"));
+    people->employers = json_incref(json_object_get(file, "employers"));
     people->by_id_number = json_object();
     people->by_contract = json_object();
     if (!json_is_array(people->personas) || !json_is_object(json_object_get(defaults, "person")) ||
@@ -148,6 +163,7 @@ void people_free(struct people *people)
         return;
     }
     json_decref(people->personas);
+    json_decref(people->employers);
     json_decref(people->by_id_number);
     json_decref(people->by_contract);
     free(people);
@@ -185,6 +201,11 @@ json_t *people_with_contract(const struct people *people, const char *contract_n
 {
     const json_t *index = json_object_get(people->by_contract, contract_no);
     return index == NULL ? NULL : json_array_get(people->personas, (size_t)json_integer_value(index));
+}
+
+json_t *people_employer(const struct people *people, const char *uscc)
+{
+    return json_object_get(people->employers, uscc);
 }
 
 char people_check_digit(const char *digits)

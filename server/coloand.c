@@ -137,6 +137,7 @@ static struct cl_status make_centre(struct coloand *server, struct cl_setting_er
         .clock = server->clock,
         .random = cl_random_system(),
         .accept_synthetic_ids = server->config->accept_synthetic_ids,
+        .items_unused = server->config->items_unused,
     };
     return status;
 }

@@ -8,7 +8,7 @@
 #include "libcoloan/ids.h"
 #include "libcoloan/keyring.h"
 #include "libcoloan/log.h"
-#include "server/source/items.h"
+#include "server/config_authorities.h"
 
 /* -- Fields -------------------------------------------------------------------------------------------------- */
 
@@ -18,7 +18,7 @@ static const char *const log_levels[] = {"debug", "info", "warning", "error", NU
 struct file {
     struct config config;
     const char *directory_key;
-    const struct cl_setting *rules, *authorities, *tls, *store;
+    const struct cl_setting *rules, *authorities, *items_unused, *tls, *store;
 };
 
 static const struct cl_setting_field file_fields[] = {
@@ -44,6 +44,8 @@ static const struct cl_setting_field file_fields[] = {
      "Paths of the rule sets; their dates follow each other without gap or overlap."},
     {"authorities", CL_SETTING_LIST, offsetof(struct file, authorities), true, NULL, 1, SOURCE_AUTHORITIES_MAX, NULL,
      "Who is asked for which items."},
+    {"items_unused", CL_SETTING_LIST, offsetof(struct file, items_unused), false, NULL, 0, 0, NULL,
+     "Items that this centre does without, e.g. [FACE, EMPLOYER]; applications from then on are not asked for them."},
     {"tls", CL_SETTING_SECTION, offsetof(struct file, tls), true, NULL, 0, 0, NULL, "Certificates."},
     {"store", CL_SETTING_SECTION, offsetof(struct file, store), true, NULL, 0, 0, NULL, "Where everything is kept."},
     {"poll_threads", CL_SETTING_INT64, offsetof(struct file, config.poll_threads), false, "2", 1, 16, NULL,
@@ -80,31 +82,6 @@ static const struct cl_setting_field store_fields[] = {
      "The key of the vault (mode 0600): `coloand --make-master-key FILE` makes one. Keep it apart from backups."},
 };
 
-struct authority {
-    const char *name, *base_url, *token_file, *ca_file;
-    const struct cl_setting *items;
-    int64_t timeout_ms, attempts, in_flight;
-};
-
-static const struct cl_setting_field authority_fields[] = {
-    {"name", CL_SETTING_TEXT, offsetof(struct authority, name), true, NULL, 1, SOURCE_AUTHORITY_BYTES_MAX, NULL,
-     "Its name in results, a-z, 0-9 and '-'."},
-    {"base_url", CL_SETTING_TEXT, offsetof(struct authority, base_url), true, NULL, 8, 255, NULL,
-     "http:// or https://, without a slash at the end."},
-    {"items", CL_SETTING_LIST, offsetof(struct authority, items), true, NULL, 1, 16, NULL,
-     "What it answers, e.g. [MARRIAGE]."},
-    {"token_file", CL_SETTING_PATH, offsetof(struct authority, token_file), false, NULL, 0, 4096, NULL,
-     "Holds the bearer token it asks for, one line, readable by its owner only."},
-    {"ca_file", CL_SETTING_PATH, offsetof(struct authority, ca_file), false, NULL, 0, 4096, NULL,
-     "Root certificates for https."},
-    {"timeout", CL_SETTING_DURATION, offsetof(struct authority, timeout_ms), false, "2s", 10, 60000, NULL,
-     "Of one attempt."},
-    {"attempts", CL_SETTING_INT64, offsetof(struct authority, attempts), false, "3", 1, 10, NULL,
-     "Before a person has to look."},
-    {"in_flight", CL_SETTING_INT64, offsetof(struct authority, in_flight), false, "32", 1, 256, NULL,
-     "Questions asked of it at a time."},
-};
-
 #define COUNT(fields) (sizeof(fields) / sizeof((fields)[0]))
 
 void config_print_fields(FILE *out)
@@ -114,8 +91,7 @@ void config_print_fields(FILE *out)
     cl_setting_print_fields(out, tls_fields, COUNT(tls_fields));
     (void)fprintf(out, "\nstore:\n");
     cl_setting_print_fields(out, store_fields, COUNT(store_fields));
-    (void)fprintf(out, "\nauthorities, each:\n");
-    cl_setting_print_fields(out, authority_fields, COUNT(authority_fields));
+    config_authorities_print_fields(out);
 }
 
 /* -- Closer looks -------------------------------------------------------------------------------------------- */
@@ -162,102 +138,6 @@ static struct cl_status read_rules(struct config *config, const struct cl_settin
     return cl_ok();
 }
 
-static struct cl_status read_items(uint32_t *items_out, const struct cl_setting *list, struct cl_setting_error *error)
-{
-    for (size_t i = 0; i < cl_setting_count(list); i++) {
-        const struct cl_setting *name = cl_setting_at(list, i);
-        const struct source_item_row *row = source_item_find(cl_setting_text(name));
-        if (row == NULL) {
-            return cl_setting_refuse(error, name, "\"%.32s\" is no item that an authority answers, e.g. MARRIAGE",
-                                     cl_setting_text(name));
-        }
-        *items_out |= SOURCE_ITEM_BIT(row->item);
-    }
-    return cl_ok();
-}
-
-/* One line of printable characters, in a file that nobody else can read. */
-static struct cl_status read_token(char *out, const char *path, const struct cl_setting *setting,
-                                   struct cl_setting_error *error)
-{
-    struct stat about;
-    FILE *file = fopen(path, "re");
-    bool private = file != NULL && fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) &&
-                   (about.st_mode & (S_IRWXG | S_IRWXO)) == 0;
-    char line[CONFIG_TOKEN_BYTES_MAX + 2] = "";
-    bool read = private && fgets(line, sizeof line, file) != NULL;
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    size_t len = strcspn(line, "\r\n");
-    line[len] = '\0';
-    for (size_t i = 0; i < len; i++) {
-        read = read && line[i] > ' ' && line[i] < 0x7f;
-    }
-    if (!read || len == 0 || len > CONFIG_TOKEN_BYTES_MAX) {
-        explicit_bzero(line, sizeof line);
-        return cl_setting_refuse(error, setting, "expected a file of mode 0600 with a token of 1 to %d characters",
-                                 CONFIG_TOKEN_BYTES_MAX);
-    }
-    memcpy(out, line, len + 1);
-    explicit_bzero(line, sizeof line);
-    return cl_ok();
-}
-
-static struct cl_status read_authority(struct source_authority_options *out, char *token, uint32_t *served,
-                                       const struct cl_setting *section, struct cl_setting_error *error)
-{
-    struct authority authority = {0};
-    struct cl_status status = cl_setting_read(&authority, section, authority_fields, COUNT(authority_fields), error);
-    if (cl_failed(status)) {
-        return status;
-    }
-    *out = (struct source_authority_options){
-        .name = authority.name,
-        .base_url = authority.base_url,
-        .ca_file = authority.ca_file,
-        .timeout_ms = authority.timeout_ms,
-        .attempts = (unsigned)authority.attempts,
-        .in_flight_max = (unsigned)authority.in_flight,
-    };
-    if (authority.token_file != NULL) {
-        status = read_token(token, authority.token_file, cl_setting_find(section, "token_file"), error);
-    }
-    if (cl_failed(status)) {
-        return status;
-    }
-    status = read_items(&out->items, authority.items, error);
-    if (cl_failed(status)) {
-        return status;
-    }
-    if ((*served & out->items) != 0) {
-        return cl_setting_refuse(error, section, "serves an item that another authority serves already");
-    }
-    *served |= out->items;
-    return cl_ok();
-}
-
-static struct cl_status read_authorities(struct config *config, const struct cl_setting *list,
-                                         struct cl_setting_error *error)
-{
-    uint32_t served = 0;
-    for (size_t i = 0; i < cl_setting_count(list); i++) {
-        struct cl_status status =
-            read_authority(&config->authorities[i], config->tokens[i], &served, cl_setting_at(list, i), error);
-        if (cl_failed(status)) {
-            return status;
-        }
-    }
-    config->authority_count = cl_setting_count(list);
-    for (size_t i = 0; source_item_at(i) != NULL; i++) {
-        if ((served & SOURCE_ITEM_BIT(source_item_at(i)->item)) == 0) {
-            return cl_setting_refuse(error, list, "nobody answers %s; name an authority for it",
-                                     source_item_at(i)->name);
-        }
-    }
-    return cl_ok();
-}
-
 static struct cl_status read_file(struct config *out, const struct cl_setting *root, struct cl_setting_error *error)
 {
     struct file file = {0};
@@ -272,7 +152,7 @@ static struct cl_status read_file(struct config *out, const struct cl_setting *r
         status = read_rules(&file.config, file.rules, error);
     }
     if (cl_is_ok(status)) {
-        status = read_authorities(&file.config, file.authorities, error);
+        status = config_authorities_read(&file.config, file.authorities, file.items_unused, error);
     }
     if (cl_is_ok(status)) {
         status = cl_setting_read(&file.config, file.tls, tls_fields, COUNT(tls_fields), error);
@@ -294,6 +174,7 @@ struct cl_status config_load(struct config *out, const char *path, struct cl_set
     struct config config;
     status = read_file(&config, cl_settings_root(settings), error);
     if (cl_failed(status)) {
+        config_authorities_free(&config);
         cl_settings_free(settings);
         return status;
     }
@@ -308,6 +189,7 @@ struct cl_status config_load(struct config *out, const char *path, struct cl_set
 
 void config_free(struct config *config)
 {
+    config_authorities_free(config);
     cl_settings_free(config->settings);
     config->settings = NULL;
     explicit_bzero(config->tokens, sizeof config->tokens);

@@ -30,6 +30,8 @@ struct config {
 
     struct source_authority_options authorities[SOURCE_AUTHORITIES_MAX];
     size_t authority_count;
+    struct source_item_mapping *mappings[SOURCE_AUTHORITIES_MAX]; /* of each authority; their texts are the settings' */
+    uint64_t items_unused;                                        /* bits of enum item */
     char tokens[SOURCE_AUTHORITIES_MAX][CONFIG_TOKEN_BYTES_MAX + 1]; /* wiped by config_free */
 
     const char *metrics; /* "127.0.0.1:9464"; NULL: none */

@@ -18,6 +18,7 @@ struct centre {
     const struct cl_clock *clock;
     const struct cl_random *random;
     bool accept_synthetic_ids; /* ID numbers of area 99: never in prod */
+    uint64_t items_unused;     /* verification items that this centre does without: bits of enum item */
 };
 
 /* What the centre says; the rest of the header follows from it. */

@@ -39,6 +39,27 @@ SAME(ITEM_GREEN_BUILDING, COLOAN__V1__ITEM__ITEM_GREEN_BUILDING);
 SAME(ITEM_INCOME, COLOAN__V1__ITEM__ITEM_INCOME);
 SAME(ITEM_RETIREMENT, COLOAN__V1__ITEM__ITEM_RETIREMENT);
 SAME(ITEM_CONSENT, COLOAN__V1__ITEM__ITEM_CONSENT);
+SAME(ITEM_FACE, COLOAN__V1__ITEM__ITEM_FACE);
+SAME(ITEM_ID_DOCUMENT, COLOAN__V1__ITEM__ITEM_ID_DOCUMENT);
+SAME(ITEM_MARRIAGE_PAIR, COLOAN__V1__ITEM__ITEM_MARRIAGE_PAIR);
+SAME(ITEM_CONTRIBUTION_OFFSITE, COLOAN__V1__ITEM__ITEM_CONTRIBUTION_OFFSITE);
+SAME(ITEM_COURT_LIST, COLOAN__V1__ITEM__ITEM_COURT_LIST);
+SAME(ITEM_MORTGAGES, COLOAN__V1__ITEM__ITEM_MORTGAGES);
+SAME(ITEM_PROJECT, COLOAN__V1__ITEM__ITEM_PROJECT);
+SAME(ITEM_COMPLETION_FILING, COLOAN__V1__ITEM__ITEM_COMPLETION_FILING);
+SAME(ITEM_SUPERVISION_ACCOUNT, COLOAN__V1__ITEM__ITEM_SUPERVISION_ACCOUNT);
+SAME(ITEM_PROPERTY_RIGHT, COLOAN__V1__ITEM__ITEM_PROPERTY_RIGHT);
+SAME(ITEM_APPRAISAL, COLOAN__V1__ITEM__ITEM_APPRAISAL);
+SAME(ITEM_DOWN_PAYMENT, COLOAN__V1__ITEM__ITEM_DOWN_PAYMENT);
+SAME(ITEM_EMPLOYER, COLOAN__V1__ITEM__ITEM_EMPLOYER);
+SAME(ITEM_PRICE_SANITY, COLOAN__V1__ITEM__ITEM_PRICE_SANITY);
+SAME(ITEM_ACCOUNT, COLOAN__V1__ITEM__ITEM_ACCOUNT);
+SAME(ITEM_REGISTRATION, COLOAN__V1__ITEM__ITEM_REGISTRATION);
+SAME(PHASE_DECISION, COLOAN__V1__ITEM_PHASE__ITEM_PHASE_DECISION);
+SAME(PHASE_DISBURSEMENT, COLOAN__V1__ITEM_PHASE__ITEM_PHASE_DISBURSEMENT);
+SAME(PHASE_REGISTRATION, COLOAN__V1__ITEM_PHASE__ITEM_PHASE_REGISTRATION);
+SAME(REGISTRATION_PENDING, COLOAN__V1__REGISTRATION_STATE__REGISTRATION_STATE_PENDING);
+SAME(REGISTRATION_DONE, COLOAN__V1__REGISTRATION_STATE__REGISTRATION_STATE_DONE);
 SAME(ITEM_OPEN, COLOAN__V1__ITEM_OUTCOME__ITEM_OUTCOME_UNSPECIFIED);
 SAME(ITEM_MANUAL, COLOAN__V1__ITEM_OUTCOME__ITEM_OUTCOME_MANUAL);
 SAME(FAILURE_UNREACHABLE, COLOAN__V1__FAILURE_KIND__FAILURE_KIND_UNREACHABLE);
@@ -167,6 +188,10 @@ static struct person person_in(const Coloan__V1__Person *in)
         .declared_marital_status = (enum marital_status)in->declared_marital_status,
         .contributes = in->contributes != 0,
         .staff_category = (enum staff_category)in->staff_category,
+        .employer_uscc = in->employer_uscc,
+        .contribution_centre = in->contribution_centre,
+        .id_valid_until = in->id_valid_until,
+        .face_token = in->face_token,
     };
 }
 
@@ -183,6 +208,7 @@ static struct home home_in(const Coloan__V1__Home *in)
         .area_centi_m2 = in->area_centi_m2,
         .seller_uscc = in->seller_uscc,
         .built_year = in->built_year,
+        .permit_no = in->permit_no,
     };
 }
 
@@ -224,6 +250,7 @@ struct cl_status convert_application(struct application *out, struct field_path 
         .request = request_in(in->request),
         .consent_count = in->n_consents,
         .document_count = in->n_documents,
+        .has_account = in->account.len > 0,
     };
     for (size_t i = 0; i < in->n_persons; i++) {
         out->persons[i] = person_in(in->persons[i]);
@@ -272,7 +299,7 @@ struct cl_status convert_personal(struct application *application, struct cl_are
             }
         }
     }
-    return cl_ok();
+    return personal_text(&application->account, arena, disclosures, disclosure_count, "account");
 }
 
 struct cl_status convert_kept_body(ProtobufCMessage **out, struct cl_arena *arena, struct cl_bytes envelope,
@@ -317,7 +344,8 @@ struct cl_status convert_result(struct item_result *out, struct field_path *path
         .fact_count = in->n_facts,
     };
     for (size_t i = 0; i < in->n_facts; i++) {
-        out->facts[i] = (struct item_fact){.name = in->facts[i]->name, .number = in->facts[i]->number};
+        const Coloan__V1__Fact *fact = in->facts[i];
+        out->facts[i] = (struct item_fact){.name = fact->name, .number = fact->number, .text = fact->text};
     }
     return cl_ok();
 }
@@ -354,6 +382,7 @@ static struct cl_status facts_out(Coloan__V1__VerificationResult *out, struct cl
         coloan__v1__fact__init(&facts[i]);
         facts[i].name = cl_unconst(in->facts[i].name);
         facts[i].number = in->facts[i].number;
+        facts[i].text = cl_unconst(in->facts[i].text == NULL ? "" : in->facts[i].text);
         out->facts[i] = &facts[i];
     }
     out->n_facts = in->fact_count;

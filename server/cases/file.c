@@ -131,21 +131,17 @@ static struct cl_status load_application(struct case_file *file, struct case_tx 
     return status;
 }
 
-static struct cl_status load_results(struct case_file *file, struct case_tx *tx)
+static struct cl_status read_results(struct case_file *file, struct case_tx *tx, const struct item_rows *items)
 {
-    struct item_rows items;
-    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id);
-    if (cl_failed(status)) {
-        return status;
-    }
-    assert(items.count <= CL_ITEM_RESULTS_MAX);
+    assert(items->count <= CL_ITEM_RESULTS_MAX);
     file->result_count = 0;
-    for (size_t i = 0; i < items.count; i++) {
-        if (items.rows[i].outcome == ITEM_OPEN) {
+    for (size_t i = 0; i < items->count; i++) {
+        if (items->rows[i].outcome == ITEM_OPEN) {
             continue;
         }
         ProtobufCMessage *message = NULL;
-        status = cl_unpack(&message, tx->arena, &coloan__v1__verification_result__descriptor, items.rows[i].result);
+        struct cl_status status =
+            cl_unpack(&message, tx->arena, &coloan__v1__verification_result__descriptor, items->rows[i].result);
         if (cl_failed(status)) {
             return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
         }
@@ -159,13 +155,50 @@ static struct cl_status load_results(struct case_file *file, struct case_tx *tx)
     return cl_ok();
 }
 
+static bool is_opened(const struct item_rows *items, enum item item)
+{
+    for (size_t i = 0; i < items->count; i++) {
+        if (items->rows[i].item == (int)item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is not checked for the decision is what was not opened then; later phases go by the configuration of today. */
+static uint64_t unused_items(const struct item_rows *opened, uint64_t configured)
+{
+    uint64_t unused = configured;
+    for (unsigned item = ITEM_NONE + 1; item < ITEM_COUNT; item++) {
+        if ((catalogue_row((enum item)item)->phases & PHASE_BIT(PHASE_DECISION)) == 0) {
+            continue;
+        }
+        unused &= ~ITEM_BIT(item);
+        unused |= is_opened(opened, (enum item)item) ? 0 : ITEM_BIT(item);
+    }
+    return unused;
+}
+
+struct cl_status file_load_results(struct case_file *file, struct case_tx *tx, enum item_phase phase)
+{
+    struct item_rows items;
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, (int)phase);
+    return cl_is_ok(status) ? read_results(file, tx, &items) : status;
+}
+
 struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx)
 {
     struct cl_status status = load_application(file, tx);
     if (cl_failed(status)) {
         return status;
     }
-    return load_results(file, tx);
+    struct item_rows items;
+    status = items_list(&items, tx->sql, tx->arena, file->row.id, PHASE_DECISION);
+    if (cl_failed(status)) {
+        return status;
+    }
+    file->application.items_unused = unused_items(&items, tx->cases->centre->items_unused);
+    return read_results(file, tx, &items);
 }
 
 /* -- Changing ------------------------------------------------------------------------------------------------ */
@@ -246,7 +279,7 @@ struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct ca
 {
     struct item_counts counts;
     const struct rule_set *rules = NULL;
-    struct cl_status status = items_count(&counts, tx->sql, file->row.id);
+    struct cl_status status = items_count(&counts, tx->sql, file->row.id, PHASE_DECISION);
     if (cl_is_ok(status)) {
         status = file_rules(&rules, file, tx);
     }

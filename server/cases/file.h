@@ -16,7 +16,7 @@ struct case_file {
     struct application_row row;
     struct case_tracks tracks;
     /* Filled by file_load_facts. */
-    struct application application; /* persons identified; names, numbers and mobiles as texts in the arena */
+    struct application application; /* persons identified; personal values as texts in the arena */
     struct item_result results[CL_ITEM_RESULTS_MAX];
     size_t result_count;
 };
@@ -28,11 +28,15 @@ CL_MUST_CHECK struct cl_status file_open(struct case_file **out, struct case_tx 
 CL_MUST_CHECK struct cl_status file_open_for_bank(struct case_file **out, struct case_tx *tx,
                                                   const struct case_request *request);
 
-/* The submission and the items. STATE_CONFLICT when the personal values were erased. */
+/* The submission and the items of the decision; which items apply is what was opened for it at intake, whatever the
+ * centre's configuration says by now. STATE_CONFLICT when the personal values were erased. */
 CL_MUST_CHECK struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx);
 
-/* Moves the tracks by `command`, with item counts read anew, keeps the fund's clock, logs the step, and says which
- * events have to be written. STATE_CONFLICT when the command does not fit. */
+/* The results of another phase take the place of those loaded; the submission was loaded before. */
+CL_MUST_CHECK struct cl_status file_load_results(struct case_file *file, struct case_tx *tx, enum item_phase phase);
+
+/* Moves the tracks by `command`, with the counts of the decision's items read anew, keeps the fund's clock, logs the
+ * step, and says which events have to be written. STATE_CONFLICT when the command does not fit. */
 CL_MUST_CHECK struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
                                          enum case_command command);
 

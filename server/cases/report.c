@@ -38,7 +38,8 @@ static struct cl_status settle_reported(struct case_file *file, struct case_tx *
     if (strlen(in->source_receipt) > CL_TEXT_BYTES_MAX) {
         return blame(tx, index, "source_receipt", cl_fail(CL_FIELD_INVALID));
     }
-    struct settle_source source = {.owner = OWNER_BANK, .authority = file->row.bank, .receipt = in->source_receipt};
+    struct settle_source source = {
+        .phase = PHASE_DECISION, .owner = OWNER_BANK, .authority = file->row.bank, .receipt = in->source_receipt};
     status = settle_item(file, tx, &path, &result, &source);
     return cl_is_ok(status) ? status : blame(tx, index, path.text, status);
 }
@@ -92,7 +93,8 @@ static void result_of(struct item_result *out, const struct source_question *que
     };
     _Static_assert(SOURCE_FACTS_MAX <= ITEM_FACTS_MAX, "an answer's facts have to fit");
     for (size_t i = 0; i < answer->fact_count; i++) {
-        out->facts[i] = (struct item_fact){.name = answer->facts[i].name, .number = answer->facts[i].number};
+        const struct source_fact *fact = &answer->facts[i];
+        out->facts[i] = (struct item_fact){.name = fact->name, .number = fact->number, .text = fact->text};
     }
     out->valid_until_ms = catalogue_valid_until_ms(catalogue_row(out->key.item), out->observed_ms);
 }
@@ -102,8 +104,10 @@ static struct cl_status settle_answer(struct case_file *file, struct case_tx *tx
 {
     struct item_result result;
     result_of(&result, question);
-    struct settle_source source = {
-        .owner = OWNER_FUND, .authority = question->answer.authority, .receipt = question->answer.receipt};
+    struct settle_source source = {.phase = (enum item_phase)question->phase,
+                                   .owner = OWNER_FUND,
+                                   .authority = question->answer.authority,
+                                   .receipt = question->answer.receipt};
     struct field_path path;
     struct cl_status status = settle_item(file, tx, &path, &result, &source);
     if (status.reason == CL_STATE_CONFLICT) {

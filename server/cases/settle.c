@@ -17,7 +17,11 @@ static struct cl_status pack_result(struct cl_bytes *out, struct case_tx *tx, co
 {
     Coloan__V1__VerificationResult *message = NULL;
     struct cl_status status = convert_result_out(&message, tx->arena, result, source->authority, source->receipt);
-    return cl_is_ok(status) ? cl_pack(out, tx->arena, &message->base) : status;
+    if (cl_failed(status)) {
+        return status;
+    }
+    message->phase = (Coloan__V1__ItemPhase)source->phase;
+    return cl_pack(out, tx->arena, &message->base);
 }
 
 static struct cl_status row_of(struct item_row *out, const struct case_file *file, struct case_tx *tx,
@@ -32,6 +36,7 @@ static struct cl_status row_of(struct item_row *out, const struct case_file *fil
     }
     *out = (struct item_row){
         .application_id = file->row.id,
+        .phase = (int)source->phase,
         .item = (int)result->key.item,
         .person = result->key.person,
         .owner = (int)source->owner,
@@ -44,13 +49,14 @@ static struct cl_status row_of(struct item_row *out, const struct case_file *fil
     return cl_ok();
 }
 
-struct cl_status settle_open(struct case_file *file, struct case_tx *tx)
+struct cl_status settle_open(struct case_file *file, struct case_tx *tx, enum item_phase phase)
 {
     struct item_key keys[CL_ITEM_RESULTS_MAX];
-    size_t count = catalogue_items_for(keys, &file->application);
+    size_t count = catalogue_items_for(keys, &file->application, phase);
     for (size_t i = 0; i < count; i++) {
         const struct catalogue_row *catalogue = catalogue_row(keys[i].item);
-        struct settle_source source = {.owner = catalogue->owner, .authority = catalogue->authority, .receipt = ""};
+        struct settle_source source = {
+            .phase = phase, .owner = catalogue->owner, .authority = catalogue->authority, .receipt = ""};
         struct item_result result = {.key = keys[i]};
         if (catalogue->owner == OWNER_LOCAL) {
             item_settle_locally(&result, &file->application, tx->cases->centre->party, keys[i], tx->now_ms);
@@ -138,7 +144,7 @@ static unsigned spouse_of(const struct application *application, unsigned person
 
 static struct cl_status text_in(char *out, size_t size, const char *text)
 {
-    return source_text(out, size, text, strlen(text));
+    return text == NULL ? cl_ok() : source_text(out, size, text, strlen(text));
 }
 
 static struct cl_status person_in(struct source_person *out, const struct application *application, unsigned index,
@@ -153,9 +159,43 @@ static struct cl_status person_in(struct source_person *out, const struct applic
     if (cl_is_ok(status) && consent != NULL) {
         status = text_in(out->credit_authorisation, sizeof out->credit_authorisation, consent->consent_id);
     }
+    if (cl_is_ok(status)) {
+        status = text_in(out->mobile, sizeof out->mobile, person->mobile);
+    }
+    if (cl_is_ok(status)) {
+        status = text_in(out->employer_uscc, sizeof out->employer_uscc, person->employer_uscc);
+    }
+    if (cl_is_ok(status)) {
+        status = text_in(out->contribution_centre, sizeof out->contribution_centre, person->contribution_centre);
+    }
+    if (cl_is_ok(status)) {
+        status = text_in(out->face_token, sizeof out->face_token, person->face_token);
+    }
+    out->id_valid_until = person->id_valid_until;
     out->spouse = spouse_of(application, index);
     out->buyer = person->role != PERSON_CO_BORROWER;
     out->household = person->role != PERSON_CO_BORROWER;
+    return status;
+}
+
+static struct cl_status home_in(struct source_home *out, const struct application *application)
+{
+    const struct home *home = &application->home;
+    const struct {
+        char *out;
+        size_t size;
+        const char *text;
+    } texts[] = {
+        {out->contract_no, sizeof out->contract_no, home->contract_no},
+        {out->district_code, sizeof out->district_code, home->district_code},
+        {out->unit_no, sizeof out->unit_no, home->unit_no},
+        {out->permit_no, sizeof out->permit_no, home->permit_no},
+        {out->account, sizeof out->account, application->account},
+    };
+    struct cl_status status = cl_ok();
+    for (size_t i = 0; cl_is_ok(status) && i < sizeof texts / sizeof texts[0]; i++) {
+        status = text_in(texts[i].out, texts[i].size, texts[i].text);
+    }
     return status;
 }
 
@@ -165,10 +205,7 @@ static struct cl_status subject_in(struct source_inquiry *out, const struct case
     const struct application *application = &file->application;
     struct cl_status status = text_in(out->application_id, sizeof out->application_id, file->row.id);
     if (cl_is_ok(status)) {
-        status = text_in(out->home.contract_no, sizeof out->home.contract_no, application->home.contract_no);
-    }
-    if (cl_is_ok(status)) {
-        status = text_in(out->home.district_code, sizeof out->home.district_code, application->home.district_code);
+        status = home_in(&out->home, application);
     }
     out->person_count = application->person_count;
     for (unsigned i = 0; cl_is_ok(status) && i < application->person_count; i++) {
@@ -177,42 +214,53 @@ static struct cl_status subject_in(struct source_inquiry *out, const struct case
     return status;
 }
 
-static struct cl_status add_questions(struct source_inquiry *inquiry, const struct item_rows *items)
+static struct cl_status add_question(struct source_inquiry *inquiry, const struct settle_question *question)
 {
-    for (size_t i = 0; i < items->count; i++) {
-        const struct item_row *row = &items->rows[i];
-        if (row->outcome != ITEM_OPEN || row->owner != (int)OWNER_FUND) {
-            continue;
-        }
-        /* The catalogue counts validity in calendar days, so the source need not know it. */
-        struct cl_status status = source_inquiry_add(inquiry, (enum source_item)row->item, row->person, 0);
-        if (cl_failed(status)) {
-            return cl_fail(CL_INTERNAL);
-        }
+    /* The catalogue counts validity in calendar days, so the source need not know it. */
+    struct cl_status status =
+        source_inquiry_add(inquiry, (enum source_item)question->key.item, question->key.person, 0);
+    if (cl_failed(status)) {
+        return cl_fail(CL_INTERNAL);
     }
+    inquiry->questions[inquiry->question_count - 1].phase = (int)question->phase;
+    return cl_ok();
+}
+
+struct cl_status settle_inquire(struct source_inquiry **out, const struct case_file *file, const struct case_tx *tx,
+                                const struct settle_question *questions, size_t count)
+{
+    struct source_inquiry *inquiry = NULL;
+    struct cl_status status = source_inquiry_create(&inquiry, count);
+    if (cl_failed(status)) {
+        return status;
+    }
+    status = subject_in(inquiry, file, tx->cases->centre->party, tx->now_ms);
+    for (size_t i = 0; cl_is_ok(status) && i < count; i++) {
+        status = add_question(inquiry, &questions[i]);
+    }
+    if (cl_failed(status)) {
+        source_inquiry_free(inquiry);
+        return status;
+    }
+    *out = inquiry;
     return cl_ok();
 }
 
 struct cl_status settle_ask(struct case_file *file, struct case_tx *tx)
 {
     struct item_rows items;
-    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id);
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, ITEM_PHASE_ANY);
     if (cl_failed(status)) {
         return status;
     }
-    struct source_inquiry *inquiry = NULL;
-    status = source_inquiry_create(&inquiry, items.count);
-    if (cl_failed(status)) {
-        return status;
+    struct settle_question questions[CL_ITEM_RESULTS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < items.count && count < CL_ITEM_RESULTS_MAX; i++) {
+        const struct item_row *row = &items.rows[i];
+        if (row->outcome == ITEM_OPEN && row->owner == (int)OWNER_FUND && row->phase != (int)PHASE_REGISTRATION) {
+            questions[count++] = (struct settle_question){.phase = (enum item_phase)row->phase,
+                                                          .key = {.item = (enum item)row->item, .person = row->person}};
+        }
     }
-    status = subject_in(inquiry, file, tx->cases->centre->party, tx->now_ms);
-    if (cl_is_ok(status)) {
-        status = add_questions(inquiry, &items);
-    }
-    if (cl_failed(status) || inquiry->question_count == 0) {
-        source_inquiry_free(inquiry);
-        return status;
-    }
-    tx->effect->inquiry = inquiry;
-    return cl_ok();
+    return count == 0 ? cl_ok() : settle_inquire(&tx->effect->inquiry, file, tx, questions, count);
 }

@@ -7,25 +7,41 @@
 
 #include "server/cases/file.h"
 
-/* Writes all items that apply: open ones, and at once the results of those the centre settles by itself. */
-CL_MUST_CHECK struct cl_status settle_open(struct case_file *file, struct case_tx *tx);
+/* Writes all items of a phase that apply: open ones, and at once the results of those the centre settles by itself. */
+CL_MUST_CHECK struct cl_status settle_open(struct case_file *file, struct case_tx *tx, enum item_phase phase);
 
 /* Who says what a result says. */
 struct settle_source {
+    enum item_phase phase;
     enum item_owner owner;
     const char *authority;
     const char *receipt;
 };
 
-/* Settles one item. STATE_CONFLICT when it is not open; FIELD_INVALID, FIELD_MISSING when the result is not one of the
+/* Settles one item of source->phase. STATE_CONFLICT when it is not open; FIELD_INVALID, FIELD_MISSING when the result is not one of the
  * catalogue, with the path within the result. */
 CL_MUST_CHECK struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct field_path *path_out,
                                            const struct item_result *result, const struct settle_source *source);
 
-/* After items were settled: moves the case, lets the fund decide when nothing is open, writes the events, saves. */
+/* After items of the decision were settled: moves the case, lets the fund decide when nothing is open, writes the
+ * events, saves. */
 CL_MUST_CHECK struct cl_status settle_finish(struct case_file *file, struct case_tx *tx);
 
-/* The inquiry for all open items that authorities answer goes to tx->effect->inquiry; NULL when there are none. */
+/* The inquiry for all open items that authorities answer goes to tx->effect->inquiry; NULL when there are none. Those of
+ * the phase REGISTRATION are polled by whoever opened them, with settle_inquire. */
 CL_MUST_CHECK struct cl_status settle_ask(struct case_file *file, struct case_tx *tx);
+
+/* One question of an inquiry. */
+struct settle_question {
+    enum item_phase phase;
+    struct item_key key;
+};
+
+/* An inquiry about these items, open or not, to be completed (home.registry_no) and handed to tx->effect->inquiry. The
+ * file's facts are loaded. */
+struct source_inquiry;
+CL_MUST_CHECK struct cl_status settle_inquire(struct source_inquiry **out, const struct case_file *file,
+                                              const struct case_tx *tx, const struct settle_question *questions,
+                                              size_t count);
 
 #endif

@@ -43,6 +43,7 @@ static struct cl_status check(struct application *out, struct case_tx *tx, const
     if (cl_failed(status)) {
         return case_blame(tx, status.reason, "bank");
     }
+    out->items_unused = tx->cases->centre->items_unused;
     struct intake intake = {
         .centre = tx->cases->centre->party,
         .now_ms = tx->now_ms,
@@ -146,7 +147,7 @@ static struct cl_status open_case(struct case_file *file, struct case_tx *tx, co
         status = keep_personal(file, tx, request);
     }
     if (cl_is_ok(status)) {
-        status = settle_open(file, tx);
+        status = settle_open(file, tx, PHASE_DECISION);
     }
     struct case_events events;
     if (cl_is_ok(status)) {

@@ -61,6 +61,7 @@ static struct cl_status item_told(Coloan__V1__VerificationResult **out, struct c
     Coloan__V1__VerificationResult *result = (Coloan__V1__VerificationResult *)message;
     result->item = (Coloan__V1__Item)row->item; /* an open one has no result yet */
     result->person = row->person;
+    result->phase = (Coloan__V1__ItemPhase)row->phase;
     if (view == VIEW_VERDICT) {
         result->n_facts = 0;
     }
@@ -72,7 +73,7 @@ static struct cl_status tell_items(struct items_told *out, struct case_tx *tx, c
                                    const struct case_request *request, const Coloan__V1__VerificationQuery *query)
 {
     struct item_rows items;
-    struct cl_status status = items_list(&items, tx->sql, tx->arena, application_id);
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, application_id, ITEM_PHASE_ANY);
     if (cl_failed(status)) {
         return status;
     }

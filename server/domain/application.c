@@ -71,6 +71,50 @@ static struct cl_status check_person_enums(struct checking *checking, const stru
     return cl_ok();
 }
 
+static bool is_given(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+static bool all_in(const char *text, const char *characters)
+{
+    return text[strspn(text, characters)] == '\0';
+}
+
+static bool printable(const char *text)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at <= ' ' || *at > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What widens the checks when it is given. */
+static struct cl_status check_person_options(struct checking *checking, const struct person *person, size_t index)
+{
+    if (is_given(person->employer_uscc) && cl_failed(cl_uscc_check(person->employer_uscc))) {
+        return blame_in(checking, CL_USCC_INVALID, "persons", index, "employer_uscc");
+    }
+    const char *centre = person->contribution_centre;
+    bool centre_ok = is_given(centre) && strnlen(centre, APPLICATION_CENTRE_DIGITS + 1) == APPLICATION_CENTRE_DIGITS &&
+                     all_in(centre, "0123456789") && person->contributes;
+    if (is_given(centre) && !centre_ok) {
+        return blame_in(checking, CL_FIELD_INVALID, "persons", index, "contribution_centre");
+    }
+    int32_t until = person->id_valid_until;
+    if (until != 0 && until != APPLICATION_ID_LONG_TERM && !cl_date_valid(until)) {
+        return blame_in(checking, CL_FIELD_INVALID, "persons", index, "id_valid_until");
+    }
+    const char *token = person->face_token;
+    if (is_given(token) &&
+        (strnlen(token, APPLICATION_TEXT_BYTES_MAX + 1) > APPLICATION_TEXT_BYTES_MAX || !printable(token))) {
+        return blame_in(checking, CL_FIELD_INVALID, "persons", index, "face_token");
+    }
+    return cl_ok();
+}
+
 static struct cl_status check_person(struct checking *checking, struct person *person, size_t index)
 {
     struct cl_status status = check_person_enums(checking, person, index);
@@ -89,7 +133,7 @@ static struct cl_status check_person(struct checking *checking, struct person *p
     if (cl_failed(status)) {
         return blame_in(checking, status.reason, "persons", index, "mobile");
     }
-    return cl_ok();
+    return check_person_options(checking, person, index);
 }
 
 static size_t count_role(const struct application *application, enum person_role role)
@@ -166,11 +210,6 @@ static struct cl_status check_home_numbers(struct checking *checking, const stru
     return cl_ok();
 }
 
-static bool is_given(const char *text)
-{
-    return text != NULL && text[0] != '\0';
-}
-
 static struct cl_status check_home(struct checking *checking, const struct home *home)
 {
     if (home->kind != HOME_NEW && home->kind != HOME_SECOND_HAND) {
@@ -195,6 +234,10 @@ static struct cl_status check_home(struct checking *checking, const struct home 
     }
     if (home->kind == HOME_NEW && !is_given(home->seller_uscc)) { /* only a developer sells new homes */
         return blame(checking, CL_FIELD_MISSING, "home.seller_uscc");
+    }
+    bool permit_fits = home->kind == HOME_NEW && cl_is_ok(check_text(home->permit_no, CL_TEXT_BYTES_MAX));
+    if (is_given(home->permit_no) && !permit_fits) {
+        return blame(checking, CL_FIELD_INVALID, "home.permit_no");
     }
     return check_home_numbers(checking, home);
 }
@@ -303,6 +346,18 @@ static struct cl_status check_consents(struct checking *checking, const struct a
     return cl_ok();
 }
 
+static struct cl_status check_account(struct checking *checking, const struct application *application)
+{
+    const char *account = application->account;
+    if (!application->has_account) {
+        return cl_ok();
+    }
+    size_t digits = account == NULL ? 0 : strnlen(account, APPLICATION_ACCOUNT_DIGITS_MAX + 1);
+    bool fits = digits >= APPLICATION_ACCOUNT_DIGITS_MIN && digits <= APPLICATION_ACCOUNT_DIGITS_MAX &&
+                all_in(account, "0123456789");
+    return fits ? cl_ok() : blame(checking, CL_FIELD_INVALID, "account");
+}
+
 static struct cl_status check_documents(struct checking *checking, const struct application *application)
 {
     if (application->document_count > CL_DOCUMENTS_MAX) {
@@ -353,7 +408,8 @@ static struct cl_status check_all(struct checking *checking, struct application 
     if (cl_failed(status)) {
         return status;
     }
-    return check_documents(checking, application);
+    status = check_documents(checking, application);
+    return cl_failed(status) ? status : check_account(checking, application);
 }
 
 struct cl_status intake_check(struct field_path *path_out, struct application *application, const struct intake *intake)

@@ -23,6 +23,10 @@
 #define APPLICATION_AREA_CENTI_M2_MAX  10000000 /* 100,000 m2: a number, not a home */
 #define APPLICATION_DOCUMENT_BYTES_MAX (INT64_C(32) * 1024 * 1024)
 #define APPLICATION_TEXT_BYTES_MAX     128 /* of a name or an address line, in bytes */
+#define APPLICATION_ACCOUNT_DIGITS_MIN 8
+#define APPLICATION_ACCOUNT_DIGITS_MAX 32
+#define APPLICATION_CENTRE_DIGITS      15       /* JGJ/T 320: code of a fund centre */
+#define APPLICATION_ID_LONG_TERM       99991231 /* the last day of an ID document that has none */
 
 enum person_role {
     PERSON_UNSPECIFIED = 0,
@@ -50,6 +54,10 @@ struct person {
     enum marital_status declared_marital_status;
     bool contributes;
     enum staff_category staff_category;
+    const char *employer_uscc;       /* these four: "" or 0 when not given */
+    const char *contribution_centre; /* where the fund account is, when it is not here */
+    int32_t id_valid_until;          /* yyyymmdd, or APPLICATION_ID_LONG_TERM */
+    const char *face_token;
     int32_t birth_date; /* yyyymmdd; person_identify sets it and the sex */
     enum cl_sex sex;
     const char *name; /* these three at intake only, NULL later */
@@ -74,6 +82,7 @@ struct home {
     int32_t area_centi_m2;
     const char *seller_uscc; /* "" when a person sells */
     int32_t built_year;      /* 0: unknown */
+    const char *permit_no;   /* of the pre-sale; "" if not given */
 };
 
 struct loan_request {
@@ -117,6 +126,9 @@ struct application {
     size_t consent_count;
     struct document documents[CL_DOCUMENTS_MAX];
     size_t document_count;
+    bool has_account;      /* the borrower's repayment account is committed to */
+    const char *account;   /* its number: at intake and when an authority is asked, NULL otherwise */
+    uint64_t items_unused; /* items that the centre left out when the case was opened; bits of enum item */
 };
 
 /* The path of a field as the wire names it, e.g. "persons[1].id_number"; "" when no single field is to blame. */

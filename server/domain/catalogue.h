@@ -6,6 +6,9 @@
 
 #include "server/domain/application.h"
 
+/* Every authority may be left out of a centre's configuration but those of items that are `needed`; an item left out
+ * (application.items_unused) applies to no application. */
+
 enum item {
     ITEM_NONE = 0,
     ITEM_ID_NUMBER = 1,
@@ -23,7 +26,47 @@ enum item {
     ITEM_INCOME = 13,
     ITEM_RETIREMENT = 14,
     ITEM_CONSENT = 15,
+    ITEM_FACE = 16,
+    ITEM_ID_DOCUMENT = 17,
+    ITEM_MARRIAGE_PAIR = 18,
+    ITEM_CONTRIBUTION_OFFSITE = 19,
+    ITEM_COURT_LIST = 20,
+    ITEM_MORTGAGES = 21,
+    ITEM_PROJECT = 22,
+    ITEM_COMPLETION_FILING = 23,
+    ITEM_SUPERVISION_ACCOUNT = 24,
+    ITEM_PROPERTY_RIGHT = 25,
+    ITEM_APPRAISAL = 26,
+    ITEM_DOWN_PAYMENT = 27,
+    ITEM_EMPLOYER = 28,
+    ITEM_PRICE_SANITY = 29,
+    ITEM_ACCOUNT = 30,
+    ITEM_REGISTRATION = 31,
     ITEM_COUNT, /* one past the last */
+};
+
+/* One bit of a set of items. */
+#define ITEM_BIT(item) (UINT64_C(1) << (unsigned)(item))
+
+/* What a result is needed for. */
+enum item_phase {
+    PHASE_NONE = 0,
+    PHASE_DECISION = 1,     /* the fund's decision */
+    PHASE_DISBURSEMENT = 2, /* checked (again) before the money is paid */
+    PHASE_REGISTRATION = 3, /* polled at the registry after signing */
+    PHASE_COUNT,
+};
+
+#define PHASE_BIT(phase) (1U << (unsigned)(phase))
+
+/* What the registry says of a registration: the fact "state" of REGISTRATION. */
+enum registration_state {
+    REGISTRATION_NONE = 0,
+    REGISTRATION_PENDING = 1,
+    REGISTRATION_NEED_MORE_MATERIAL = 2,
+    REGISTRATION_REJECTED = 3,
+    REGISTRATION_CANCELLED = 4,
+    REGISTRATION_DONE = 5,
 };
 
 enum item_outcome {
@@ -62,13 +105,27 @@ enum item_view {
     VIEW_VALUE = 2,
 };
 
-#define ITEM_FACTS_MAX 8 /* of one item; the widest has six */
+#define ITEM_FACTS_MAX 8 /* of one item; the widest has seven */
+
+enum item_fact_kind {
+    FACT_NUMBER = 0,
+    FACT_DATE, /* yyyymmdd of the calendar, or 0: none */
+    FACT_TEXT, /* min..max bytes; the number is 0 */
+};
 
 struct item_fact_row {
     const char *name; /* NULL ends the list */
     int64_t min;
     int64_t max;
     bool required; /* in a PASS */
+    enum item_fact_kind kind;
+};
+
+/* Whether an answer may serve another case that asks the same question. */
+enum item_reuse {
+    REUSE_NEVER = 0,
+    REUSE_SAME_DAY, /* the day in China on which it was observed */
+    REUSE_VALID,    /* as long as it is valid */
 };
 
 struct catalogue_row {
@@ -80,9 +137,13 @@ struct catalogue_row {
     enum item_owner owner;
     bool per_person;
     bool (*applies)(const struct application *application, unsigned person);
+    bool needed;        /* no decision without it: a centre cannot leave it out */
+    unsigned phases;    /* of PHASE_BIT */
     int32_t valid_days; /* how long an answer may be used, in days after that of the observation; 0: that day only */
+    enum item_reuse reuse;
     enum item_view fund_view;
     enum item_view bank_view;
+    enum item_view borrower_view; /* of the borrower's own items and those of the whole case: what a channel may see */
     struct item_fact_row facts[ITEM_FACTS_MAX];
 };
 
@@ -101,11 +162,11 @@ const struct catalogue_row *catalogue_find(const char *name);
 /* The fact of that name, or NULL. */
 const struct item_fact_row *catalogue_fact(const struct catalogue_row *row, const char *name);
 
-/* Writes the items that this application has to settle, in catalogue order and persons in theirs; returns how many.
- * `out` has room for CL_ITEM_RESULTS_MAX. */
-size_t catalogue_items_for(struct item_key *out, const struct application *application);
+/* Writes the items that this application has to settle in that phase, in catalogue order and persons in theirs; returns
+ * how many. `out` has room for CL_ITEM_RESULTS_MAX. */
+size_t catalogue_items_for(struct item_key *out, const struct application *application, enum item_phase phase);
 
-/* Whether the item (and person) is one of these. */
+/* Whether the item (and person) is one of these, in whichever phase. */
 bool catalogue_applies(const struct application *application, struct item_key key);
 
 /* Until when an answer observed then may be used: the end of a day in China. A moment outside the calendar, which

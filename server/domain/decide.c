@@ -14,6 +14,8 @@
 
 enum { RULE_INPUTS_MAX = 8 };
 
+#define NO_FACT ((struct input){NULL, 0})
+
 struct input {
     const char *name; /* NULL ends a list */
     int64_t number;
@@ -139,6 +141,18 @@ static const struct item_reasons item_reasons[ITEM_COUNT] = {
     [ITEM_INCOME] = {CL_LOAN_INC_UNVERIFIED, CL_LOAN_INC_UNVERIFIED, CL_LOAN_INC_UNVERIFIED},
     [ITEM_RETIREMENT] = {CL_LOAN_AGE_RECORD, CL_LOAN_AGE_RECORD, CL_LOAN_AGE_RECORD},
     [ITEM_CONSENT] = {CL_LOAN_AUT_CONSENT, CL_LOAN_AUT_CONSENT, CL_LOAN_AUT_CONSENT},
+    [ITEM_FACE] = {CL_LOAN_ID_FACE, CL_LOAN_ID_FACE, CL_LOAN_ID_FACE},
+    [ITEM_ID_DOCUMENT] = {CL_LOAN_ID_DOCUMENT, CL_LOAN_ID_RECORD, CL_LOAN_ID_RECORD},
+    [ITEM_MARRIAGE_PAIR] = {CL_LOAN_MAR_CONTRADICT, CL_LOAN_MAR_RECORD, CL_LOAN_MAR_RECORD},
+    [ITEM_CONTRIBUTION_OFFSITE] = {CL_LOAN_CON_OFFSITE, CL_LOAN_CON_OFFSITE, CL_LOAN_CON_OFFSITE},
+    [ITEM_COURT_LIST] = {CL_LOAN_CRT_RECORD, CL_LOAN_CRT_RECORD, CL_LOAN_CRT_RECORD}, /* a namesake, too */
+    [ITEM_MORTGAGES] = {CL_LOAN_CRD_RECORD, CL_LOAN_CRD_RECORD, CL_LOAN_CRD_RECORD},
+    [ITEM_PROJECT] = {CL_LOAN_HSE_PROJECT, CL_LOAN_HSE_PRJ_RECORD, CL_LOAN_HSE_PRJ_RECORD},
+    [ITEM_PROPERTY_RIGHT] = {CL_LOAN_HSE_RIGHT, CL_LOAN_HSE_RIGHT_RECORD, CL_LOAN_HSE_RIGHT_RECORD},
+    [ITEM_APPRAISAL] = {CL_LOAN_HSE_APPRAISAL, CL_LOAN_HSE_APPRAISAL, CL_LOAN_SYS_SOURCE},
+    [ITEM_EMPLOYER] = {CL_LOAN_EMP_RECORD, CL_LOAN_EMP_RECORD, CL_LOAN_EMP_RECORD},
+    [ITEM_PRICE_SANITY] = {CL_LOAN_HSE_SANITY, CL_LOAN_HSE_SANITY, CL_LOAN_HSE_SANITY},
+    [ITEM_ACCOUNT] = {CL_LOAN_ACC_MISMATCH, CL_LOAN_ACC_MISMATCH, CL_LOAN_SYS_SOURCE},
 };
 
 static enum cl_loan_reason answer_reason(enum item item, enum answer answer)
@@ -173,6 +187,18 @@ static enum cl_loan_reason reason_if(enum item item, enum answer answer, bool br
     return broken ? reason : CL_LOAN_NONE;
 }
 
+/* A rule that rests on one item, which the application may not have. */
+static void judge_item(struct deciding *deciding, const char *rule, unsigned person, enum item item, enum answer answer,
+                       struct input fact, enum cl_loan_reason reason)
+{
+    if (answer == ANSWER_UNUSED) {
+        return;
+    }
+    bool broken = reason != CL_LOAN_NONE && fact.number != 0;
+    judge(deciding, rule, person, reason_if(item, answer, broken, reason),
+          &(struct inputs){{{"answer", answer}, fact}});
+}
+
 /* -- Rules on a person --------------------------------------------------------------------------------------- */
 
 static void judge_identity(struct deciding *deciding, size_t index)
@@ -185,6 +211,9 @@ static void judge_identity(struct deciding *deciding, size_t index)
           &(struct inputs){{{"answer", number}}});
     judge(deciding, "identity.match", person, answer_reason(ITEM_IDENTITY, identity),
           &(struct inputs){{{"answer", identity}}});
+    judge_item(deciding, "identity.face", person, ITEM_FACE, facts->answer[ITEM_FACE], NO_FACT, CL_LOAN_NONE);
+    judge_item(deciding, "identity.document", person, ITEM_ID_DOCUMENT, facts->answer[ITEM_ID_DOCUMENT], NO_FACT,
+               CL_LOAN_NONE);
 }
 
 /* Only married or not matters: who is single or divorced buys alone either way. */
@@ -202,20 +231,30 @@ static void judge_marriage(struct deciding *deciding, size_t index)
           &(struct inputs){{{"answer", answer}, {"declared", declared}, {"registered", facts->marital_status}}});
 }
 
+/* Who keeps the fund account of a person: this centre or another. */
+static enum item contribution_item(const struct person_facts *facts)
+{
+    return facts->answer[ITEM_CONTRIBUTION_OFFSITE] != ANSWER_UNUSED ? ITEM_CONTRIBUTION_OFFSITE : ITEM_CONTRIBUTION;
+}
+
 static void judge_contribution(struct deciding *deciding, size_t index)
 {
     const struct person_facts *facts = &deciding->facts->persons[index];
     unsigned person = (unsigned)index + 1;
     int32_t months_min = deciding->rules->contribution_months_min;
-    enum answer answer = facts->answer[ITEM_CONTRIBUTION];
+    enum item item = contribution_item(facts);
+    enum answer answer = facts->answer[item];
     if (answer == ANSWER_UNUSED) {
         return;
     }
     bool too_short = facts->contribution_months < months_min;
-    judge(deciding, "contribution.months", person, reason_if(ITEM_CONTRIBUTION, answer, too_short, CL_LOAN_CON_MONTHS),
+    judge_item(deciding, "contribution.offsite", person, ITEM_CONTRIBUTION_OFFSITE,
+               facts->answer[ITEM_CONTRIBUTION_OFFSITE], (struct input){"fraud", facts->offsite_fraud},
+               CL_LOAN_FRD_RECORD);
+    judge(deciding, "contribution.months", person, reason_if(item, answer, too_short, CL_LOAN_CON_MONTHS),
           &(struct inputs){{{"answer", answer}, {"months", facts->contribution_months}, {"months_min", months_min}}});
     judge(deciding, "contribution.account", person,
-          reason_if(ITEM_CONTRIBUTION, answer, facts->contribution_sealed, CL_LOAN_CON_SEALED),
+          reason_if(item, answer, facts->contribution_sealed, CL_LOAN_CON_SEALED),
           &(struct inputs){{{"answer", answer}, {"sealed", facts->contribution_sealed}}});
 }
 
@@ -254,6 +293,16 @@ static void judge_credit(struct deciding *deciding, size_t index)
     judge(deciding, "credit.bank", person, answer_reason(ITEM_CREDIT_BANK, bank), &(struct inputs){{{"answer", bank}}});
 }
 
+static void judge_standing(struct deciding *deciding, size_t index)
+{
+    const struct person_facts *facts = &deciding->facts->persons[index];
+    unsigned person = (unsigned)index + 1;
+    judge_item(deciding, "court.list", person, ITEM_COURT_LIST, facts->answer[ITEM_COURT_LIST],
+               (struct input){"listed", facts->court_listed}, CL_LOAN_CRT_LISTED);
+    judge_item(deciding, "employer.active", person, ITEM_EMPLOYER, facts->answer[ITEM_EMPLOYER],
+               (struct input){"closed", !facts->employer_active}, CL_LOAN_EMP_CLOSED);
+}
+
 static void judge_persons(struct deciding *deciding)
 {
     for (size_t i = 0; i < deciding->application->person_count; i++) {
@@ -262,6 +311,7 @@ static void judge_persons(struct deciding *deciding)
         judge_contribution(deciding, i);
         judge_history(deciding, i);
         judge_credit(deciding, i);
+        judge_standing(deciding, i);
     }
 }
 
@@ -296,9 +346,11 @@ static void judge_loan_counts(struct deciding *deciding)
                             {"loans_open", household->fund_loans_open},
                             {"count_settled", rules->fund_count_settled},
                             {"loans_max", rules->fund_loans_max}}});
-    judge(deciding, "credit.mortgages", 0, mortgaged ? CL_LOAN_CRD_MORTGAGES : CL_LOAN_NONE,
-          &(struct inputs){
-              {{"mortgages_open", household->mortgages_open}, {"mortgages_max", rules->mortgages_open_max}}});
+    enum answer banks = deciding->facts->answer[ITEM_MORTGAGES]; /* the credit reports count either way */
+    judge(deciding, "credit.mortgages", 0, mortgaged ? CL_LOAN_CRD_MORTGAGES : answer_reason(ITEM_MORTGAGES, banks),
+          &(struct inputs){{{"answer", banks},
+                            {"mortgages_open", household->mortgages_open},
+                            {"mortgages_max", rules->mortgages_open_max}}});
 }
 
 static void judge_home(struct deciding *deciding)
@@ -308,7 +360,9 @@ static void judge_home(struct deciding *deciding)
     enum answer count = facts->answer[ITEM_HOME_COUNT];
     enum answer contract = facts->answer[ITEM_HOME_CONTRACT];
     bool differs = facts->contract_price_fen != home->price_fen || facts->contract_area_centi_m2 != home->area_centi_m2;
-    bool unappraised = home->kind == HOME_SECOND_HAND && home->appraisal_fen == 0;
+    enum answer appraisal = facts->answer[ITEM_APPRAISAL];
+    bool declared = appraisal == ANSWER_UNUSED; /* the centre asks no appraiser */
+    bool unappraised = declared && home->kind == HOME_SECOND_HAND && home->appraisal_fen == 0;
     judge(deciding, "home.count", 0,
           reason_if(ITEM_HOME_COUNT, count, facts->homes > deciding->rules->homes_owned_max, CL_LOAN_HSE_COUNT),
           &(struct inputs){
@@ -319,8 +373,41 @@ static void judge_home(struct deciding *deciding)
                             {"contract_price_fen", facts->contract_price_fen},
                             {"area_centi_m2", home->area_centi_m2},
                             {"contract_area_centi_m2", facts->contract_area_centi_m2}}});
-    judge(deciding, "home.appraisal", 0, unappraised ? CL_LOAN_HSE_APPRAISAL : CL_LOAN_NONE,
-          &(struct inputs){{{"kind", home->kind}, {"appraisal_fen", home->appraisal_fen}}});
+    judge(deciding, "home.appraisal", 0, unappraised ? CL_LOAN_HSE_APPRAISAL : answer_reason(ITEM_APPRAISAL, appraisal),
+          &(struct inputs){{{"answer", appraisal},
+                            {"kind", home->kind},
+                            {"appraisal_fen", declared ? home->appraisal_fen : facts->appraisal_fen}}});
+}
+
+/* What the home's project, its owner and its price say. */
+static void judge_property(struct deciding *deciding)
+{
+    const struct case_facts *facts = deciding->facts;
+    enum answer right = facts->answer[ITEM_PROPERTY_RIGHT];
+    bool blocked = facts->seized || facts->disputed;
+    judge_item(deciding, "home.project", 0, ITEM_PROJECT, facts->answer[ITEM_PROJECT], NO_FACT, CL_LOAN_NONE);
+    judge_item(deciding, "home.seizure", 0, ITEM_PROPERTY_RIGHT, right, (struct input){"blocked", blocked},
+               CL_LOAN_HSE_SEIZED);
+    if (right == ANSWER_YES) {
+        judge_item(deciding, "home.mortgage", 0, ITEM_PROPERTY_RIGHT, right,
+                   (struct input){"mortgaged", facts->mortgaged}, CL_LOAN_HSE_MORTGAGED);
+    }
+    judge_item(deciding, "home.price", 0, ITEM_PRICE_SANITY, facts->answer[ITEM_PRICE_SANITY],
+               (struct input){"doubtful", facts->price_doubtful}, CL_LOAN_HSE_SANITY);
+}
+
+static void judge_account(struct deciding *deciding)
+{
+    const struct case_facts *facts = deciding->facts;
+    bool limited = facts->account_class > 1; /* II and III may not move a loan's money */
+    judge_item(deciding, "account.owner", 0, ITEM_ACCOUNT, facts->answer[ITEM_ACCOUNT],
+               (struct input){"limited", limited}, CL_LOAN_ACC_CLASS);
+}
+
+static void judge_couple(struct deciding *deciding)
+{
+    judge_item(deciding, "marriage.pair", 0, ITEM_MARRIAGE_PAIR, deciding->facts->answer[ITEM_MARRIAGE_PAIR], NO_FACT,
+               CL_LOAN_NONE);
 }
 
 static void judge_benefits(struct deciding *deciding)
@@ -350,7 +437,10 @@ static void judge_case(struct deciding *deciding)
     judge_consent(deciding);
     judge_age(deciding);
     judge_loan_counts(deciding);
+    judge_couple(deciding);
     judge_home(deciding);
+    judge_property(deciding);
+    judge_account(deciding);
     judge_benefits(deciding);
     judge_income(deciding);
 }
@@ -363,11 +453,15 @@ static bool computable(const struct deciding *deciding)
     const struct case_facts *facts = deciding->facts;
     for (size_t i = 0; i < deciding->application->person_count; i++) {
         const enum answer *answer = facts->persons[i].answer;
-        bool contributes = answer[ITEM_CONTRIBUTION] != ANSWER_UNUSED;
+        enum answer contribution = answer[contribution_item(&facts->persons[i])];
         bool known = answer[ITEM_LOAN_HISTORY] == ANSWER_YES && answer[ITEM_CREDIT_FUND] == ANSWER_YES;
-        if (!known || (contributes && answer[ITEM_CONTRIBUTION] != ANSWER_YES)) {
+        if (!known || (contribution != ANSWER_UNUSED && contribution != ANSWER_YES)) {
             return false;
         }
+    }
+    enum answer appraisal = facts->answer[ITEM_APPRAISAL];
+    if (appraisal != ANSWER_UNUSED && appraisal != ANSWER_YES) {
+        return false;
     }
     return facts->persons[0].answer[ITEM_RETIREMENT] == ANSWER_YES && facts->answer[ITEM_HOME_COUNT] == ANSWER_YES &&
            facts->answer[ITEM_INCOME] == ANSWER_YES;
@@ -431,7 +525,7 @@ static void trace_quota(struct deciding *deciding, const struct split *split)
                         {"stars", deciding->facts->green_stars},
                         {"improved", deciding->facts->improved_home},
                         {"youth_voucher", deciding->facts->youth_voucher}}},
-        [QUOTA_LTV] = {{{"price_base_fen", home_price_base_fen(&deciding->application->home)},
+        [QUOTA_LTV] = {{{"price_base_fen", facts_price_base_fen(deciding->application, deciding->facts)},
                         {"homes", deciding->facts->homes}}},
         [QUOTA_BALANCE] = {{{"balance_fen", household->balance_fen},
                             {"multiple", deciding->rules->balance_multiple},

@@ -34,13 +34,16 @@ static const struct item_fact *fact_of(const struct item_result *result, const c
     return NULL;
 }
 
-static bool fact_in_range(const struct item_fact_row *row, int64_t number)
+static bool fact_in_range(const struct item_fact_row *row, const struct item_fact *fact)
 {
-    bool is_date = strcmp(row->name, "banned_until") == 0; /* the one fact that is a date */
-    if (number < row->min || number > row->max) {
+    size_t text_len = fact->text == NULL ? 0 : strlen(fact->text);
+    if (row->kind == FACT_TEXT) {
+        return fact->number == 0 && (int64_t)text_len >= row->min && (int64_t)text_len <= row->max;
+    }
+    if (text_len > CL_TEXT_BYTES_MAX || fact->number < row->min || fact->number > row->max) {
         return false;
     }
-    return !is_date || number == 0 || cl_date_valid((int32_t)number);
+    return row->kind != FACT_DATE || fact->number == 0 || cl_date_valid((int32_t)fact->number);
 }
 
 static struct cl_status check_facts(struct field_path *path_out, const struct catalogue_row *row,
@@ -55,8 +58,8 @@ static struct cl_status check_facts(struct field_path *path_out, const struct ca
         if (fact_row == NULL || fact_of(result, fact->name) != fact) {
             return blame_fact(path_out, i, "name");
         }
-        if (!fact_in_range(fact_row, fact->number)) {
-            return blame_fact(path_out, i, "number");
+        if (!fact_in_range(fact_row, fact)) {
+            return blame_fact(path_out, i, fact_row->kind == FACT_TEXT ? "text" : "number");
         }
     }
     return cl_ok();
@@ -161,76 +164,213 @@ static int32_t small_number_of(const struct item_result *result, const char *nam
     return (int32_t)number;
 }
 
-static void read_contribution(struct person_facts *facts, const struct item_result *result)
+/* Where the values of an item go; each reader knows its own. */
+struct reading {
+    struct case_facts *facts;
+    struct person_facts *person;
+    const struct item_result *result;
+};
+
+static int64_t number_in(const struct reading *reading, const char *name)
 {
-    facts->contribution_months = small_number_of(result, "months");
-    facts->contribution_base_fen = number_of(result, "base_fen");
-    facts->contribution_balance_fen = number_of(result, "balance_fen");
-    facts->contribution_sealed = number_of(result, "sealed") == 1;
+    return number_of(reading->result, name);
 }
 
-static void read_credit(struct person_facts *facts, const struct item_result *result)
+static int32_t small_in(const struct reading *reading, const char *name)
 {
-    facts->overdue_now = number_of(result, "overdue_now") == 1;
-    facts->overdue_consecutive = small_number_of(result, "overdue_consecutive");
-    facts->overdue_total = small_number_of(result, "overdue_total");
-    facts->debts_fen = number_of(result, "debts_fen");
-    facts->mortgages_open = small_number_of(result, "mortgages_open");
+    return small_number_of(reading->result, name);
 }
 
-static void read_green_building(struct case_facts *facts, const struct item_result *result)
+static bool flag_in(const struct reading *reading, const char *name)
 {
-    facts->green_stars = small_number_of(result, "stars");
-    facts->improved_home = number_of(result, "improved") == 1;
-    facts->trade_in = number_of(result, "trade_in") == 1;
-    facts->youth_voucher = number_of(result, "youth_voucher") == 1;
+    return number_of(reading->result, name) == 1;
 }
+
+static int32_t greater(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+static void read_marriage(const struct reading *in)
+{
+    in->person->marital_status = (enum marital_status)number_in(in, "status");
+}
+
+static void read_children(const struct reading *in)
+{
+    in->facts->minors = small_in(in, "minors");
+}
+
+static void read_contribution(const struct reading *in)
+{
+    in->person->contribution_months = small_in(in, "months");
+    in->person->contribution_base_fen = number_in(in, "base_fen");
+    in->person->contribution_balance_fen = number_in(in, "balance_fen");
+    in->person->contribution_sealed = flag_in(in, "sealed");
+}
+
+static void read_loan_history(const struct reading *in)
+{
+    in->person->fund_loans_used = small_in(in, "loans_used");
+    in->person->fund_loans_open = small_in(in, "loans_open");
+}
+
+/* Read after LOAN_HISTORY: whichever of the two knows more loans is believed. */
+static void read_offsite(const struct reading *in)
+{
+    struct person_facts *person = in->person;
+    read_contribution(in);
+    person->fund_loans_used = greater(person->fund_loans_used, small_in(in, "loans_used"));
+    person->fund_loans_open = greater(person->fund_loans_open, small_in(in, "loans_open"));
+    person->offsite_fraud = flag_in(in, "fraud");
+}
+
+static void read_fraud_list(const struct reading *in)
+{
+    in->person->banned_until = small_in(in, "banned_until");
+}
+
+static void read_credit(const struct reading *in)
+{
+    in->person->overdue_now = flag_in(in, "overdue_now");
+    in->person->overdue_consecutive = small_in(in, "overdue_consecutive");
+    in->person->overdue_total = small_in(in, "overdue_total");
+    in->person->debts_fen = number_in(in, "debts_fen");
+    in->person->mortgages_open = small_in(in, "mortgages_open");
+}
+
+static void read_retirement(const struct reading *in)
+{
+    in->person->retirement_months = small_in(in, "months");
+}
+
+static void read_court_list(const struct reading *in)
+{
+    in->person->court_listed = flag_in(in, "listed");
+}
+
+static void read_employer(const struct reading *in)
+{
+    in->person->employer_active = flag_in(in, "active");
+}
+
+static void read_home_count(const struct reading *in)
+{
+    in->facts->homes = small_in(in, "homes");
+}
+
+static void read_home_contract(const struct reading *in)
+{
+    in->facts->contract_price_fen = number_in(in, "price_fen");
+    in->facts->contract_area_centi_m2 = small_in(in, "area_centi_m2");
+}
+
+static void read_green_building(const struct reading *in)
+{
+    in->facts->green_stars = small_in(in, "stars");
+    in->facts->improved_home = flag_in(in, "improved");
+    in->facts->trade_in = flag_in(in, "trade_in");
+    in->facts->youth_voucher = flag_in(in, "youth_voucher");
+}
+
+static void read_income(const struct reading *in)
+{
+    in->facts->income_fen = number_in(in, "monthly_fen");
+}
+
+static void read_mortgages(const struct reading *in)
+{
+    in->facts->mortgages_open = small_in(in, "open");
+}
+
+static void read_completion_filing(const struct reading *in)
+{
+    in->facts->completion_filed_on = small_in(in, "filed_on");
+}
+
+static void read_supervision_account(const struct reading *in)
+{
+    in->facts->supervision_account = fact_of(in->result, "account")->text;
+}
+
+static void read_property_right(const struct reading *in)
+{
+    in->facts->mortgaged = flag_in(in, "mortgaged");
+    in->facts->seized = flag_in(in, "seized");
+    in->facts->disputed = flag_in(in, "disputed");
+}
+
+static void read_appraisal(const struct reading *in)
+{
+    in->facts->appraisal_fen = number_in(in, "value_fen");
+}
+
+static void read_down_payment(const struct reading *in)
+{
+    in->facts->down_paid_fen = number_in(in, "paid_fen");
+}
+
+static void read_price_sanity(const struct reading *in)
+{
+    in->facts->unit_price_fen = number_in(in, "unit_price_fen");
+    in->facts->price_doubtful = flag_in(in, "doubtful");
+}
+
+static void read_account(const struct reading *in)
+{
+    in->facts->account_class = small_in(in, "account_class");
+}
+
+static void read_registration(const struct reading *in)
+{
+    const struct item_fact *match = fact_of(in->result, "mortgagee_match");
+    const struct item_fact *amount = fact_of(in->result, "amount_fen");
+    const struct item_fact *registered = fact_of(in->result, "registered_on");
+    const struct item_fact *certificate = fact_of(in->result, "certificate_no");
+    struct registration_facts *out = &in->facts->registration;
+    out->state = (enum registration_state)number_in(in, "state");
+    out->certificate_no = certificate == NULL ? "" : certificate->text;
+    if (out->state != REGISTRATION_DONE || match == NULL || amount == NULL || registered == NULL ||
+        certificate == NULL) {
+        return;
+    }
+    out->complete = true;
+    out->mortgagee_match = match->number == 1;
+    out->amount_fen = amount->number;
+    out->registered_on = (int32_t)registered->number;
+}
+
+/* Of the items without one the answer says it all. */
+static void (*const readers[ITEM_COUNT])(const struct reading *in) = {
+    [ITEM_MARRIAGE] = read_marriage,
+    [ITEM_CHILDREN] = read_children,
+    [ITEM_CONTRIBUTION] = read_contribution,
+    [ITEM_LOAN_HISTORY] = read_loan_history,
+    [ITEM_FRAUD_LIST] = read_fraud_list,
+    [ITEM_CREDIT_FUND] = read_credit,
+    [ITEM_HOME_COUNT] = read_home_count,
+    [ITEM_HOME_CONTRACT] = read_home_contract,
+    [ITEM_GREEN_BUILDING] = read_green_building,
+    [ITEM_INCOME] = read_income,
+    [ITEM_RETIREMENT] = read_retirement,
+    [ITEM_CONTRIBUTION_OFFSITE] = read_offsite,
+    [ITEM_COURT_LIST] = read_court_list,
+    [ITEM_MORTGAGES] = read_mortgages,
+    [ITEM_COMPLETION_FILING] = read_completion_filing,
+    [ITEM_SUPERVISION_ACCOUNT] = read_supervision_account,
+    [ITEM_PROPERTY_RIGHT] = read_property_right,
+    [ITEM_APPRAISAL] = read_appraisal,
+    [ITEM_DOWN_PAYMENT] = read_down_payment,
+    [ITEM_EMPLOYER] = read_employer,
+    [ITEM_PRICE_SANITY] = read_price_sanity,
+    [ITEM_ACCOUNT] = read_account,
+    [ITEM_REGISTRATION] = read_registration,
+};
 
 static void read_values(struct case_facts *facts, struct person_facts *person, const struct item_result *result)
 {
-    switch (result->key.item) {
-    case ITEM_MARRIAGE:
-        person->marital_status = (enum marital_status)number_of(result, "status");
-        return;
-    case ITEM_CHILDREN:
-        facts->minors = small_number_of(result, "minors");
-        return;
-    case ITEM_CONTRIBUTION:
-        read_contribution(person, result);
-        return;
-    case ITEM_LOAN_HISTORY:
-        person->fund_loans_used = small_number_of(result, "loans_used");
-        person->fund_loans_open = small_number_of(result, "loans_open");
-        return;
-    case ITEM_FRAUD_LIST:
-        person->banned_until = small_number_of(result, "banned_until");
-        return;
-    case ITEM_CREDIT_FUND:
-        read_credit(person, result);
-        return;
-    case ITEM_HOME_COUNT:
-        facts->homes = small_number_of(result, "homes");
-        return;
-    case ITEM_HOME_CONTRACT:
-        facts->contract_price_fen = number_of(result, "price_fen");
-        facts->contract_area_centi_m2 = small_number_of(result, "area_centi_m2");
-        return;
-    case ITEM_GREEN_BUILDING:
-        read_green_building(facts, result);
-        return;
-    case ITEM_INCOME:
-        facts->income_fen = number_of(result, "monthly_fen");
-        return;
-    case ITEM_RETIREMENT:
-        person->retirement_months = small_number_of(result, "months");
-        return;
-    case ITEM_ID_NUMBER:
-    case ITEM_IDENTITY:
-    case ITEM_CREDIT_BANK:
-    case ITEM_CONSENT:
-    case ITEM_NONE:
-    case ITEM_COUNT:
-        return; /* the answer says it all */
+    if (readers[result->key.item] != NULL) {
+        readers[result->key.item](&(struct reading){.facts = facts, .person = person, .result = result});
     }
 }
 
@@ -253,11 +393,11 @@ static const struct item_result *last_result(const struct item_result *results, 
     return NULL;
 }
 
-void facts_read(struct case_facts *out, const struct application *application, const struct item_result *results,
-                size_t result_count, int64_t now_ms)
+void facts_read_phase(struct case_facts *out, const struct application *application, enum item_phase phase,
+                      const struct item_result *results, size_t result_count, int64_t now_ms)
 {
     struct item_key keys[CL_ITEM_RESULTS_MAX];
-    size_t key_count = catalogue_items_for(keys, application);
+    size_t key_count = catalogue_items_for(keys, application, phase);
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < key_count; i++) {
         const struct item_result *result = last_result(results, result_count, keys[i]);
@@ -268,7 +408,44 @@ void facts_read(struct case_facts *out, const struct application *application, c
     }
 }
 
+void facts_read(struct case_facts *out, const struct application *application, const struct item_result *results,
+                size_t result_count, int64_t now_ms)
+{
+    facts_read_phase(out, application, PHASE_DECISION, results, result_count, now_ms);
+}
+
+int64_t facts_price_base_fen(const struct application *application, const struct case_facts *facts)
+{
+    struct home home = application->home;
+    if (facts->appraisal_fen > 0) {
+        home.appraisal_fen = facts->appraisal_fen;
+    }
+    return home_price_base_fen(&home);
+}
+
 /* -- Settling without asking anybody ------------------------------------------------------------------------- */
+
+/* Prices of homes in China lie between some 1,000 yuan a square metre in a small county and 300,000 in Shanghai; what lies
+ * well outside was mistyped, or is no sale. */
+#define UNIT_PRICE_FEN_MIN INT64_C(50000)
+#define UNIT_PRICE_FEN_MAX INT64_C(50000000)
+/* A declared appraisal that is further from the price, in percent, is one of another home or of no market. */
+#define APPRAISAL_PERCENT_MIN 70
+#define APPRAISAL_PERCENT_MAX 130
+
+static void settle_price(struct item_result *result, const struct home *home)
+{
+    int64_t unit_price_fen = home->price_fen * 100 / home->area_centi_m2; /* within int64: a checked price and area */
+    int64_t appraisal_percent = home->appraisal_fen > 0 ? home->appraisal_fen * 100 / home->price_fen : 100;
+    bool doubtful = unit_price_fen < UNIT_PRICE_FEN_MIN || unit_price_fen > UNIT_PRICE_FEN_MAX ||
+                    appraisal_percent < APPRAISAL_PERCENT_MIN || appraisal_percent > APPRAISAL_PERCENT_MAX;
+    if (unit_price_fen > APPLICATION_AMOUNT_FEN_MAX) {
+        unit_price_fen = APPLICATION_AMOUNT_FEN_MAX;
+    }
+    result->facts[0] = (struct item_fact){.name = "unit_price_fen", .number = unit_price_fen};
+    result->facts[1] = (struct item_fact){.name = "doubtful", .number = doubtful};
+    result->fact_count = 2;
+}
 
 void item_settle_locally(struct item_result *out, const struct application *application, const char *centre,
                          struct item_key key, int64_t now_ms)
@@ -281,6 +458,9 @@ void item_settle_locally(struct item_result *out, const struct application *appl
         int32_t months = retirement_age_months(person->birth_date, person->sex, person->staff_category);
         result.facts[0] = (struct item_fact){.name = "months", .number = months};
         result.fact_count = 1;
+    }
+    if (key.item == ITEM_PRICE_SANITY) {
+        settle_price(&result, &application->home);
     }
     if (key.item == ITEM_CONSENT && !consents_in_force(application, centre, now_ms)) {
         result.outcome = ITEM_FAIL;

@@ -14,6 +14,7 @@
 struct item_fact {
     const char *name;
     int64_t number;
+    const char *text; /* of a FACT_TEXT, borrowed; NULL or "" for the others */
 };
 
 struct item_result {
@@ -53,6 +54,19 @@ struct person_facts {
     int64_t debts_fen; /* monthly payments on all running debts */
     int32_t mortgages_open;
     int32_t retirement_months; /* statutory retirement age */
+    bool offsite_fraud;        /* flagged by the other centre that keeps the account */
+    bool court_listed;
+    bool employer_active;
+};
+
+/* What the registry says; of a registration that is not done only the state counts. */
+struct registration_facts {
+    enum registration_state state;
+    bool complete; /* done, with everything below */
+    bool mortgagee_match;
+    int64_t amount_fen;
+    int32_t registered_on;      /* yyyymmdd */
+    const char *certificate_no; /* borrowed; "" if none */
 };
 
 struct case_facts {
@@ -66,7 +80,19 @@ struct case_facts {
     bool improved_home;
     bool trade_in;
     bool youth_voucher;
-    int64_t income_fen; /* monthly, of the household */
+    int64_t income_fen;     /* monthly, of the household */
+    int32_t mortgages_open; /* of the household, as the banks say */
+    int64_t appraisal_fen;  /* 0: not asked or not known */
+    bool mortgaged, seized, disputed;
+    int64_t unit_price_fen; /* of a square metre */
+    bool price_doubtful;
+    int32_t account_class; /* 1..3; 0: not known */
+    /* Of the phase DISBURSEMENT. */
+    int32_t completion_filed_on;     /* yyyymmdd; 0: not yet */
+    const char *supervision_account; /* borrowed; NULL: not known */
+    int64_t down_paid_fen;
+    /* Of the phase REGISTRATION. */
+    struct registration_facts registration;
 };
 
 /* Whether a result may be taken in: an item that applies to the application, an outcome and a failure kind that go
@@ -75,13 +101,22 @@ struct case_facts {
 CL_MUST_CHECK struct cl_status item_result_check(struct field_path *path_out, const struct application *application,
                                                  const struct item_result *result);
 
-/* Reads the results as they stand at `now_ms`. Never fails: whatever is missing, doubtful or out of date becomes an
- * answer that is not a yes. Of several results for one item the last counts. */
+/* Reads the results of the phase DECISION as they stand at `now_ms`. Never fails: whatever is missing, doubtful or out of
+ * date becomes an answer that is not a yes. Of several results for one item the last counts. Texts are borrowed from the
+ * results. */
 void facts_read(struct case_facts *out, const struct application *application, const struct item_result *results,
                 size_t result_count, int64_t now_ms);
 
+/* The same of another phase: items that are not of it are ANSWER_UNUSED. */
+void facts_read_phase(struct case_facts *out, const struct application *application, enum item_phase phase,
+                      const struct item_result *results, size_t result_count, int64_t now_ms);
+
+/* What the loan is measured by: the contract price, of a second-hand home min(contract, appraisal). The appraiser's value
+ * counts when it was asked for, the declared one otherwise. */
+int64_t facts_price_base_fen(const struct application *application, const struct case_facts *facts);
+
 /* Settles one of the LOCAL items: ID_NUMBER (an application that passed intake has none that is not well-formed),
- * RETIREMENT and CONSENT. `key` is one of them and applies; the persons are identified. */
+ * RETIREMENT, CONSENT and PRICE_SANITY. `key` is one of them and applies; the persons are identified. */
 void item_settle_locally(struct item_result *out, const struct application *application, const char *centre,
                          struct item_key key, int64_t now_ms);
 

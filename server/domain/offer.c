@@ -99,7 +99,7 @@ static int64_t total_of(const struct splitting *splitting)
     const struct rule_set *rules = splitting->rules;
     const struct application *application = splitting->application;
     int32_t down_ppm = splitting->facts->homes > 0 ? rules->down_payment_second_ppm : rules->down_payment_first_ppm;
-    int64_t most_fen = quota_share_fen(home_price_base_fen(&application->home), 1000000 - down_ppm);
+    int64_t most_fen = quota_share_fen(facts_price_base_fen(application, splitting->facts), 1000000 - down_ppm);
     int64_t asked_fen = application->request.total_fen;
     return asked_fen > 0 ? lesser(asked_fen, most_fen) : most_fen;
 }

@@ -44,6 +44,9 @@ void household_sum(struct household *out, const struct application *application,
             sum.mortgages_open = person->mortgages_open;
         }
     }
+    if (facts->mortgages_open > sum.mortgages_open) { /* the banks may know of one that no report shows yet */
+        sum.mortgages_open = facts->mortgages_open;
+    }
     *out = sum;
 }
 
@@ -78,7 +81,7 @@ static int64_t ltv_limit_fen(const struct rule_set *rules, const struct applicat
 {
     int32_t down_ppm = facts->homes > 0 ? rules->down_payment_second_ppm : rules->down_payment_first_ppm;
     int32_t stricter_ppm = down_ppm > rules->fund_down_payment_ppm ? down_ppm : rules->fund_down_payment_ppm;
-    return quota_share_fen(home_price_base_fen(&application->home), WHOLE_PPM - stricter_ppm);
+    return quota_share_fen(facts_price_base_fen(application, facts), WHOLE_PPM - stricter_ppm);
 }
 
 static int64_t balance_limit_fen(const struct rule_set *rules, int64_t balance_fen)

@@ -16,8 +16,7 @@ enum {
     BREAKER_FAILURES_MAX = 1000,
     BREAKER_OPEN_MS_DEFAULT = 1000,
     BREAKER_OPEN_MS_MAX = 10 * 60 * 1000,
-    TOKEN_BYTES_MAX = 4096, /* a signed token with its claims */
-    PATH_BYTES_MAX = 32     /* of an item, see items.c */
+    TOKEN_BYTES_MAX = 4096 /* a signed token with its claims */
 };
 
 /* -- Breaker ------------------------------------------------------------------------------------------------- */
@@ -90,7 +89,7 @@ static bool scheme_valid(CURLU *url)
 static bool url_valid(const char *text, size_t bytes_max)
 {
     size_t len = text == NULL ? 0 : strlen(text);
-    if (len == 0 || len + PATH_BYTES_MAX > bytes_max || text[len - 1] == '/') {
+    if (len == 0 || len + 1 > bytes_max || text[len - 1] == '/') {
         return false;
     }
     CURLU *url = curl_url();
@@ -113,9 +112,9 @@ static bool token_valid(const char *token)
     return len > 0 && len <= TOKEN_BYTES_MAX;
 }
 
-static bool items_valid(uint32_t items)
+static bool items_valid(uint64_t items)
 {
-    uint32_t known = 0;
+    uint64_t known = 0;
     for (size_t i = 0; source_item_at(i) != NULL; i++) {
         known |= SOURCE_ITEM_BIT(source_item_at(i)->item);
     }
@@ -177,6 +176,51 @@ static struct cl_status make_slots(struct authority *authority, size_t count, co
     return cl_ok();
 }
 
+static const struct source_mapping *mapping_in(const struct source_item_mapping *mappings, size_t count,
+                                               enum source_item item)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (mappings[i].item == item) {
+            return &mappings[i].mapping;
+        }
+    }
+    return NULL;
+}
+
+const struct source_mapping *authority_mapping(const struct authority *authority, enum source_item item)
+{
+    const struct source_mapping *mapping = mapping_in(authority->mappings, authority->mapping_count, item);
+    assert(mapping != NULL);
+    return mapping;
+}
+
+/* The configured ones, and our own format for the rest. */
+static struct cl_status make_mappings(struct authority *authority, const struct source_authority_options *options)
+{
+    size_t count = 0;
+    for (size_t i = 0; source_item_at(i) != NULL; i++) {
+        count += (options->items & SOURCE_ITEM_BIT(source_item_at(i)->item)) != 0 ? 1 : 0;
+    }
+    authority->mappings = calloc(count, sizeof authority->mappings[0]);
+    if (authority->mappings == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    for (size_t i = 0; source_item_at(i) != NULL; i++) {
+        const struct source_item_row *row = source_item_at(i);
+        if ((options->items & SOURCE_ITEM_BIT(row->item)) == 0) {
+            continue;
+        }
+        const struct source_mapping *mapping = mapping_in(options->mappings, options->mapping_count, row->item);
+        struct source_item_mapping *own = &authority->mappings[authority->mapping_count++];
+        own->item = row->item;
+        source_mapping_default(&own->mapping, row);
+        if (mapping != NULL) {
+            own->mapping = *mapping;
+        }
+    }
+    return cl_ok();
+}
+
 struct cl_status authority_init(struct authority *authority, const struct source_authority_options *options)
 {
     if (!options_valid(options)) {
@@ -190,7 +234,7 @@ struct cl_status authority_init(struct authority *authority, const struct source
     authority->breaker.failures_max =
         options->breaker_failures != 0 ? options->breaker_failures : BREAKER_FAILURES_DEFAULT;
     authority->breaker.open_ms = options->breaker_open_ms != 0 ? options->breaker_open_ms : BREAKER_OPEN_MS_DEFAULT;
-    if (!make_headers(authority, options->bearer_token)) {
+    if (!make_headers(authority, options->bearer_token) || cl_failed(make_mappings(authority, options))) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
     return make_slots(authority, options->in_flight_max != 0 ? options->in_flight_max : IN_FLIGHT_DEFAULT,
@@ -203,6 +247,7 @@ void authority_close(struct authority *authority)
         exchange_close(&authority->slots[i].exchange);
     }
     free(authority->slots);
+    free(authority->mappings);
     for (struct curl_slist *header = authority->headers; header != NULL; header = header->next) {
         explicit_bzero(header->data, strlen(header->data)); /* one of them is the token */
     }

@@ -43,7 +43,9 @@ struct authority {
     char name[SOURCE_AUTHORITY_BYTES_MAX + 1];
     char base_url[256];
     struct curl_slist *headers; /* holds the token */
-    uint32_t items;
+    uint64_t items;
+    struct source_item_mapping *mappings; /* one of each item it serves */
+    size_t mapping_count;
     int64_t timeout_ms;
     unsigned attempts;
     struct breaker breaker;
@@ -61,6 +63,9 @@ struct authority {
 CL_MUST_CHECK struct cl_status authority_init(struct authority *authority,
                                               const struct source_authority_options *options);
 void authority_close(struct authority *authority);
+
+/* How it calls the things of an item that it serves. */
+const struct source_mapping *authority_mapping(const struct authority *authority, enum source_item item);
 
 void authority_wait(struct authority *authority, struct source_question *question);
 struct source_question *authority_next_waiting(struct authority *authority); /* taken out; NULL: nobody */

@@ -72,11 +72,12 @@ void exchange_close(struct exchange *exchange)
 }
 
 struct cl_status exchange_write(struct exchange *exchange, const struct source_question *question,
-                                const uint8_t request_id[SOURCE_REQUEST_ID_BYTES])
+                                const struct source_mapping *mapping, const uint8_t request_id[SOURCE_REQUEST_ID_BYTES])
 {
     cl_hex_encode(exchange->request_id, cl_bytes(request_id, SOURCE_REQUEST_ID_BYTES));
     (void)snprintf(exchange->id_line, sizeof exchange->id_line, "X-Request-Id: %s", exchange->request_id);
-    return source_request_write(exchange->request, &exchange->request_len, question, exchange->request_id);
+    exchange->mapping = mapping;
+    return source_request_write(exchange->request, &exchange->request_len, question, mapping, exchange->request_id);
 }
 
 struct cl_status exchange_send(struct exchange *exchange, CURLM *multi, const char *url, int64_t timeout_ms)
@@ -113,7 +114,8 @@ static enum source_failure failure_of_transfer(CURLcode code)
     return not_http || too_large ? SOURCE_PARSE : SOURCE_UNREACHABLE;
 }
 
-static enum source_failure failure_of_status(long http_status, struct cl_bytes body)
+static enum source_failure failure_of_status(long http_status, const struct source_mapping *mapping,
+                                             struct cl_bytes body)
 {
     if (http_status == 200) {
         return SOURCE_FAILURE_NONE;
@@ -124,7 +126,7 @@ static enum source_failure failure_of_status(long http_status, struct cl_bytes b
     if (http_status == 429) {
         return SOURCE_THROTTLED;
     }
-    if (http_status == 503 && source_error_read(body) == SOURCE_CLOSED) {
+    if (http_status == 503 && source_error_read(mapping, body) == SOURCE_CLOSED) {
         return SOURCE_CLOSED;
     }
     return http_status >= 500 ? SOURCE_UNREACHABLE : SOURCE_PARSE;
@@ -137,7 +139,8 @@ struct exchange_end exchange_finish(struct exchange *exchange, CURLM *multi, CUR
     curl_off_t retry_after_s = 0;
     if (code == CURLE_OK) {
         (void)curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &http_status);
-        end.failure = failure_of_status(http_status, cl_bytes(exchange->answer, exchange->answer_len));
+        end.failure =
+            failure_of_status(http_status, exchange->mapping, cl_bytes(exchange->answer, exchange->answer_len));
     }
     if (end.failure == SOURCE_THROTTLED) {
         (void)curl_easy_getinfo(exchange->easy, CURLINFO_RETRY_AFTER, &retry_after_s);

@@ -7,7 +7,7 @@
 
 #include <curl/curl.h>
 
-#include "server/source/items.h"
+#include "server/source/wording.h"
 
 struct exchange {
     CURL *easy;
@@ -15,6 +15,7 @@ struct exchange {
     struct curl_slist id_header; /* ahead of the authority's headers */
     char id_line[64];            /* "X-Request-Id: ..." */
     char request_id[SOURCE_REQUEST_ID_HEX_BYTES];
+    const struct source_mapping *mapping; /* of the question that was written */
     char request[SOURCE_REQUEST_BYTES_MAX];
     size_t request_len;
     uint8_t answer[SOURCE_ANSWER_BYTES_MAX];
@@ -34,8 +35,10 @@ CL_MUST_CHECK struct cl_status exchange_init(struct exchange *exchange, void *ow
                                              const char *ca_file);
 void exchange_close(struct exchange *exchange);
 
-/* Writes the question down under a new request id. FIELD_INVALID as source_request_write. */
+/* Writes the question down under a new request id, as the mapping says, which is borrowed until the exchange is done.
+ * FIELD_INVALID as source_request_write. */
 CL_MUST_CHECK struct cl_status exchange_write(struct exchange *exchange, const struct source_question *question,
+                                              const struct source_mapping *mapping,
                                               const uint8_t request_id[SOURCE_REQUEST_ID_BYTES]);
 
 /* Sends what was written. SYSTEM when curl refuses. */

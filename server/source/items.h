@@ -1,56 +1,79 @@
-/* items.h - the one table of what is asked of an authority and what its answer means.
+/* items.h - the one table of what is asked of an authority and what its answer has to say.
  *
  * A row says where an item is asked, which values of the inquiry go out (the fewest that settle it), which fields an
- * answer must have and in which range, and what each business code becomes. The two functions beside it write a request
- * and judge an answer; both are pure. The wire format is described atop items.c.
+ * answer must have and in which range. How an authority calls these things is its mapping (mapping.h); requests are
+ * written and answers judged by wording.h.
  *
- * Static rows and values: no ownership, any thread. */
+ * Static rows: no ownership, any thread. */
 #ifndef COLOAN_SERVER_SOURCE_ITEMS_H
 #define COLOAN_SERVER_SOURCE_ITEMS_H
 
-#include "libcoloan/bytes.h"
 #include "server/source/source.h"
 
-enum {
-    SOURCE_REQUEST_BYTES_MAX = 4096, /* four buyers and a name of 256 bytes, every byte escaped, take 2 KiB */
-    SOURCE_ANSWER_BYTES_MAX = 8192,  /* the longest real answer has 300 bytes */
-    SOURCE_ANSWER_NESTING_MAX = 4,   /* object > answer, and two to spare for fields that are skipped */
-    SOURCE_REQUEST_ID_BYTES = 16,
-    SOURCE_REQUEST_ID_HEX_BYTES = 33, /* with the NUL */
+/* A value of the inquiry that a request may carry. */
+enum source_value {
+    SOURCE_VALUE_REQUEST_ID,
+    SOURCE_VALUE_NAME,
+    SOURCE_VALUE_ID_NUMBER,
+    SOURCE_VALUE_MOBILE,
+    SOURCE_VALUE_SPOUSE_NAME,
+    SOURCE_VALUE_SPOUSE_ID_NUMBER,
+    SOURCE_VALUE_ID_NUMBERS,    /* a list: of the household, or of the buyers, as the row says */
+    SOURCE_VALUE_AUTHORISATION, /* of the credit query */
+    SOURCE_VALUE_PURPOSE,       /* of the credit query: "LOAN_APPROVAL" */
+    SOURCE_VALUE_CONTRACT_NO,
+    SOURCE_VALUE_DISTRICT_CODE,
+    SOURCE_VALUE_UNIT_NO,
+    SOURCE_VALUE_PERMIT_NO,
+    SOURCE_VALUE_REGISTRY_NO,
+    SOURCE_VALUE_FACE_TOKEN,
+    SOURCE_VALUE_VALID_UNTIL, /* "2036-11-22"; "9999-12-31" of a long-term document */
+    SOURCE_VALUE_CENTRE,
+    SOURCE_VALUE_EMPLOYER_USCC,
+    SOURCE_VALUE_ACCOUNT,
+    SOURCE_VALUE_COUNT,
 };
 
-/* Which values of the inquiry go into the request. */
-enum source_sends {
-    SOURCE_SENDS_NAME = 1 << 0,          /* "name" */
-    SOURCE_SENDS_ID_NUMBER = 1 << 1,     /* "id_number" */
-    SOURCE_SENDS_SPOUSE = 1 << 2,        /* "spouse": {"name", "id_number"}, when one is declared */
-    SOURCE_SENDS_AUTHORISATION = 1 << 3, /* "authorisation" and "purpose": "LOAN_APPROVAL" */
-    SOURCE_SENDS_HOUSEHOLD = 1 << 4,     /* "id_numbers" of the household */
-    SOURCE_SENDS_BUYERS = 1 << 5,        /* "id_numbers" of the buyers */
-    SOURCE_SENDS_CONTRACT = 1 << 6,      /* "contract_no" */
-    SOURCE_SENDS_DISTRICT = 1 << 7,      /* "district_code" */
+#define SOURCE_VALUE_BIT(value) (1U << (unsigned)(value))
+
+/* The name of a value in mappings, e.g. "id_number", and where it stands in a request that is not mapped. */
+struct source_value_row {
+    const char *name;
+    const char *path; /* "spouse.name": keys joined by dots */
+};
+
+const struct source_value_row *source_value_row(enum source_value value);
+/* The value of that name, or SOURCE_VALUE_COUNT. */
+enum source_value source_value_find(const char *name);
+
+/* A word and the number it stands for. */
+struct source_word {
+    const char *word;
+    int64_t number;
 };
 
 enum source_field_kind {
     SOURCE_FIELD_NUMBER, /* a JSON integer from min to max */
     SOURCE_FIELD_FLAG,   /* true or false */
-    SOURCE_FIELD_DATE,   /* "2026-11-23", or null for 0 */
-    SOURCE_FIELD_STATUS, /* "SINGLE", "MARRIED", "DIVORCED", "WIDOWED" */
+    SOURCE_FIELD_DATE,   /* "2026-11-23" or "20261123", or null for 0 */
+    SOURCE_FIELD_WORD,   /* one of the words */
+    SOURCE_FIELD_TEXT,   /* a clean text of min to max bytes */
 };
 
 /* What becomes of a field of the answer. */
 enum source_field_use {
-    SOURCE_FIELD_FACT,             /* a fact of the same name */
-    SOURCE_FIELD_MUST,             /* a flag that must be true, or what was declared is wrong: FAIL, MISMATCH */
-    SOURCE_FIELD_MUST_WITH_SPOUSE, /* the same when a spouse was named; else not looked at */
+    SOURCE_FIELD_FACT,          /* a fact of the same name */
+    SOURCE_FIELD_FACT_IF_THERE, /* the same, when it is there and not null */
+    SOURCE_FIELD_MUST,          /* a flag that must be true, or what was declared is wrong: FAIL, MISMATCH */
 };
 
-/* A field that an answer has to have. */
+/* A field of an answer. */
 struct source_field {
     const char *name; /* NULL ends the list */
     enum source_field_kind kind;
     enum source_field_use use;
     int64_t min, max;
+    const struct source_word *words; /* of a WORD, ended by NULL */
 };
 
 struct source_item_row {
@@ -58,7 +81,9 @@ struct source_item_row {
     const char *name; /* "MARRIAGE", as in coloan.v1.Item without its prefix */
     const char *path; /* "/v1/marriage" */
     bool per_person;
-    unsigned sends;                /* of enum source_sends */
+    unsigned sends;                /* SOURCE_VALUE_BIT of each value it needs */
+    unsigned sends_if_known;       /* and of those that help when they are there */
+    bool of_buyers;                /* ID_NUMBERS are the buyers', not the household's */
     enum source_outcome no_record; /* never a pass. MISMATCH and NOT_AUTHORISED are FAIL, AMBIGUOUS is MANUAL for all */
     struct source_field fields[SOURCE_FACTS_MAX];
 };
@@ -72,18 +97,5 @@ const struct source_item_row *source_item_at(size_t index);
 
 /* True for the kinds that are asked again. */
 bool source_failure_is_technical(enum source_failure failure);
-
-/* Writes the JSON body of a request; at most SOURCE_REQUEST_BYTES_MAX. FIELD_INVALID when a value it needs is missing
- * or not UTF-8. It holds personal values: the caller wipes it. */
-CL_MUST_CHECK struct cl_status source_request_write(char *out, size_t *len_out, const struct source_question *question,
-                                                    const char *request_id);
-
-/* Reads what an authority answered with HTTP status 200 and sets the answer's outcome, failure, receipt, times and
- * facts. A technical failure (PARSE, STALE, CLOSED) is only returned and leaves `answer` untouched. */
-enum source_failure source_answer_read(struct source_answer *answer, const struct source_question *question,
-                                       struct cl_bytes body, const char *request_id, int64_t now_ms);
-
-/* Whether the body of an HTTP 503 says SOURCE_CLOSED: that, or FAILURE_NONE. */
-enum source_failure source_error_read(struct cl_bytes body);
 
 #endif

@@ -35,7 +35,7 @@ enum {
     PROBE_LOOK_MS = 20, /* how often a pausing question looks whether the probe came back */
     IDLE_MS = 1000,     /* the longest sleep; new work wakes us */
     SEND_MS_MIN = 10,   /* with less time left an attempt is not worth making */
-    URL_BYTES_MAX = 320
+    URL_BYTES_MAX = 256 + SOURCE_URL_PATH_BYTES_MAX + 1
 };
 
 struct source {
@@ -86,7 +86,7 @@ static bool options_valid(const struct source_options *options)
 
 static struct cl_status init_authorities(struct source *source, const struct source_options *options)
 {
-    uint32_t served = 0;
+    uint64_t served = 0;
     source->authorities = calloc(options->authority_count, sizeof source->authorities[0]);
     if (source->authorities == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
@@ -279,12 +279,13 @@ static struct cl_status send_question(struct source *source, struct slot *slot, 
     uint8_t request_id[SOURCE_REQUEST_ID_BYTES];
     char url[URL_BYTES_MAX];
     source->random(source->random_user, request_id, sizeof request_id);
-    struct cl_status status = exchange_write(&slot->exchange, question, request_id);
+    const struct source_mapping *mapping = authority_mapping(authority, question->item);
+    struct cl_status status = exchange_write(&slot->exchange, question, mapping, request_id);
     if (cl_failed(status)) {
         return status;
     }
     int64_t left_ms = deadline_of(source, question) - now_ms;
-    (void)snprintf(url, sizeof url, "%s%s", authority->base_url, source_item_row(question->item)->path);
+    (void)snprintf(url, sizeof url, "%s%s", authority->base_url, mapping->path);
     status = exchange_send(&slot->exchange, source->multi, url,
                            left_ms < authority->timeout_ms ? left_ms : authority->timeout_ms);
     if (cl_failed(status)) {
@@ -409,7 +410,7 @@ static enum source_failure judge(struct source *source, struct slot *slot, struc
         return end.failure;
     }
     struct cl_bytes body = cl_bytes(slot->exchange.answer, slot->exchange.answer_len);
-    return source_answer_read(&question->answer, question, body, slot->exchange.request_id,
+    return source_answer_read(&question->answer, question, slot->exchange.mapping, body, slot->exchange.request_id,
                               cl_clock_unix_ms(source->clock));
 }
 

@@ -22,20 +22,34 @@
 #include "libcoloan/status.h"
 
 /* The items that an authority settles, with the numbers of coloan.v1.Item; the others are settled locally or by the
- * bank. Their facts have the catalogue's names; a PASS has all of them, a FAIL or MANUAL may have them, too:
- *   IDENTITY       -
- *   MARRIAGE       status (1 single, 2 married, 3 divorced, 4 widowed)
- *   CHILDREN       minors
- *   CONTRIBUTION   months (continuous; back-paid ones do not count), base_fen, balance_fen, sealed
- *   LOAN_HISTORY   loans_used, loans_open (fund loans nationwide; the open ones are among the used)
- *   FRAUD_LIST     banned_until (yyyymmdd; 0 without a ban)
- *   CREDIT_FUND    overdue_now, overdue_consecutive, overdue_total (24 months), debts_fen (monthly), mortgages_open
- *   HOME_COUNT     homes
- *   HOME_CONTRACT  price_fen, area_centi_m2
- *   GREEN_BUILDING stars, improved, trade_in, youth_voucher
- * Flags are 0 or 1. CHILDREN, HOME_COUNT, HOME_CONTRACT and GREEN_BUILDING are of the whole case, the others of one
- * person. FAIL, MISMATCH says: name and number do not belong together; married, but to somebody else; contract not
- * filed or with other buyers. What the numbers mean for the loan is the domain's to judge. */
+ * bank. Their facts have the catalogue's names; a PASS has all of them but those in brackets, a FAIL or MANUAL may have
+ * them, too:
+ *   IDENTITY              -
+ *   MARRIAGE              status (1 single, 2 married, 3 divorced, 4 widowed)
+ *   CHILDREN              minors
+ *   CONTRIBUTION          months (continuous; back-paid ones do not count), base_fen, balance_fen, sealed
+ *   LOAN_HISTORY          loans_used, loans_open (fund loans nationwide; the open ones are among the used)
+ *   FRAUD_LIST            banned_until (yyyymmdd; 0 without a ban)
+ *   CREDIT_FUND           overdue_now, overdue_consecutive, overdue_total (24 months), debts_fen (monthly), mortgages_open
+ *   HOME_COUNT            homes
+ *   HOME_CONTRACT         price_fen, area_centi_m2
+ *   GREEN_BUILDING        stars, improved, trade_in, youth_voucher
+ *   FACE, ID_DOCUMENT, MARRIAGE_PAIR, PROJECT   -
+ *   CONTRIBUTION_OFFSITE  as CONTRIBUTION, and loans_used, loans_open, fraud
+ *   COURT_LIST            listed, [case_no: a text]
+ *   MORTGAGES             open, monthly_fen
+ *   COMPLETION_FILING     filed_on (yyyymmdd; 0: not yet)
+ *   SUPERVISION_ACCOUNT   account: a text
+ *   PROPERTY_RIGHT        mortgaged, seized, disputed
+ *   APPRAISAL             value_fen, valued_on (yyyymmdd)
+ *   DOWN_PAYMENT          paid_fen
+ *   EMPLOYER              active
+ *   ACCOUNT               account_class (1..3)
+ *   REGISTRATION          state (1 pending, 2 more material, 3 rejected, 4 cancelled, 5 done), when it is done
+ *                         [mortgagee_match, amount_fen, registered_on, certificate_no: a text]
+ * Flags are 0 or 1. FAIL, MISMATCH says: name and number do not belong together; the two are not married to each other;
+ * contract not filed or with other buyers; permit not in force; the seller does not own the home; the payer is not of
+ * the family; the account is somebody else's. What the numbers mean for the loan is the domain's to judge. */
 enum source_item {
     SOURCE_IDENTITY = 2,
     SOURCE_MARRIAGE = 3,
@@ -47,6 +61,21 @@ enum source_item {
     SOURCE_HOME_COUNT = 10,
     SOURCE_HOME_CONTRACT = 11,
     SOURCE_GREEN_BUILDING = 12,
+    SOURCE_FACE = 16,
+    SOURCE_ID_DOCUMENT = 17,
+    SOURCE_MARRIAGE_PAIR = 18,
+    SOURCE_CONTRIBUTION_OFFSITE = 19,
+    SOURCE_COURT_LIST = 20,
+    SOURCE_MORTGAGES = 21,
+    SOURCE_PROJECT = 22,
+    SOURCE_COMPLETION_FILING = 23,
+    SOURCE_SUPERVISION_ACCOUNT = 24,
+    SOURCE_PROPERTY_RIGHT = 25,
+    SOURCE_APPRAISAL = 26,
+    SOURCE_DOWN_PAYMENT = 27,
+    SOURCE_EMPLOYER = 28,
+    SOURCE_ACCOUNT = 30,
+    SOURCE_REGISTRATION = 31,
 };
 
 /* The numbers of coloan.v1.ItemOutcome. */
@@ -77,16 +106,21 @@ enum source_failure {
 enum {
     SOURCE_ID_NUMBER_BYTES_MAX = 18,
     SOURCE_DISTRICT_BYTES_MAX = 6,
+    SOURCE_UNIT_BYTES_MAX = 28,
+    SOURCE_USCC_BYTES_MAX = 18,
+    SOURCE_CENTRE_BYTES_MAX = 15,
+    SOURCE_ACCOUNT_BYTES_MAX = 32,
+    SOURCE_TOKEN_BYTES_MAX = 128,    /* of a face check */
     SOURCE_AUTHORITY_BYTES_MAX = 32, /* of an authority's name */
-    SOURCE_FACTS_MAX = 8,            /* of one answer; the widest has five */
-    SOURCE_AUTHORITIES_MAX = 16,
+    SOURCE_FACTS_MAX = 8,            /* of one answer; the widest has seven */
+    SOURCE_AUTHORITIES_MAX = 32,      /* a centre has some fifteen */
 };
 
-/* One checked fact. Name and text are static. */
+/* One checked fact. */
 struct source_fact {
-    const char *name;
-    int64_t number;   /* money in fen, counts, months, dates as yyyymmdd, flags as 0 or 1 */
-    const char *text; /* the authority's word where it used one ("MARRIED"), else "" */
+    const char *name;                 /* static */
+    int64_t number;                   /* money in fen, counts, months, dates as yyyymmdd, flags as 0 or 1 */
+    char text[CL_TEXT_BYTES_MAX + 1]; /* of a fact that is a text, else "" */
 };
 
 struct source_answer {
@@ -107,6 +141,7 @@ struct source_question {
     enum source_item item;
     unsigned person;  /* index in the inquiry's persons; 0 for items of the whole case */
     int64_t valid_ms; /* how long an answer may be used; 0: the caller sees to it */
+    int phase;        /* the caller's: what the answer is needed for */
     struct source_answer answer;
 
     /* The source's own. */
@@ -120,14 +155,23 @@ struct source_person {
     char name[CL_DISCLOSURE_VALUE_BYTES_MAX + 1];
     char id_number[SOURCE_ID_NUMBER_BYTES_MAX + 1];
     char credit_authorisation[CL_TEXT_BYTES_MAX + 1]; /* consent id of the credit query; needed for CREDIT_FUND only */
-    unsigned spouse;                                  /* 1 + index of the declared spouse; 0: none declared */
-    bool buyer;                                       /* must be among the buyers of the filed contract */
-    bool household;                                   /* whose homes and children count */
+    char mobile[CL_TEXT_BYTES_MAX + 1];
+    char employer_uscc[SOURCE_USCC_BYTES_MAX + 1];         /* from here on: "" or 0 when there is none */
+    char contribution_centre[SOURCE_CENTRE_BYTES_MAX + 1]; /* who keeps the fund account */
+    char face_token[SOURCE_TOKEN_BYTES_MAX + 1];
+    int32_t id_valid_until; /* yyyymmdd */
+    unsigned spouse;        /* 1 + index of the declared spouse; 0: none declared */
+    bool buyer;             /* must be among the buyers of the filed contract */
+    bool household;         /* whose homes and children count */
 };
 
 struct source_home {
     char contract_no[CL_TEXT_BYTES_MAX + 1];
     char district_code[SOURCE_DISTRICT_BYTES_MAX + 1];
+    char unit_no[SOURCE_UNIT_BYTES_MAX + 1]; /* "" from here on when there is none (yet) */
+    char permit_no[CL_TEXT_BYTES_MAX + 1];
+    char registry_no[CL_TEXT_BYTES_MAX + 1]; /* application no. at the property register */
+    char account[SOURCE_ACCOUNT_BYTES_MAX + 1];
 };
 
 struct source_inquiry {
@@ -156,15 +200,19 @@ CL_MUST_CHECK struct cl_status source_inquiry_add(struct source_inquiry *inquiry
                                                   unsigned person, int64_t valid_ms);
 
 /* One bit of source_authority_options.items. */
-#define SOURCE_ITEM_BIT(item) (UINT32_C(1) << (unsigned)(item))
+#define SOURCE_ITEM_BIT(item) (UINT64_C(1) << (unsigned)(item))
+
+struct source_item_mapping; /* mapping.h */
 
 /* All zero numbers mean the default. */
 struct source_authority_options {
-    const char *name;          /* "civil-affairs": 1..32 of a-z, 0-9, '-' */
-    const char *base_url;      /* http:// or https://, without a trailing slash, user, query or fragment */
-    const char *bearer_token;  /* NULL: none */
-    const char *ca_file;       /* for https; NULL: the machine's */
-    uint32_t items;            /* SOURCE_ITEM_BIT of each item it serves */
+    const char *name;         /* "civil-affairs": 1..32 of a-z, 0-9, '-' */
+    const char *base_url;     /* http:// or https://, without a trailing slash, user, query or fragment */
+    const char *bearer_token; /* NULL: none */
+    const char *ca_file;      /* for https; NULL: the machine's */
+    uint64_t items;           /* SOURCE_ITEM_BIT of each item it serves */
+    const struct source_item_mapping *mappings; /* how it calls the things of an item; none: as wording.h says */
+    size_t mapping_count;
     int64_t timeout_ms;        /* of one attempt; 2,000 */
     unsigned attempts;         /* 1..10; 3 */
     unsigned in_flight_max;    /* questions being asked of it at a time, 1..256; 32. A slow authority holds up only its
@@ -191,7 +239,7 @@ struct source_options {
 
 struct source;
 
-/* Copies the options. CONFIG_INVALID when one is out of range or not a URL, or an item is served twice. */
+/* Copies the options, but for the texts of mappings, which outlive the source. CONFIG_INVALID when one is out of range or not a URL, or an item is served twice. */
 CL_MUST_CHECK struct cl_status source_create(struct source **out, const struct source_options *options);
 CL_MUST_CHECK struct cl_status source_start(struct source *source); /* SYSTEM without a thread */
 

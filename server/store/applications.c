@@ -214,7 +214,7 @@ struct cl_status applications_unsettled(struct application_ids *out, struct sql 
                                         const char *after_id, size_t limit)
 {
     static const char text[] = "SELECT DISTINCT application_id FROM items"
-                               " WHERE outcome = 0 AND owner = $1 AND application_id > $2"
+                               " WHERE outcome = 0 AND owner = $1 AND application_id > $2 AND phase < 3"
                                " ORDER BY application_id LIMIT $3";
     struct sql_statement *statement = NULL;
     struct application_ids ids = {.ids = cl_arena_array(arena, limit, sizeof ids.ids[0])};

@@ -5,7 +5,7 @@
 struct cl_status items_insert(struct store_tx *tx, const struct item_row *row)
 {
     static const char text[] = "INSERT INTO items (application_id, item, person, owner, outcome, failure, settled_ms,"
-                               " valid_until_ms, result) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+                               " valid_until_ms, result, phase) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
     if (cl_failed(status)) {
@@ -20,6 +20,7 @@ struct cl_status items_insert(struct store_tx *tx, const struct item_row *row)
     sql_bind_i64(statement, 7, row->settled_ms);
     sql_bind_i64(statement, 8, row->valid_until_ms);
     sql_bind_bytes(statement, 9, row->result);
+    sql_bind_i64(statement, 10, row->phase);
     return sql_run(statement);
 }
 
@@ -27,7 +28,8 @@ struct cl_status items_settle(struct store_tx *tx, const struct item_row *row)
 {
     static const char text[] = "UPDATE items SET outcome = $4, failure = $5, settled_ms = $6, valid_until_ms = $7,"
                                " result = $8"
-                               " WHERE application_id = $1 AND item = $2 AND person = $3 AND outcome = 0 AND $4 <> 0";
+                               " WHERE application_id = $1 AND phase = $9 AND item = $2 AND person = $3 AND outcome = 0"
+                               " AND $4 <> 0";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
     if (cl_failed(status)) {
@@ -41,6 +43,7 @@ struct cl_status items_settle(struct store_tx *tx, const struct item_row *row)
     sql_bind_i64(statement, 6, row->settled_ms);
     sql_bind_i64(statement, 7, row->valid_until_ms);
     sql_bind_bytes(statement, 8, row->result);
+    sql_bind_i64(statement, 9, row->phase);
     status = sql_run(statement);
     if (cl_failed(status)) {
         return status;
@@ -61,28 +64,36 @@ static void read_row(struct item_row *out, struct sql_statement *statement, stru
         .settled_ms = sql_column_i64(statement, 5),
         .valid_until_ms = sql_column_i64(statement, 6),
         .result = sql_copy_bytes(arena, statement, 7),
+        .phase = (int)sql_column_i64(statement, 8),
     };
 }
 
-struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_arena *arena, const char *application_id)
+enum { PHASES = 3, ROWS_MAX = PHASES * CL_ITEM_RESULTS_MAX };
+
+struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_arena *arena, const char *application_id,
+                            int phase)
 {
-    static const char text[] = "SELECT item, person, owner, outcome, failure, settled_ms, valid_until_ms, result"
-                               " FROM items WHERE application_id = $1 ORDER BY item, person";
+    static const char text[] = "SELECT item, person, owner, outcome, failure, settled_ms, valid_until_ms, result, phase"
+                               " FROM items WHERE application_id = $1 AND phase BETWEEN $2 AND $3"
+                               " ORDER BY phase, item, person";
+    size_t count_max = phase == ITEM_PHASE_ANY ? ROWS_MAX : CL_ITEM_RESULTS_MAX;
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {
         return status;
     }
-    struct item_rows rows = {.rows = cl_arena_array(arena, CL_ITEM_RESULTS_MAX, sizeof rows.rows[0])};
+    struct item_rows rows = {.rows = cl_arena_array(arena, count_max, sizeof rows.rows[0])};
     const char *id = cl_arena_text(arena, application_id);
     bool row = true;
     sql_bind_text(statement, 1, application_id);
+    sql_bind_i64(statement, 2, phase == ITEM_PHASE_ANY ? 1 : phase);
+    sql_bind_i64(statement, 3, phase == ITEM_PHASE_ANY ? PHASES : phase);
     while (cl_is_ok(status) && row) {
         status = cl_arena_overflowed(arena) ? cl_fail(CL_MEMORY_LIMIT) : sql_step(&row, statement);
         if (cl_failed(status) || !row) {
             break;
         }
-        if (rows.count == CL_ITEM_RESULTS_MAX) {
+        if (rows.count == count_max) {
             status = cl_fail(CL_INTERNAL);
             break;
         }
@@ -95,9 +106,9 @@ struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_ar
     return status;
 }
 
-struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id)
+struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id, int phase)
 {
-    static const char text[] = "SELECT outcome, owner, count(*) FROM items WHERE application_id = $1"
+    static const char text[] = "SELECT outcome, owner, count(*) FROM items WHERE application_id = $1 AND phase = $2"
                                " GROUP BY outcome, owner";
     struct sql_statement *statement = NULL;
     struct item_counts counts = {.total = 0};
@@ -107,6 +118,7 @@ struct cl_status items_count(struct item_counts *out, struct sql *sql, const cha
         return status;
     }
     sql_bind_text(statement, 1, application_id);
+    sql_bind_i64(statement, 2, phase);
     status = sql_step(&row, statement);
     while (cl_is_ok(status) && row) {
         int64_t outcome = sql_column_i64(statement, 0);

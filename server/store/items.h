@@ -16,8 +16,12 @@
 /* coloan.v1.ItemOutcome; 0 is open. */
 #define ITEM_OUTCOMES 4
 
+/* For items_list: of every phase. */
+#define ITEM_PHASE_ANY 0
+
 struct item_row {
     const char *application_id;
+    int phase;       /* coloan.v1.ItemPhase */
     int item;        /* coloan.v1.Item */
     uint32_t person; /* index in the application's persons; 0 for items of the whole case */
     int owner;
@@ -27,7 +31,8 @@ struct item_row {
     struct cl_bytes result;
 };
 
-/* Open, or settled at once. STATE_CONFLICT when the application has this item of this person already. */
+/* Open, or settled at once. STATE_CONFLICT when the application has this item of this person in this
+ * phase already. */
 CL_MUST_CHECK struct cl_status items_insert(struct store_tx *tx, const struct item_row *row);
 
 /* Writes outcome (not 0), failure, settled_ms, valid_until_ms and result. STATE_CONFLICT when there is no such open
@@ -39,9 +44,10 @@ struct item_rows {
     size_t count;
 };
 
-/* By item, then person. INTERNAL past CL_ITEM_RESULTS_MAX: the catalogue allows no application that many. */
+/* A row by phase, then item, then person; of one phase, or of all (ITEM_PHASE_ANY). INTERNAL past CL_ITEM_RESULTS_MAX in
+ * a phase: the catalogue allows no application that many. */
 CL_MUST_CHECK struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_arena *arena,
-                                          const char *application_id);
+                                          const char *application_id, int phase);
 
 struct item_counts {
     uint32_t total;
@@ -49,6 +55,8 @@ struct item_counts {
     uint32_t open_by_owner[ITEM_OWNERS];
 };
 
-CL_MUST_CHECK struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id);
+/* Of one phase. */
+CL_MUST_CHECK struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id,
+                                           int phase);
 
 #endif

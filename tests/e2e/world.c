@@ -136,7 +136,10 @@ static void make_config(struct world *world, const struct world_options *options
                        "    timeout: %dms\n"
                        "    attempts: 2\n"
                        "    items: [IDENTITY, MARRIAGE, CHILDREN, CONTRIBUTION, LOAN_HISTORY, FRAUD_LIST, CREDIT_FUND,"
-                       " HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING]\n"
+                       " HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING, FACE, ID_DOCUMENT, MARRIAGE_PAIR,"
+                       " CONTRIBUTION_OFFSITE, COURT_LIST, MORTGAGES, PROJECT, COMPLETION_FILING,"
+                       " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, DOWN_PAYMENT, EMPLOYER, ACCOUNT,"
+                       " REGISTRATION]\n"
                        "%s",
                        hex, COLOAN_SOURCE_DIR, authorities_port(world->authorities), timeout_ms,
                        options->extra == NULL ? "" : options->extra);

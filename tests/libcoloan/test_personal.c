@@ -86,12 +86,16 @@ static void wrong_bodies_are_told(void **state)
     with.home.address.len = 1;
     assert_int_equal(cl_personal_fields(fields, &count, &with.application.base).reason, CL_FIELD_INVALID);
     with.home.address.len = 32;
+    with.application.account = (ProtobufCBinaryData){.len = 31, .data = with.home.address.data};
+    assert_int_equal(cl_personal_fields(fields, &count, &with.application.base).reason, CL_FIELD_INVALID);
+    with.application.account.len = 32;
     Coloan__V1__Person *many[CL_PERSONS_MAX + 1] = {&with.persons[0], &with.persons[0], &with.persons[0],
                                                     &with.persons[0], &with.persons[0]};
     with.application.persons = many;
     with.application.n_persons = CL_PERSONS_MAX;
     assert_int_equal(cl_personal_fields(fields, &count, &with.application.base).reason, CL_OK);
     assert_int_equal(count, CL_PERSONAL_FIELDS_MAX);
+    assert_string_equal(fields[count - 1].path, "account");
     with.application.n_persons = CL_PERSONS_MAX + 1;
     assert_int_equal(cl_personal_fields(fields, &count, &with.application.base).reason, CL_PERSONS_INVALID);
 }
@@ -269,6 +273,8 @@ static void a_value_is_committed_where_its_path_says(void **state)
         {"persons[1].name", "测试乙", CL_OK},
         {"home.address", "测试市虚构路1号", CL_OK},
         {"home.address", "twice", CL_FIELD_INVALID},
+        {"account", "6222000000000001", CL_OK},
+        {"account", "6222000000000001", CL_FIELD_INVALID},
         {"persons[1].id_number", "", CL_FIELD_INVALID},
         {"persons[2].name", "nobody", CL_FIELD_INVALID},
         {"persons[0]", "half", CL_FIELD_INVALID},

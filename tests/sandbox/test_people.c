@@ -215,13 +215,13 @@ static void generated_people_are_unique_and_lasting(void **state)
 }
 
 /* How many of 10,000 people an item says `key` = `value` of. */
-static size_t share(const char *item, bool with_spouse, const char *key, const json_t *value)
+static size_t share(const char *item, const char *key, const json_t *value)
 {
     size_t count = 0;
     for (unsigned i = 0; i < 10000; i++) {
         char id_number[19];
         (void)snprintf(id_number, sizeof id_number, "9901031990010%04u7", i);
-        json_t *facts = people_make_person_facts(item, id_number, with_spouse);
+        json_t *facts = people_make_person_facts(item, id_number);
         assert_non_null(facts);
         count += json_equal(key == NULL ? facts : json_object_get(facts, key), value) == 1 ? 1 : 0;
         json_decref(facts);
@@ -234,33 +234,99 @@ static void the_odds_are_as_published(void **state)
     (void)state;
     const struct {
         const char *item;
-        bool with_spouse;
         const char *key;
         json_t *value;
         size_t min, max; /* of 10,000 */
     } rows[] = {
-        {"IDENTITY", false, "match", json_true(), 9950, 9995},
-        {"MARRIAGE", false, "status", json_string("SINGLE"), 9800, 9900},
-        {"MARRIAGE", true, "spouse_match", json_true(), 9800, 9900},
-        {"MARRIAGE", true, NULL, json_string("NO_RECORD"), 60, 140},
-        {"CHILDREN", false, "minors", json_integer(2), 1100, 1300},
-        {"CONTRIBUTION", false, "months", json_integer(3), 15, 80},
-        {"CONTRIBUTION", false, "sealed", json_true(), 25, 80},
-        {"LOAN_HISTORY", false, "loans_used", json_integer(0), 8650, 8950},
-        {"LOAN_HISTORY", false, "loans_open", json_integer(1), 60, 140},
-        {"FRAUD_LIST", false, "banned_until", json_string("2029-12-31"), 5, 40},
-        {"CREDIT_FUND", false, "overdue_consecutive", json_integer(0), 9500, 9700},
-        {"CREDIT_FUND", false, "overdue_now", json_true(), 60, 140},
-        {"HOME_COUNT", false, "homes", json_integer(2), 150, 250},
+        {"IDENTITY", "match", json_true(), 9950, 9995},
+        {"MARRIAGE", "status", json_string("SINGLE"), 9800, 9900}, /* of no generated household */
+        {"MARRIAGE", NULL, json_string("NO_RECORD"), 60, 140},
+        {"CHILDREN", "minors", json_integer(2), 1100, 1300},
+        {"CONTRIBUTION", "months", json_integer(3), 15, 80},
+        {"CONTRIBUTION", "sealed", json_true(), 25, 80},
+        {"LOAN_HISTORY", "loans_used", json_integer(0), 8650, 8950},
+        {"LOAN_HISTORY", "loans_open", json_integer(1), 60, 140},
+        {"FRAUD_LIST", "banned_until", json_string("2029-12-31"), 5, 40},
+        {"CREDIT_FUND", "overdue_consecutive", json_integer(0), 9500, 9700},
+        {"CREDIT_FUND", "overdue_now", json_true(), 60, 140},
+        {"HOME_COUNT", "homes", json_integer(2), 150, 250},
+        {"FACE", "match", json_true(), 9900, 9990},
+        {"ID_DOCUMENT", "valid", json_true(), 9900, 9990},
+        {"MARRIAGE_PAIR", "match", json_true(), 9900, 9990},
+        {"CONTRIBUTION_OFFSITE", NULL, json_string("NO_RECORD"), 420, 580},
+        {"COURT_LIST", "listed", json_true(), 10, 60},
+        {"COURT_LIST", NULL, json_string("AMBIGUOUS"), 40, 110},
+        {"MORTGAGES", "open", json_integer(2), 60, 140},
+        {"ACCOUNT", "match", json_false(), 60, 140},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        size_t count = share(rows[i].item, rows[i].with_spouse, rows[i].key, rows[i].value);
+        size_t count = share(rows[i].item, rows[i].key, rows[i].value);
         if (count < rows[i].min || count > rows[i].max) {
             fail_msg("%s %s: %zu of 10,000", rows[i].item, rows[i].key == NULL ? "" : rows[i].key, count);
         }
         json_decref(rows[i].value);
     }
-    assert_null(people_make_person_facts("GREEN_BUILDING", "990103199001010007", false));
+    assert_null(people_make_person_facts("GREEN_BUILDING", "990103199001010007"));
+}
+
+/* A household's register knows what it declares, but for the published odds. */
+static void couples_are_married(void **state)
+{
+    (void)state;
+    size_t persons = 0;
+    size_t as_declared = 0;
+    for (uint64_t n = 0; n < 4000; n++) {
+        json_t *household = people_make_generated(n * 586 % PEOPLE_GENERATED_MAX);
+        const json_t *list = json_object_get(household, "people");
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            const json_t *person = json_array_get(list, i);
+            json_t *facts = people_make_person_facts("MARRIAGE", text_of(person, "id_number"));
+            as_declared +=
+                json_equal(json_object_get(facts, "status"), json_object_get(person, "declared")) == 1 ? 1 : 0;
+            persons++;
+            json_decref(facts);
+        }
+        json_decref(household);
+    }
+    assert_in_range(as_declared * 1000 / persons, 980, 990);
+}
+
+/* The same of homes: of 10,000 contracts. */
+static void the_odds_of_homes_are_as_published(void **state)
+{
+    (void)state;
+    const struct {
+        const char *item, *key;
+        json_t *value;
+        size_t min, max;
+    } rows[] = {
+        {"PROJECT", "admitted", json_false(), 20, 80},
+        {"PROJECT", NULL, json_string("NO_RECORD"), 20, 80},
+        {"PROPERTY_RIGHT", "mortgaged", json_true(), 2850, 3150},
+        {"PROPERTY_RIGHT", "seized", json_true(), 10, 60},
+        {"PROPERTY_RIGHT", "owner_match", json_false(), 20, 80},
+        {"APPRAISAL", "value_fen", json_integer(130000000), 550, 800}, /* one of fifteen */
+        {"REGISTRATION", "state", json_string("NEED_MORE_MATERIAL"), 60, 140},
+        {"COMPLETION_FILING", "polls", json_integer(1), 10000, 10000},
+        {"DOWN_PAYMENT", "payer_match", json_true(), 10000, 10000},
+        {"SUPERVISION_ACCOUNT", "account", json_string("320"), 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t count = 0;
+        for (unsigned n = 0; n < 10000; n++) {
+            char contract_no[64];
+            (void)snprintf(contract_no, sizeof contract_no, "SYN-130000000-8900-%u", n);
+            json_t *facts = people_make_home_facts(rows[i].item, contract_no);
+            assert_non_null(facts);
+            count += json_equal(rows[i].key == NULL ? facts : json_object_get(facts, rows[i].key), rows[i].value) == 1;
+            json_decref(facts);
+        }
+        if (count < rows[i].min || count > rows[i].max) {
+            fail_msg("%s %s: %zu of 10,000", rows[i].item, rows[i].key == NULL ? "" : rows[i].key, count);
+        }
+        json_decref(rows[i].value);
+    }
+    assert_null(people_make_home_facts("IDENTITY", "SYN-130000000-8900-1"));
 }
 
 static void a_contract_says_what_was_filed(void **state)
@@ -350,6 +416,8 @@ int main(void)
         cmocka_unit_test(expectations_are_the_worked_examples),
         cmocka_unit_test(generated_people_are_unique_and_lasting),
         cmocka_unit_test(the_odds_are_as_published),
+        cmocka_unit_test(couples_are_married),
+        cmocka_unit_test(the_odds_of_homes_are_as_published),
         cmocka_unit_test(a_contract_says_what_was_filed),
         cmocka_unit_test(wrong_files_are_refused_with_a_sentence),
     };

@@ -35,7 +35,10 @@ static const char good[] = "party: fund:cn-nj-prov\n"
                            "    items: [IDENTITY, MARRIAGE, CHILDREN, CONTRIBUTION, LOAN_HISTORY, FRAUD_LIST]\n"
                            "  - name: homes\n"
                            "    base_url: http://127.0.0.1:2\n"
-                           "    items: [HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING, CREDIT_FUND]\n";
+                           "    items: [HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING, CREDIT_FUND]\n"
+                           "items_unused: [FACE, ID_DOCUMENT, MARRIAGE_PAIR, CONTRIBUTION_OFFSITE, COURT_LIST,\n"
+                           "  MORTGAGES, PROJECT, COMPLETION_FILING, SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL,\n"
+                           "  DOWN_PAYMENT, EMPLOYER, ACCOUNT, REGISTRATION]\n";
 
 static char folder[64], file_path[96];
 

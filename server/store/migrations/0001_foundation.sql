@@ -112,8 +112,10 @@ CREATE TABLE open_persons (
 
 CREATE INDEX open_persons_of_application ON open_persons (application_id);
 
+-- What an item is needed for: 1 the decision, 2 the disbursement, 3 the registration.
 CREATE TABLE items (
     application_id TEXT NOT NULL REFERENCES applications (id),
+    phase INTEGER NOT NULL CHECK (phase BETWEEN 1 AND 3),
     item INTEGER NOT NULL,
     person INTEGER NOT NULL,
     owner INTEGER NOT NULL CHECK (owner BETWEEN 1 AND 3),
@@ -122,10 +124,10 @@ CREATE TABLE items (
     settled_ms INTEGER NOT NULL,
     valid_until_ms INTEGER NOT NULL,
     result BLOB NOT NULL,
-    PRIMARY KEY (application_id, item, person)
+    PRIMARY KEY (application_id, phase, item, person)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX items_open ON items (owner, application_id) WHERE outcome = 0;
+CREATE INDEX items_open ON items (owner, application_id, phase) WHERE outcome = 0;
 
 CREATE TABLE offers (
     application_id TEXT NOT NULL REFERENCES applications (id),

@@ -83,30 +83,24 @@ static void items_apply_to_whom_they_concern(void **state)
           [ITEM_GREEN_BUILDING] = 1,
           [ITEM_INCOME] = 1,
           [ITEM_RETIREMENT] = 1,
-          [ITEM_CONSENT] = 1}},
+          [ITEM_CONSENT] = 1,
+          [ITEM_COURT_LIST] = 1,
+          [ITEM_MORTGAGES] = 1,
+          [ITEM_PRICE_SANITY] = 1}},
         {&family,
-         {[ITEM_ID_NUMBER] = 3,
-          [ITEM_IDENTITY] = 3,
-          [ITEM_MARRIAGE] = 2,
-          [ITEM_CHILDREN] = 1,
-          [ITEM_CONTRIBUTION] = 2,
-          [ITEM_LOAN_HISTORY] = 3,
-          [ITEM_FRAUD_LIST] = 3,
-          [ITEM_CREDIT_FUND] = 3,
-          [ITEM_CREDIT_BANK] = 3,
-          [ITEM_HOME_COUNT] = 1,
-          [ITEM_HOME_CONTRACT] = 1,
-          [ITEM_GREEN_BUILDING] = 0,
-          [ITEM_INCOME] = 1,
-          [ITEM_RETIREMENT] = 1,
-          [ITEM_CONSENT] = 1}},
+         {[ITEM_ID_NUMBER] = 3,    [ITEM_IDENTITY] = 3,     [ITEM_MARRIAGE] = 2,       [ITEM_CHILDREN] = 1,
+          [ITEM_CONTRIBUTION] = 2, [ITEM_LOAN_HISTORY] = 3, [ITEM_FRAUD_LIST] = 3,     [ITEM_CREDIT_FUND] = 3,
+          [ITEM_CREDIT_BANK] = 3,  [ITEM_HOME_COUNT] = 1,   [ITEM_HOME_CONTRACT] = 1,  [ITEM_GREEN_BUILDING] = 0,
+          [ITEM_INCOME] = 1,       [ITEM_RETIREMENT] = 1,   [ITEM_CONSENT] = 1,        [ITEM_MARRIAGE_PAIR] = 1,
+          [ITEM_COURT_LIST] = 3,   [ITEM_MORTGAGES] = 1,    [ITEM_PROPERTY_RIGHT] = 1, [ITEM_APPRAISAL] = 1,
+          [ITEM_PRICE_SANITY] = 1}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct world_case world;
         struct item_key keys[CL_ITEM_RESULTS_MAX];
         size_t counts[ITEM_COUNT] = {0};
         persona_case(&world, rows[i].persona, world_now_ms());
-        size_t count = catalogue_items_for(keys, &world.application);
+        size_t count = catalogue_items_for(keys, &world.application, PHASE_DECISION);
         for (size_t j = 0; j < count; j++) {
             assert_true(catalogue_applies(&world.application, keys[j]));
             counts[keys[j].item]++;

@@ -165,6 +165,21 @@ static void add_fact(struct item_result *result, const char *name, int64_t numbe
     result->facts[result->fact_count++] = (struct item_fact){.name = name, .number = number};
 }
 
+static void add_new_person_facts(struct item_result *result, const struct persona_person *from)
+{
+    if (result->key.item == ITEM_COURT_LIST) {
+        add_fact(result, "listed", from->listed);
+    }
+    if (result->key.item == ITEM_EMPLOYER) {
+        add_fact(result, "active", 1);
+    }
+    if (result->key.item == ITEM_CONTRIBUTION_OFFSITE) {
+        add_fact(result, "loans_used", from->loans_used);
+        add_fact(result, "loans_open", from->loans_open);
+        add_fact(result, "fraud", 0);
+    }
+}
+
 static void add_person_facts(struct item_result *result, const struct application *application,
                              const struct persona_person *from)
 {
@@ -172,7 +187,7 @@ static void add_person_facts(struct item_result *result, const struct applicatio
     if (result->key.item == ITEM_MARRIAGE) {
         add_fact(result, "status", from->registered != 0 ? from->registered : person->declared_marital_status);
     }
-    if (result->key.item == ITEM_CONTRIBUTION) {
+    if (result->key.item == ITEM_CONTRIBUTION || result->key.item == ITEM_CONTRIBUTION_OFFSITE) {
         add_fact(result, "months", from->months == 0 ? 60 : (from->months < 0 ? 0 : from->months));
         add_fact(result, "base_fen", from->base_yuan * YUAN);
         add_fact(result, "balance_fen", from->balance_yuan * YUAN);
@@ -191,6 +206,30 @@ static void add_person_facts(struct item_result *result, const struct applicatio
         add_fact(result, "overdue_total", from->overdue_total);
         add_fact(result, "debts_fen", from->debts_yuan * YUAN);
         add_fact(result, "mortgages_open", from->mortgages_open);
+    }
+    add_new_person_facts(result, from);
+}
+
+static void add_home_facts(struct item_result *result, const struct persona *persona)
+{
+    if (result->key.item == ITEM_MORTGAGES) {
+        add_fact(result, "open", 0);
+        add_fact(result, "monthly_fen", 0);
+    }
+    if (result->key.item == ITEM_PROPERTY_RIGHT) {
+        add_fact(result, "mortgaged", 0);
+        add_fact(result, "seized", 0);
+        add_fact(result, "disputed", 0);
+    }
+    if (result->key.item == ITEM_ACCOUNT) {
+        add_fact(result, "account_class", 1);
+    }
+    if (result->key.item == ITEM_APPRAISAL && persona->appraisal_yuan == 0) {
+        result->outcome = ITEM_FAIL;
+        result->failure = FAILURE_NO_RECORD;
+    } else if (result->key.item == ITEM_APPRAISAL) {
+        add_fact(result, "value_fen", persona->appraisal_yuan * YUAN);
+        add_fact(result, "valued_on", 20261101);
     }
 }
 
@@ -217,16 +256,20 @@ static void add_case_facts(struct item_result *result, const struct application 
     if (result->key.item == ITEM_INCOME) {
         add_fact(result, "monthly_fen", income_yuan * YUAN);
     }
+    add_home_facts(result, persona);
 }
 
 static void add_results(struct world_case *world, const struct persona *persona, int64_t now_ms)
 {
     struct item_key keys[CL_ITEM_RESULTS_MAX];
-    world->result_count = catalogue_items_for(keys, &world->application);
+    world->result_count = catalogue_items_for(keys, &world->application, PHASE_DECISION);
     for (size_t i = 0; i < world->result_count; i++) {
         struct item_result *result = &world->results[i];
         if (catalogue_row(keys[i].item)->owner == OWNER_LOCAL) {
             item_settle_locally(result, &world->application, WORLD_CENTRE, keys[i], now_ms);
+            if (keys[i].item == ITEM_PRICE_SANITY) {
+                result->facts[1].number = 0; /* the prices of these cases are made for sums, not for sense */
+            }
             continue;
         }
         *result = (struct item_result){.key = keys[i], .outcome = ITEM_PASS, .observed_ms = now_ms};

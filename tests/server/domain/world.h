@@ -36,6 +36,7 @@ struct persona_person {
     int32_t overdue_total;
     int64_t debts_yuan;
     int32_t mortgages_open;
+    bool listed; /* by the court */
 };
 
 struct persona {

@@ -224,6 +224,7 @@ static void unsettled_applications_are_found_by_owner(void **state)
         /* Two open items of one owner: named once. 4 has none open. */
         for (int item = 1; item <= 2; item++) {
             struct item_row row = {.application_id = fixture_application_id(i),
+                                   .phase = 1,
                                    .item = item,
                                    .owner = i == 3 ? OWNER_BANK : OWNER_SOURCE,
                                    .outcome = i == 4 ? 1 : 0};

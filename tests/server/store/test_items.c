@@ -27,7 +27,7 @@ static int tear_down(void **state)
 static struct item_row open_item(int item, uint32_t person)
 {
     return (struct item_row){
-        .application_id = fixture_application_id(1), .item = item, .person = person, .owner = OWNER_SOURCE};
+        .application_id = fixture_application_id(1), .phase = 1, .item = item, .person = person, .owner = OWNER_SOURCE};
 }
 
 static void an_item_is_inserted_once(void **state)
@@ -89,7 +89,7 @@ static void an_item_is_settled_once(void **state)
     assert_int_equal(items_settle(tx, &settled).reason, CL_STATE_CONFLICT); /* settled */
 
     struct item_rows list;
-    assert_int_equal(items_list(&list, store_tx_sql(tx), arena, row.application_id).reason, CL_OK);
+    assert_int_equal(items_list(&list, store_tx_sql(tx), arena, row.application_id, 1).reason, CL_OK);
     assert_int_equal(list.count, 1);
     assert_string_equal(list.rows[0].application_id, row.application_id);
     assert_int_equal(list.rows[0].item, 2);
@@ -112,7 +112,7 @@ static void items_are_listed_in_order_and_counted_by_outcome(void **state)
     struct store_tx *tx = store_fixture_begin(fixture);
     struct sql *sql = store_tx_sql(tx);
     fixture_add_application(tx, 1);
-    assert_int_equal(items_list(&list, sql, arena, fixture_application_id(1)).reason, CL_OK);
+    assert_int_equal(items_list(&list, sql, arena, fixture_application_id(1), 1).reason, CL_OK);
     assert_int_equal(list.count, 0);
     for (int i = CL_ITEM_RESULTS_MAX - 1; i >= 0; i--) {
         struct item_row row = open_item(1 + i / 4, (uint32_t)(i % 4));
@@ -120,13 +120,13 @@ static void items_are_listed_in_order_and_counted_by_outcome(void **state)
         row.owner = i == 0 ? OWNER_BANK : i == 1 ? OWNER_LOCAL : OWNER_SOURCE; /* one open, one settled */
         assert_int_equal(items_insert(tx, &row).reason, CL_OK);
     }
-    assert_int_equal(items_list(&list, sql, arena, fixture_application_id(1)).reason, CL_OK);
+    assert_int_equal(items_list(&list, sql, arena, fixture_application_id(1), 1).reason, CL_OK);
     assert_int_equal(list.count, CL_ITEM_RESULTS_MAX);
     for (size_t i = 0; i < list.count; i++) {
         assert_int_equal(list.rows[i].item, 1 + (int)i / 4);
         assert_int_equal(list.rows[i].person, i % 4);
     }
-    assert_int_equal(items_count(&counts, sql, fixture_application_id(1)).reason, CL_OK);
+    assert_int_equal(items_count(&counts, sql, fixture_application_id(1), 1).reason, CL_OK);
     assert_int_equal(counts.total, CL_ITEM_RESULTS_MAX);
     assert_int_equal(counts.by_outcome[0], 10 + CL_ITEM_RESULTS_MAX - 40);
     assert_int_equal(counts.by_outcome[1], 10);
@@ -135,12 +135,12 @@ static void items_are_listed_in_order_and_counted_by_outcome(void **state)
     assert_int_equal(counts.open_by_owner[OWNER_SOURCE], counts.by_outcome[0] - 1);
     assert_int_equal(counts.open_by_owner[OWNER_BANK], 1);
     assert_int_equal(counts.open_by_owner[OWNER_LOCAL], 0);
-    assert_int_equal(items_count(&counts, sql, fixture_application_id(2)).reason, CL_OK);
+    assert_int_equal(items_count(&counts, sql, fixture_application_id(2), 1).reason, CL_OK);
     assert_int_equal(counts.total, 0);
 
     struct item_row one_more = open_item(99, 0);
     assert_int_equal(items_insert(tx, &one_more).reason, CL_OK);
-    assert_int_equal(items_list(&list, sql, arena, fixture_application_id(1)).reason, CL_INTERNAL);
+    assert_int_equal(items_list(&list, sql, arena, fixture_application_id(1), 1).reason, CL_INTERNAL);
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
