@@ -6,14 +6,16 @@
 #include <sys/stat.h>
 
 #include "server/domain/catalogue.h"
+#include "server/source/hours.h"
 #include "server/source/mapping.h"
 
 /* -- Fields -------------------------------------------------------------------------------------------------- */
 
 struct authority {
-    const char *name, *base_url, *token_file, *ca_file;
+    const char *name, *base_url, *token_file, *ca_file, *client_certificate, *client_key, *hours, *days;
     const struct cl_setting *items, *mapping;
-    int64_t timeout_ms, attempts, in_flight;
+    int64_t timeout_ms, attempts, in_flight, hours_wait_ms;
+    bool cache;
 };
 
 static const struct cl_setting_field authority_fields[] = {
@@ -35,6 +37,20 @@ static const struct cl_setting_field authority_fields[] = {
      "Before a person has to look."},
     {"in_flight", CL_SETTING_INT64, offsetof(struct authority, in_flight), false, "32", 1, 256, NULL,
      "Questions asked of it at a time."},
+    {"client_certificate", CL_SETTING_PATH, offsetof(struct authority, client_certificate), false, NULL, 0, 4096, NULL,
+     "Our certificate for its mutual TLS (PEM)."},
+    {"client_key", CL_SETTING_PATH, offsetof(struct authority, client_key), false, NULL, 0, 4096, NULL,
+     "The certificate's private key (PEM), readable by its owner only."},
+    {"hours", CL_SETTING_TEXT, offsetof(struct authority, hours), false, NULL, 11, 11, NULL,
+     "When it may be asked, in China: 07:30-22:00; 22:00-06:00 is over midnight. A case that comes at another time "
+     "waits"
+     " until it opens."},
+    {"days", CL_SETTING_TEXT, offsetof(struct authority, days), false, NULL, 1, 16, NULL,
+     "The days of these hours, Monday is 1: 1-5, or 1-4,7. Left out: every day."},
+    {"hours_wait", CL_SETTING_DURATION, offsetof(struct authority, hours_wait_ms), false, "72h", 60000, 864000000, NULL,
+     "When it opens later than that, a person has to look instead (SOURCE_CLOSED)."},
+    {"cache", CL_SETTING_BOOL, offsetof(struct authority, cache), false, "false", 0, 0, NULL,
+     "Its answers serve other cases that ask the same, where the catalogue allows: in memory, a day at most."},
 };
 
 #define COUNT(fields) (sizeof(fields) / sizeof((fields)[0]))
@@ -49,14 +65,19 @@ void config_authorities_print_fields(FILE *out)
 
 /* -- Closer looks -------------------------------------------------------------------------------------------- */
 
+/* A regular file that nobody else can read. */
+static bool is_private(FILE *file)
+{
+    struct stat about;
+    return fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) && (about.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+}
+
 /* One line of printable characters, in a file that nobody else can read. */
 static struct cl_status read_token(char *out, const char *path, const struct cl_setting *setting,
                                    struct cl_setting_error *error)
 {
-    struct stat about;
     FILE *file = fopen(path, "re");
-    bool private = file != NULL && fstat(fileno(file), &about) == 0 && S_ISREG(about.st_mode) &&
-                   (about.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+    bool private = file != NULL && is_private(file);
     char line[CONFIG_TOKEN_BYTES_MAX + 2] = "";
     bool read = private && fgets(line, sizeof line, file) != NULL;
     if (file != NULL) {
@@ -74,6 +95,43 @@ static struct cl_status read_token(char *out, const char *path, const struct cl_
     }
     memcpy(out, line, len + 1);
     explicit_bzero(line, sizeof line);
+    return cl_ok();
+}
+
+/* Both files or none; libcurl reads them when it connects, so what is checked here is that it will be able to. */
+static struct cl_status read_client(struct source_authority_options *out, const struct authority *authority,
+                                    const struct cl_setting *section, struct cl_setting_error *error)
+{
+    if ((authority->client_certificate == NULL) != (authority->client_key == NULL)) {
+        return cl_setting_refuse(error, section, "client_certificate and client_key go together");
+    }
+    if (authority->client_key == NULL) {
+        return cl_ok();
+    }
+    FILE *file = fopen(authority->client_key, "re");
+    bool private = file != NULL && is_private(file);
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    if (!private) {
+        return cl_setting_refuse(error, cl_setting_find(section, "client_key"), "expected a file of mode 0600");
+    }
+    out->client_certificate = authority->client_certificate;
+    out->client_key = authority->client_key;
+    return cl_ok();
+}
+
+static struct cl_status read_hours(struct source_authority_options *out, const struct authority *authority,
+                                   const struct cl_setting *section, struct cl_setting_error *error)
+{
+    if (authority->hours == NULL) {
+        return authority->days == NULL ? cl_ok()
+                                       : cl_setting_refuse(error, cl_setting_find(section, "days"), "goes with hours");
+    }
+    if (cl_failed(source_hours_read(&out->hours, authority->hours, authority->days))) {
+        return cl_setting_refuse(error, cl_setting_find(section, "hours"),
+                                 "expected hours like 07:30-22:00 and days like 1-5 or 1-4,7");
+    }
     return cl_ok();
 }
 
@@ -158,9 +216,17 @@ static struct cl_status read_authority(struct config *config, size_t index, uint
         .timeout_ms = authority.timeout_ms,
         .attempts = (unsigned)authority.attempts,
         .in_flight_max = (unsigned)authority.in_flight,
+        .closed_wait_ms = authority.hours_wait_ms,
+        .cache = authority.cache,
     };
     if (authority.token_file != NULL) {
         status = read_token(config->tokens[index], authority.token_file, cl_setting_find(section, "token_file"), error);
+    }
+    if (cl_is_ok(status)) {
+        status = read_client(out, &authority, section, error);
+    }
+    if (cl_is_ok(status)) {
+        status = read_hours(out, &authority, section, error);
     }
     if (cl_is_ok(status)) {
         status = read_items(&out->items, authority.items, error);

@@ -107,6 +107,16 @@ static uint64_t manual_of(const struct source_stats *stats)
     return stats->manual;
 }
 
+static uint64_t closed_of(const struct source_stats *stats)
+{
+    return stats->closed;
+}
+
+static uint64_t reused_of(const struct source_stats *stats)
+{
+    return stats->reused;
+}
+
 static uint64_t open_breakers_of(const struct source_stats *stats)
 {
     return stats->breaker_open ? 1 : 0;
@@ -120,6 +130,16 @@ static int64_t source_requests(void *user)
 static int64_t source_manual(void *user)
 {
     return source_sum(user, manual_of);
+}
+
+static int64_t source_closed(void *user)
+{
+    return source_sum(user, closed_of);
+}
+
+static int64_t source_reused(void *user)
+{
+    return source_sum(user, reused_of);
 }
 
 static int64_t source_open_breakers(void *user)
@@ -223,6 +243,9 @@ static struct cl_status register_rooms(struct watch *watch, struct ops_metrics *
         {"coloan_gate_cuts_total", "Established connections ended by a rule of the gate.", OPS_COUNTER, gate_cuts},
         {"coloan_source_requests_total", "Requests to authorities, retries among them.", OPS_COUNTER, source_requests},
         {"coloan_source_manual_total", "Questions left to a person.", OPS_COUNTER, source_manual},
+        {"coloan_source_closed_total", "Questions that came outside an authority's hours.", OPS_COUNTER, source_closed},
+        {"coloan_source_reused_total", "Questions answered with an answer that another case had got.", OPS_COUNTER,
+         source_reused},
         {"coloan_source_open_breakers", "Authorities left alone for now.", OPS_GAUGE, source_open_breakers},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -10,15 +10,23 @@
 #include "server/store/applications.h"
 
 enum {
-    ASKING_MAX = 4096, /* several times what the source accepts at once; what is not remembered would be asked twice */
-    SWEEP_MAX = 64,    /* applications in one look: a restart with many open cases must not crowd out new ones */
+    ASKING_MAX = 16384, /* several times what the source accepts at once, and who waits for an authority to open */
+    ASLEEP_MAX =
+        4096,       /* of those; a centre has at most a thousand applications a day. One more is asked by each sweep */
+    SWEEP_MAX = 64, /* applications in one look: a restart with many open cases must not crowd out new ones */
+};
+
+/* An application whose questions are being asked, or sleep until their authority opens. */
+struct asking {
+    char id[APPLICATION_ID_BYTES]; /* "": free */
+    int64_t asleep_until_ms;       /* Unix; 0: awake */
 };
 
 struct effects {
     struct effects_options options;
-    pthread_mutex_t mutex;                         /* guards `asking` */
-    char asking[ASKING_MAX][APPLICATION_ID_BYTES]; /* "": free */
-    size_t asking_count;
+    pthread_mutex_t mutex; /* guards all below */
+    struct asking asking[ASKING_MAX];
+    size_t asking_count, asleep_count;
 };
 
 struct cl_status effects_create(struct effects **out, const struct effects_options *options)
@@ -54,51 +62,80 @@ static size_t place_of(const char *id)
 static size_t find(const struct effects *effects, const char *id)
 {
     size_t place = place_of(id);
-    while (effects->asking[place][0] != '\0' && strcmp(effects->asking[place], id) != 0) {
+    while (effects->asking[place].id[0] != '\0' && strcmp(effects->asking[place].id, id) != 0) {
         place = (place + 1) % ASKING_MAX;
     }
     return place;
 }
 
-/* False when it is being asked for already, or too many are. */
+static void wake(struct effects *effects, struct asking *asking)
+{
+    effects->asleep_count -= asking->asleep_until_ms != 0 ? 1 : 0;
+    asking->asleep_until_ms = 0;
+}
+
+/* False when it is being asked for already, or too many are. Who sleeps is woken. */
 static bool remember(struct effects *effects, const char *id)
 {
     assert(strlen(id) == APPLICATION_ID_BYTES - 1);
     (void)pthread_mutex_lock(&effects->mutex);
-    size_t place = find(effects, id);
-    bool fresh = effects->asking[place][0] == '\0' && effects->asking_count < ASKING_MAX / 2;
+    struct asking *asking = &effects->asking[find(effects, id)];
+    bool fresh = asking->id[0] == '\0' && effects->asking_count < ASKING_MAX / 2;
+    bool asleep = asking->asleep_until_ms != 0;
     if (fresh) {
-        memcpy(effects->asking[place], id, APPLICATION_ID_BYTES);
+        memcpy(asking->id, id, APPLICATION_ID_BYTES);
         effects->asking_count++;
     }
+    wake(effects, asking);
     (void)pthread_mutex_unlock(&effects->mutex);
-    return fresh;
+    return fresh || asleep;
 }
 
-static bool remembered(struct effects *effects, const char *id)
+/* Whether the sweep lets it be: it is being asked for, or sleeps. */
+static bool remembered(struct effects *effects, const char *id, int64_t now_ms)
 {
     (void)pthread_mutex_lock(&effects->mutex);
-    bool known = effects->asking[find(effects, id)][0] != '\0';
+    const struct asking *asking = &effects->asking[find(effects, id)];
+    bool known = asking->id[0] != '\0' && (asking->asleep_until_ms == 0 || now_ms < asking->asleep_until_ms);
     (void)pthread_mutex_unlock(&effects->mutex);
     return known;
 }
 
 /* Removal from an open-addressed table: what stood behind it is put in anew. */
+static void take_out(struct effects *effects, size_t place)
+{
+    wake(effects, &effects->asking[place]);
+    effects->asking[place].id[0] = '\0';
+    effects->asking_count--;
+    for (size_t next = (place + 1) % ASKING_MAX; effects->asking[next].id[0] != '\0'; next = (next + 1) % ASKING_MAX) {
+        struct asking moved = effects->asking[next];
+        effects->asking[next] = (struct asking){.id = ""};
+        effects->asking[find(effects, moved.id)] = moved;
+    }
+}
+
 static void forget(struct effects *effects, const char *id)
 {
     (void)pthread_mutex_lock(&effects->mutex);
     size_t place = find(effects, id);
-    if (effects->asking[place][0] != '\0') {
-        effects->asking[place][0] = '\0';
-        effects->asking_count--;
-        for (size_t next = (place + 1) % ASKING_MAX; effects->asking[next][0] != '\0'; next = (next + 1) % ASKING_MAX) {
-            char moved[APPLICATION_ID_BYTES];
-            memcpy(moved, effects->asking[next], sizeof moved);
-            effects->asking[next][0] = '\0';
-            memcpy(effects->asking[find(effects, moved)], moved, sizeof moved);
-        }
+    if (effects->asking[place].id[0] != '\0') {
+        take_out(effects, place);
     }
     (void)pthread_mutex_unlock(&effects->mutex);
+}
+
+/* Lets an application that is being asked for sleep; false when too many do. */
+static bool put_to_sleep(struct effects *effects, const char *id, int64_t until_ms)
+{
+    (void)pthread_mutex_lock(&effects->mutex);
+    struct asking *asking = &effects->asking[find(effects, id)];
+    bool room = asking->id[0] != '\0' && effects->asleep_count < ASLEEP_MAX;
+    if (room) {
+        asking->asleep_until_ms = until_ms;
+        effects->asleep_count++;
+    }
+    (void)pthread_mutex_unlock(&effects->mutex);
+    return room;
 }
 
 /* -- Answers ------------------------------------------------------------------------------------------------- */
@@ -118,9 +155,14 @@ static struct cl_status answers_apply(struct store_command *command, struct stor
     return case_take_answers(&view, answers->inquiry);
 }
 
-static void answers_free(struct answers *answers)
+/* What was not taken in is asked again by the next sweep, whoever is closed. */
+static void answers_free(struct answers *answers, bool taken)
 {
-    forget(answers->effects, answers->inquiry->application_id);
+    const struct source_inquiry *inquiry = answers->inquiry;
+    if (!taken || inquiry->ask_again_ms == 0 ||
+        !put_to_sleep(answers->effects, inquiry->application_id, inquiry->ask_again_ms)) {
+        forget(answers->effects, inquiry->application_id);
+    }
     source_inquiry_free(answers->inquiry);
     cl_arena_free(answers->arena);
     free(answers);
@@ -136,7 +178,7 @@ static void answers_done(struct store_command *command, struct cl_status status)
         cl_log(CL_LOG_ERROR, "api.answers_lost", cl_log_text("application", answers->inquiry->application_id),
                cl_log_text("reason", cl_status_name(status)));
     }
-    answers_free(answers);
+    answers_free(answers, cl_is_ok(status));
 }
 
 /* On the source thread. An inquiry that cannot be taken in is forgotten; the sweep asks again. */
@@ -154,7 +196,7 @@ static void answered(struct source_inquiry *inquiry)
     answers->effects = effects;
     answers->inquiry = inquiry;
     if (cl_failed(store_submit(effects->options.store, &answers->command))) {
-        answers_free(answers);
+        answers_free(answers, false);
     }
 }
 
@@ -212,7 +254,7 @@ static struct cl_status sweep_apply(struct store_command *command, struct store_
     struct case_tx look = case_tx_of(sweep->effects->options.cases, tx, sweep->arena, &none);
     struct cl_status status = case_unasked(&open, &look, ASKING_MAX / 2 + SWEEP_MAX);
     for (size_t i = 0; cl_is_ok(status) && i < open.count && sweep->count < SWEEP_MAX; i++) {
-        if (remembered(sweep->effects, open.ids[i])) {
+        if (remembered(sweep->effects, open.ids[i], look.now_ms)) {
             continue;
         }
         struct case_tx view =

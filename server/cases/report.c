@@ -123,17 +123,24 @@ static struct cl_status settle_answer(struct case_file *file, struct case_tx *tx
     return status;
 }
 
+/* A question without an answer came outside its authority's hours: its item stays open and is asked again. */
 struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry)
 {
     struct case_file *file = NULL;
+    bool for_decision = false;
     struct cl_status status = file_open(&file, tx, inquiry->application_id, NULL);
     if (cl_is_ok(status)) {
         status = file_load_facts(file, tx);
     }
     for (size_t i = 0; cl_is_ok(status) && i < inquiry->question_count; i++) {
-        status = settle_answer(file, tx, &inquiry->questions[i]);
+        const struct source_question *question = &inquiry->questions[i];
+        if (question->answer.outcome == SOURCE_OPEN) {
+            continue;
+        }
+        for_decision = for_decision || question->phase == (int)PHASE_DECISION;
+        status = settle_answer(file, tx, question);
     }
-    return cl_is_ok(status) ? settle_finish(file, tx) : status;
+    return cl_is_ok(status) && for_decision ? settle_finish(file, tx) : status;
 }
 
 struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, size_t limit)

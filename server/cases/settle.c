@@ -214,6 +214,21 @@ static struct cl_status subject_in(struct source_inquiry *out, const struct case
     return status;
 }
 
+/* On how many days another case may use the answer; what is checked again before the money is paid is asked anew. */
+static unsigned reuse_days_of(enum item item)
+{
+    const struct catalogue_row *row = catalogue_row(item);
+    switch (row->reuse) {
+    case REUSE_SAME_DAY:
+        return 1;
+    case REUSE_VALID:
+        return (unsigned)row->valid_days + 1;
+    case REUSE_NEVER:
+        break;
+    }
+    return 0;
+}
+
 static struct cl_status add_question(struct source_inquiry *inquiry, const struct settle_question *question)
 {
     /* The catalogue counts validity in calendar days, so the source need not know it. */
@@ -222,7 +237,9 @@ static struct cl_status add_question(struct source_inquiry *inquiry, const struc
     if (cl_failed(status)) {
         return cl_fail(CL_INTERNAL);
     }
-    inquiry->questions[inquiry->question_count - 1].phase = (int)question->phase;
+    struct source_question *added = &inquiry->questions[inquiry->question_count - 1];
+    added->phase = (int)question->phase;
+    added->reuse_days = question->phase == PHASE_DECISION ? reuse_days_of(question->key.item) : 0;
     return cl_ok();
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/source/hours.h"
+
 enum {
     TIMEOUT_MS_DEFAULT = 2000, /* sources answer within 300 ms; more than 2 s is an outage */
     TIMEOUT_MS_MAX = 60 * 1000,
@@ -16,7 +18,9 @@ enum {
     BREAKER_FAILURES_MAX = 1000,
     BREAKER_OPEN_MS_DEFAULT = 1000,
     BREAKER_OPEN_MS_MAX = 10 * 60 * 1000,
-    TOKEN_BYTES_MAX = 4096 /* a signed token with its claims */
+    CLOSED_WAIT_MS_DEFAULT = 72 * 3600 * 1000,  /* over a weekend */
+    CLOSED_WAIT_MS_MAX = 10 * 24 * 3600 * 1000, /* the law gives a decision ten days */
+    TOKEN_BYTES_MAX = 4096                      /* a signed token with its claims */
 };
 
 /* -- Breaker ------------------------------------------------------------------------------------------------- */
@@ -127,7 +131,10 @@ static bool options_valid(const struct source_authority_options *options)
            (options->bearer_token == NULL || token_valid(options->bearer_token)) && items_valid(options->items) &&
            options->timeout_ms >= 0 && options->timeout_ms <= TIMEOUT_MS_MAX && options->attempts <= ATTEMPTS_MAX &&
            options->in_flight_max <= IN_FLIGHT_MAX && options->breaker_failures <= BREAKER_FAILURES_MAX &&
-           options->breaker_open_ms >= 0 && options->breaker_open_ms <= BREAKER_OPEN_MS_MAX;
+           options->breaker_open_ms >= 0 && options->breaker_open_ms <= BREAKER_OPEN_MS_MAX &&
+           options->closed_wait_ms >= 0 && options->closed_wait_ms <= CLOSED_WAIT_MS_MAX &&
+           source_hours_valid(&options->hours) &&
+           (options->client_certificate == NULL) == (options->client_key == NULL);
 }
 
 /* -- Making one ---------------------------------------------------------------------------------------------- */
@@ -156,7 +163,7 @@ static bool make_headers(struct authority *authority, const char *token)
            add_header(authority, "Expect:") && (token == NULL || add_token(authority, token));
 }
 
-static struct cl_status make_slots(struct authority *authority, size_t count, const char *ca_file)
+static struct cl_status make_slots(struct authority *authority, size_t count, const struct exchange_files *files)
 {
     authority->slots = calloc(count, sizeof authority->slots[0]);
     if (authority->slots == NULL) {
@@ -165,7 +172,7 @@ static struct cl_status make_slots(struct authority *authority, size_t count, co
     authority->slot_count = count;
     for (size_t i = 0; i < count; i++) {
         struct slot *slot = &authority->slots[i];
-        struct cl_status status = exchange_init(&slot->exchange, slot, authority->headers, ca_file);
+        struct cl_status status = exchange_init(&slot->exchange, slot, authority->headers, files);
         if (cl_failed(status)) {
             return status;
         }
@@ -229,6 +236,9 @@ struct cl_status authority_init(struct authority *authority, const struct source
     (void)snprintf(authority->name, sizeof authority->name, "%s", options->name);
     (void)snprintf(authority->base_url, sizeof authority->base_url, "%s", options->base_url);
     authority->items = options->items;
+    authority->hours = options->hours;
+    authority->closed_wait_ms = options->closed_wait_ms != 0 ? options->closed_wait_ms : CLOSED_WAIT_MS_DEFAULT;
+    authority->cache = options->cache;
     authority->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
     authority->attempts = options->attempts != 0 ? options->attempts : ATTEMPTS_DEFAULT;
     authority->breaker.failures_max =
@@ -237,8 +247,9 @@ struct cl_status authority_init(struct authority *authority, const struct source
     if (!make_headers(authority, options->bearer_token) || cl_failed(make_mappings(authority, options))) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    return make_slots(authority, options->in_flight_max != 0 ? options->in_flight_max : IN_FLIGHT_DEFAULT,
-                      options->ca_file);
+    const struct exchange_files files = {
+        .ca = options->ca_file, .certificate = options->client_certificate, .key = options->client_key};
+    return make_slots(authority, options->in_flight_max != 0 ? options->in_flight_max : IN_FLIGHT_DEFAULT, &files);
 }
 
 void authority_close(struct authority *authority)
@@ -290,6 +301,8 @@ void authority_stats(struct source_stats *out, const struct authority *authority
         .manual = atomic_load(&authority->manual),
         .failures_of_the_way = atomic_load(&authority->failures_of_the_way),
         .breaker_opened = atomic_load(&authority->breaker_opened),
+        .closed = atomic_load(&authority->closed),
+        .reused = atomic_load(&authority->reused),
         .breaker_open = atomic_load(&authority->breaker_open),
     };
 }

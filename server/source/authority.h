@@ -44,6 +44,9 @@ struct authority {
     char base_url[256];
     struct curl_slist *headers; /* holds the token */
     uint64_t items;
+    struct source_hours hours;
+    int64_t closed_wait_ms;
+    bool cache;
     struct source_item_mapping *mappings; /* one of each item it serves */
     size_t mapping_count;
     int64_t timeout_ms;
@@ -55,7 +58,7 @@ struct authority {
     size_t pausing_count;
     struct source_question *waiting_head, *waiting_tail; /* in the order they were asked */
 
-    atomic_uint_fast64_t requests, retries, passed, failed, manual, failures_of_the_way, breaker_opened;
+    atomic_uint_fast64_t requests, retries, passed, failed, manual, failures_of_the_way, breaker_opened, closed, reused;
     atomic_bool breaker_open;
 };
 

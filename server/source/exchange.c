@@ -31,15 +31,20 @@ static size_t take_header(char *data, size_t one, size_t len, void *user)
     return exchange->header_len > HEADER_BYTES_MAX ? CURL_WRITEFUNC_ERROR : len;
 }
 
+static bool set_file(CURL *easy, CURLoption option, const char *path)
+{
+    return path == NULL || curl_easy_setopt(easy, option, path) == CURLE_OK;
+}
+
 /* What every request has in common. Nothing is taken from the environment, no redirect is followed, nothing but
  * HTTP is spoken. */
-static bool set_fixed(CURL *easy, struct exchange *exchange, const char *ca_file)
+static bool set_fixed(CURL *easy, struct exchange *exchange, const struct exchange_files *files)
 {
     return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-           (ca_file == NULL || curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK) &&
-           curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+           set_file(easy, CURLOPT_CAINFO, files->ca) && set_file(easy, CURLOPT_SSLCERT, files->certificate) &&
+           set_file(easy, CURLOPT_SSLKEY, files->key) && curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES) == CURLE_OK &&
@@ -53,12 +58,13 @@ static bool set_fixed(CURL *easy, struct exchange *exchange, const char *ca_file
            curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK;
 }
 
-struct cl_status exchange_init(struct exchange *exchange, void *owner, struct curl_slist *headers, const char *ca_file)
+struct cl_status exchange_init(struct exchange *exchange, void *owner, struct curl_slist *headers,
+                               const struct exchange_files *files)
 {
     exchange->owner = owner;
     exchange->id_header = (struct curl_slist){.data = exchange->id_line, .next = headers};
     exchange->easy = curl_easy_init();
-    if (exchange->easy == NULL || !set_fixed(exchange->easy, exchange, ca_file)) {
+    if (exchange->easy == NULL || !set_fixed(exchange->easy, exchange, files)) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
     return cl_ok();
@@ -105,7 +111,8 @@ static enum source_failure failure_of_transfer(CURLcode code)
     if (code == CURLE_OPERATION_TIMEDOUT) {
         return SOURCE_TIMEOUT;
     }
-    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_ISSUER_ERROR) {
+    bool own_files = code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE; /* unreadable, or no pair */
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_ISSUER_ERROR || own_files) {
         return SOURCE_BAD_SIGNATURE;
     }
     bool not_http = code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL ||

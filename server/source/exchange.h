@@ -30,9 +30,15 @@ struct exchange_end {
     int64_t retry_after_ms; /* with THROTTLED; 0: not said */
 };
 
-/* `headers` begin each request after the request id; `ca_file` may be NULL. MEMORY_LIMIT. */
+/* PEM files for https; each may be NULL. */
+struct exchange_files {
+    const char *ca;                /* root certificates; else the machine's */
+    const char *certificate, *key; /* ours, for mutual TLS */
+};
+
+/* `headers` begin each request after the request id; the files' names are copied. MEMORY_LIMIT. */
 CL_MUST_CHECK struct cl_status exchange_init(struct exchange *exchange, void *owner, struct curl_slist *headers,
-                                             const char *ca_file);
+                                             const struct exchange_files *files);
 void exchange_close(struct exchange *exchange);
 
 /* Writes the question down under a new request id, as the mapping says, which is borrowed until the exchange is done.

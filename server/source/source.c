@@ -8,7 +8,11 @@
  * the authority is back; the others wait, so that an outage of a second costs nobody a person's work. Who waited longer
  * than the deadline of a question is handed to an officer.
  *
- * Nothing here reads a value of an answer: items.c judges answers, this file only moves them. */
+ * A question that comes outside its authority's hours is not sent and not kept: it goes back unanswered, with the moment
+ * to ask again, so that no personal value waits here for the morning. An answer that may serve other cases is kept under
+ * a keyed hash of its question (cache.h), and the next such question is answered with it at once.
+ *
+ * Nothing here reads a value of an answer: wording.c judges answers, this file only moves them. */
 #include "server/source/source.h"
 
 #include <assert.h>
@@ -19,9 +23,12 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "libcoloan/date.h"
 #include "libcoloan/log.h"
 #include "libcoloan/queue.h"
 #include "server/source/authority.h"
+#include "server/source/cache.h"
+#include "server/source/hours.h"
 
 enum {
     IN_FLIGHT_MAX = 1024,
@@ -49,6 +56,8 @@ struct source {
     const struct cl_clock *clock;
     void (*random)(void *user, void *out, size_t len);
     void *random_user;
+    struct source_cache *cache; /* NULL: no authority's answers are kept */
+    uint8_t cache_key[32];
     struct cl_queue *queue;
     CURLM *multi;
     pthread_t thread;
@@ -130,9 +139,13 @@ static struct cl_status init(struct source *source, const struct source_options 
     if (cl_is_ok(status)) {
         status = init_authorities(source, options);
     }
+    for (size_t i = 0; cl_is_ok(status) && source->cache == NULL && i < source->authority_count; i++) {
+        status = source->authorities[i].cache ? source_cache_create(&source->cache) : cl_ok();
+    }
     if (cl_failed(status)) {
         return status;
     }
+    source->random(source->random_user, source->cache_key, sizeof source->cache_key);
     source->in_flight_max = options->in_flight_max != 0 ? options->in_flight_max : all_slots(source);
     return curl_multi_setopt(source->multi, CURLMOPT_MAXCONNECTS, (long)source->in_flight_max) == CURLM_OK
                ? cl_ok()
@@ -173,6 +186,8 @@ void source_free(struct source *source)
         (void)curl_multi_cleanup(source->multi);
     }
     cl_queue_free(source->queue);
+    source_cache_free(source->cache);
+    explicit_bzero(source->cache_key, sizeof source->cache_key);
     free(source);
 }
 
@@ -188,6 +203,7 @@ struct cl_status source_ask(struct source *source, struct source_inquiry *inquir
         return cl_fail(CL_OVERLOADED);
     }
     inquiry->stopped = false;
+    inquiry->ask_again_ms = 0;
     inquiry->open_count = inquiry->question_count;
     int64_t now_ms = cl_clock_monotonic_ms(source->clock);
     for (size_t i = 0; i < inquiry->question_count; i++) {
@@ -224,20 +240,26 @@ static void count_answer(struct authority *authority, const struct source_answer
     (void)atomic_fetch_add(count, 1);
 }
 
-/* The question has its answer; with the last one the inquiry goes home. `authority` is NULL when nobody serves it. */
-static void close_question(struct source *source, struct authority *authority, struct source_question *question)
+/* With its last question the inquiry goes home. */
+static void let_go(struct source *source, struct source_question *question)
 {
     struct source_inquiry *inquiry = question->inquiry;
-    assert(question->answer.outcome != SOURCE_OPEN);
-    if (authority != NULL) {
-        count_answer(authority, &question->answer);
-    }
     inquiry->open_count--;
     if (inquiry->open_count > 0) {
         return;
     }
     (void)atomic_fetch_sub(&source->inquiries, 1);
     inquiry->answered(inquiry);
+}
+
+/* The question has its answer. `authority` is NULL when nobody serves it. */
+static void close_question(struct source *source, struct authority *authority, struct source_question *question)
+{
+    assert(question->answer.outcome != SOURCE_OPEN);
+    if (authority != NULL) {
+        count_answer(authority, &question->answer);
+    }
+    let_go(source, question);
 }
 
 /* To an officer, for want of an answer. */
@@ -456,6 +478,43 @@ static void retry_or_give_up(struct source *source, struct slot *slot, enum sour
     authority->pausing_count++;
 }
 
+/* The last moment of the calendar day in China, `days` - 1 after that of the observation. */
+static int64_t reuse_until_ms(int64_t observed_ms, unsigned days)
+{
+    int64_t day_ms = INT64_C(24) * 3600 * 1000;
+    return cl_date_to_ms(cl_date_from_ms(observed_ms)) + days * day_ms - 1;
+}
+
+/* A pass only: whatever else an authority said, it may say otherwise to the next who asks. */
+static void keep_answer(struct source *source, const struct authority *authority,
+                        const struct source_question *question)
+{
+    const struct source_answer *answer = &question->answer;
+    if (!authority->cache || question->reuse_days == 0 || answer->outcome != SOURCE_PASS ||
+        !cl_date_covers_ms(answer->observed_ms)) {
+        return;
+    }
+    struct cl_digest digest;
+    source_question_digest(&digest, cl_bytes(source->cache_key, sizeof source->cache_key), question);
+    source_cache_keep(source->cache, &digest, answer, cl_clock_unix_ms(source->clock),
+                      reuse_until_ms(answer->observed_ms, question->reuse_days));
+}
+
+/* Whether another case's answer serves. */
+static bool reuse_answer(struct source *source, struct authority *authority, struct source_question *question)
+{
+    if (!authority->cache || question->reuse_days == 0) {
+        return false;
+    }
+    struct cl_digest digest;
+    source_question_digest(&digest, cl_bytes(source->cache_key, sizeof source->cache_key), question);
+    if (!source_cache_find(&question->answer, source->cache, &digest, cl_clock_unix_ms(source->clock))) {
+        return false;
+    }
+    (void)atomic_fetch_add(&authority->reused, 1);
+    return true;
+}
+
 static void settle(struct source *source, struct slot *slot, enum source_failure failure)
 {
     struct authority *authority = slot->authority;
@@ -466,6 +525,7 @@ static void settle(struct source *source, struct slot *slot, enum source_failure
         return;
     }
     (void)snprintf(question->answer.authority, sizeof question->answer.authority, "%s", authority->name);
+    keep_answer(source, authority, question);
     close_question(source, authority, question);
 }
 
@@ -514,18 +574,47 @@ static struct authority *authority_for(struct source *source, enum source_item i
     return NULL;
 }
 
+/* Outside its hours: back unanswered, or to an officer when that would take too long. */
+static void turn_away(struct source *source, struct authority *authority, struct source_question *question,
+                      int64_t wait_ms)
+{
+    struct source_inquiry *inquiry = question->inquiry;
+    (void)atomic_fetch_add(&authority->closed, 1);
+    if (wait_ms > authority->closed_wait_ms) {
+        give_up(source, authority, question, SOURCE_CLOSED);
+        return;
+    }
+    int64_t opens_ms = cl_clock_unix_ms(source->clock) + wait_ms;
+    bool first = inquiry->ask_again_ms == 0 || opens_ms < inquiry->ask_again_ms;
+    inquiry->ask_again_ms = first ? opens_ms : inquiry->ask_again_ms;
+    let_go(source, question);
+}
+
+static void take_question(struct source *source, struct source_question *question)
+{
+    struct authority *authority = authority_for(source, question->item);
+    if (authority == NULL) {
+        give_up(source, NULL, question, SOURCE_UNREACHABLE);
+        return;
+    }
+    if (reuse_answer(source, authority, question)) {
+        close_question(source, authority, question);
+        return;
+    }
+    int64_t wait_ms = source_hours_wait_ms(&authority->hours, cl_clock_unix_ms(source->clock));
+    if (wait_ms > 0) {
+        turn_away(source, authority, question, wait_ms);
+        return;
+    }
+    authority_wait(authority, question);
+}
+
 /* The inquiry may be handed back, and freed, with its last question. */
 static void spread(struct source *source, struct source_inquiry *inquiry)
 {
     size_t question_count = inquiry->question_count;
     for (size_t i = 0; i < question_count; i++) {
-        struct source_question *question = &inquiry->questions[i];
-        struct authority *authority = authority_for(source, question->item);
-        if (authority != NULL) {
-            authority_wait(authority, question);
-            continue;
-        }
-        give_up(source, NULL, question, SOURCE_UNREACHABLE);
+        take_question(source, &inquiry->questions[i]);
     }
 }
 

@@ -2,8 +2,9 @@
  *
  * An inquiry names the persons and the home once and lists questions: one item, of one person or of the whole case. All
  * questions of an inquiry are asked at once, each of the one authority that serves its item; when the last has its
- * answer, `answered` gets the inquiry back. An answer is never missing: what the authorities do not settle becomes
- * MANUAL, and a failure of the way never becomes PASS.
+ * answer, `answered` gets the inquiry back. An answer is missing only outside an authority's hours (OPEN, and the inquiry
+ * says when to ask again); what the authorities do not settle becomes MANUAL, and a failure of the way never becomes
+ * PASS.
  *
  * Owner: the caller makes the inquiry; a successful source_ask hands it over, `answered` hands it back, and then the
  * callee frees it. It holds personal values: source_inquiry_free wipes it.
@@ -80,7 +81,7 @@ enum source_item {
 
 /* The numbers of coloan.v1.ItemOutcome. */
 enum source_outcome {
-    SOURCE_OPEN = 0,   /* not answered yet; no answered question has it */
+    SOURCE_OPEN = 0,   /* not answered yet; when the inquiry comes back: its authority is closed, ask again later */
     SOURCE_PASS = 1,   /* answered; judging its numbers is the domain's */
     SOURCE_FAIL = 2,   /* contradicts what was declared, or there is nothing where something must be */
     SOURCE_MANUAL = 3, /* a person has to look */
@@ -113,7 +114,7 @@ enum {
     SOURCE_TOKEN_BYTES_MAX = 128,    /* of a face check */
     SOURCE_AUTHORITY_BYTES_MAX = 32, /* of an authority's name */
     SOURCE_FACTS_MAX = 8,            /* of one answer; the widest has seven */
-    SOURCE_AUTHORITIES_MAX = 32,      /* a centre has some fifteen */
+    SOURCE_AUTHORITIES_MAX = 32,     /* a centre has some fifteen */
 };
 
 /* One checked fact. */
@@ -139,9 +140,11 @@ struct source_inquiry;
 
 struct source_question {
     enum source_item item;
-    unsigned person;  /* index in the inquiry's persons; 0 for items of the whole case */
-    int64_t valid_ms; /* how long an answer may be used; 0: the caller sees to it */
-    int phase;        /* the caller's: what the answer is needed for */
+    unsigned person;     /* index in the inquiry's persons; 0 for items of the whole case */
+    int64_t valid_ms;    /* how long an answer may be used; 0: the caller sees to it */
+    int phase;           /* the caller's: what the answer is needed for */
+    unsigned reuse_days; /* calendar days in China, that of its observation the first, on which the answer may serve the
+                            same question of another case; 0: never, and this one is not answered so either */
     struct source_answer answer;
 
     /* The source's own. */
@@ -179,6 +182,8 @@ struct source_inquiry {
     void (*answered)(struct source_inquiry *inquiry);
     void *user;   /* the caller's, for `answered` */
     bool stopped; /* set with `answered`: the source stopped first, so some answers mean nothing; ask again later */
+    int64_t
+        ask_again_ms; /* set with `answered`: Unix ms at which the first closed authority opens; 0: nothing is open */
     struct source_home home;
     struct source_person persons[CL_PERSONS_MAX];
     size_t person_count;
@@ -204,12 +209,22 @@ CL_MUST_CHECK struct cl_status source_inquiry_add(struct source_inquiry *inquiry
 
 struct source_item_mapping; /* mapping.h */
 
+/* Days of the week and hours of the day, in China; all zero: always. See hours.h. */
+struct source_hours {
+    int opens_minute, closes_minute; /* of the day; opening after closing: closes on the next day */
+    unsigned days;                   /* bit 0 is Monday: the day on which it opens */
+};
+
 /* All zero numbers mean the default. */
 struct source_authority_options {
     const char *name;         /* "civil-affairs": 1..32 of a-z, 0-9, '-' */
     const char *base_url;     /* http:// or https://, without a trailing slash, user, query or fragment */
     const char *bearer_token; /* NULL: none */
-    const char *ca_file;      /* for https; NULL: the machine's */
+    const char *ca_file;                         /* for https; NULL: the machine's */
+    const char *client_certificate, *client_key; /* PEM files for mutual TLS, both or none (NULL) */
+    struct source_hours hours;                   /* outside them it is not asked */
+    int64_t closed_wait_ms; /* a question whose authority opens later than that goes to an officer; 72 hours */
+    bool cache;             /* answers may serve other cases, as far as their questions allow */
     uint64_t items;           /* SOURCE_ITEM_BIT of each item it serves */
     const struct source_item_mapping *mappings; /* how it calls the things of an item; none: as wording.h says */
     size_t mapping_count;
@@ -261,6 +276,8 @@ struct source_stats {
     uint64_t passed, failed, manual; /* answers given */
     uint64_t failures_of_the_way;    /* of requests */
     uint64_t breaker_opened;
+    uint64_t closed; /* questions that came outside its hours */
+    uint64_t reused; /* answers that another case had got; they are not among the requests */
     bool breaker_open;
 };
 

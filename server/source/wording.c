@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "libcoloan/date.h"
+#include "libcoloan/sha256.h"
 
 /* -- Values -------------------------------------------------------------------------------------------------- */
 
@@ -55,6 +56,39 @@ const char *source_value_text(const struct source_question *question, enum sourc
 bool source_value_lists(const struct source_question *question, const struct source_person *person)
 {
     return source_item_row(question->item)->of_buyers ? person->buyer : person->household;
+}
+
+static void hash_text(struct cl_sha256 *hash, const char *text)
+{
+    cl_sha256_add_u32be(hash, (uint32_t)strlen(text));
+    cl_sha256_add(hash, cl_bytes_text(text));
+}
+
+/* The key goes first and has a fixed length; the digest never leaves the process. */
+void source_question_digest(struct cl_digest *out, struct cl_bytes key, const struct source_question *question)
+{
+    const struct source_inquiry *inquiry = question->inquiry;
+    const struct source_item_row *row = source_item_row(question->item);
+    struct source_value_buffer buffer;
+    struct cl_sha256 hash;
+    cl_sha256_init(&hash);
+    cl_sha256_add(&hash, key);
+    cl_sha256_add_u32be(&hash, (uint32_t)question->item);
+    for (unsigned value = 0; value < SOURCE_VALUE_COUNT; value++) {
+        bool sent = ((row->sends | row->sends_if_known) & SOURCE_VALUE_BIT(value)) != 0;
+        if (sent && value != SOURCE_VALUE_ID_NUMBERS && value != SOURCE_VALUE_REQUEST_ID) {
+            cl_sha256_add_u32be(&hash, value);
+            hash_text(&hash, source_value_text(question, (enum source_value)value, &buffer));
+        }
+    }
+    bool lists = (row->sends & SOURCE_VALUE_BIT(SOURCE_VALUE_ID_NUMBERS)) != 0;
+    for (size_t i = 0; lists && i < inquiry->person_count; i++) {
+        if (source_value_lists(question, &inquiry->persons[i])) {
+            hash_text(&hash, inquiry->persons[i].id_number);
+        }
+    }
+    cl_sha256_finish(&hash, out);
+    explicit_bzero(&hash, sizeof hash); /* it held personal values */
 }
 
 /* -- The request --------------------------------------------------------------------------------------------- */

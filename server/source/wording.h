@@ -55,4 +55,8 @@ const char *source_value_text(const struct source_question *question, enum sourc
 /* Whether the person's ID number is one of ID_NUMBERS. */
 bool source_value_lists(const struct source_question *question, const struct source_person *person);
 
+/* What a question asks, as a hash under `key`: two questions have the same when they are about the same item and the same
+ * values. */
+void source_question_digest(struct cl_digest *out, struct cl_bytes key, const struct source_question *question);
+
 #endif
