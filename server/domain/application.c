@@ -65,7 +65,7 @@ static struct cl_status check_person_enums(struct checking *checking, const stru
     if (person->declared_marital_status < MARITAL_SINGLE || person->declared_marital_status > MARITAL_WIDOWED) {
         return blame_in(checking, CL_ENUM_UNKNOWN, "persons", index, "declared_marital_status");
     }
-    if (person->staff_category < STAFF_WORKER || person->staff_category > STAFF_CADRE) {
+    if (person->staff_category < STAFF_UNSPECIFIED || person->staff_category > STAFF_CADRE) {
         return blame_in(checking, CL_ENUM_UNKNOWN, "persons", index, "staff_category");
     }
     return cl_ok();

@@ -447,6 +447,19 @@ static void settle_price(struct item_result *result, const struct home *home)
     result->fact_count = 2;
 }
 
+/* Men have one age, women one for each category: of a woman whose category nobody knows a person has to find out. */
+static void settle_retirement(struct item_result *result, const struct person *person)
+{
+    if (person->sex == CL_SEX_FEMALE && person->staff_category == STAFF_UNSPECIFIED) {
+        result->outcome = ITEM_MANUAL;
+        result->failure = FAILURE_AMBIGUOUS;
+        return;
+    }
+    int32_t months = retirement_age_months(person->birth_date, person->sex, person->staff_category);
+    result->facts[0] = (struct item_fact){.name = "months", .number = months};
+    result->fact_count = 1;
+}
+
 void item_settle_locally(struct item_result *out, const struct application *application, const char *centre,
                          struct item_key key, int64_t now_ms)
 {
@@ -454,10 +467,7 @@ void item_settle_locally(struct item_result *out, const struct application *appl
     assert(catalogue_row(key.item)->owner == OWNER_LOCAL);
     struct item_result result = {.key = key, .outcome = ITEM_PASS, .observed_ms = now_ms};
     if (key.item == ITEM_RETIREMENT) {
-        const struct person *person = &application->persons[key.person];
-        int32_t months = retirement_age_months(person->birth_date, person->sex, person->staff_category);
-        result.facts[0] = (struct item_fact){.name = "months", .number = months};
-        result.fact_count = 1;
+        settle_retirement(&result, &application->persons[key.person]);
     }
     if (key.item == ITEM_PRICE_SANITY) {
         settle_price(&result, &application->home);

@@ -12,6 +12,8 @@
 #include <cmocka.h>
 
 #include "server/config.h"
+#include "server/domain/catalogue.h"
+#include "server/source/mapping.h"
 #include "server/watch.h"
 #include "tests/support/spoil.h"
 
@@ -116,6 +118,46 @@ static void test_a_token_is_read_from_a_file_of_its_own(void **state)
     }
 }
 
+static void test_an_authority_is_configured(void **state)
+{
+    (void)state;
+    struct spoil with = {"",
+                         "    items: [HOME",
+                         "    hours: 22:00-06:00\n    days: 1-5\n    hours_wait: 12h\n    cache: true\n"
+                         "    client_certificate: client.pem\n    client_key: client.key\n"
+                         "    mapping: [{item: HOME_COUNT, path: /fw/ts}]\n    items: [HOME",
+                         {NULL}};
+    (void)spoil_write(file_path, good, &with);
+    char path[96];
+    (void)snprintf(path, sizeof path, "%s/client.key", folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0640), 0);
+    struct config config;
+    struct cl_setting_error error;
+    assert_int_equal(config_load(&config, file_path, &error).reason, CL_CONFIG_INVALID);
+    assert_non_null(strstr(error.text, "client_key"));
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_true(cl_is_ok(config_load(&config, file_path, &error)));
+    const struct source_authority_options *homes = &config.authorities[1];
+    assert_int_equal(homes->hours.opens_minute, 22 * 60);
+    assert_int_equal(homes->hours.closes_minute, 6 * 60);
+    assert_int_equal(homes->hours.days, 31);
+    assert_int_equal(homes->closed_wait_ms, 12 * 3600 * 1000);
+    assert_true(homes->cache);
+    assert_non_null(strstr(homes->client_certificate, "/client.pem"));
+    assert_int_equal(homes->mapping_count, 1);
+    assert_int_equal(homes->mappings[0].item, SOURCE_HOME_COUNT);
+    assert_string_equal(homes->mappings[0].mapping.path, "/fw/ts");
+    assert_false(config.authorities[0].cache);
+    assert_int_equal(config.authorities[0].hours.days, 0);
+    assert_true((config.items_unused & ITEM_BIT(ITEM_FACE)) != 0);
+    assert_true((config.items_unused & ITEM_BIT(ITEM_IDENTITY)) == 0);
+    config_free(&config);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void test_each_mistake_is_named(void **state)
 {
     (void)state;
@@ -139,6 +181,35 @@ static void test_each_mistake_is_named(void **state)
         {"an item nobody answers", "IDENTITY, MARRIAGE", "IDENTITY", {"MARRIAGE", "name an authority"}},
         {"an item that is none", "IDENTITY, MARRIAGE", "IDENTITY, MARRIAGE, INCOME", {"INCOME", "no item"}},
         {"an item twice", "HOME_COUNT, HOME", "HOME_COUNT, IDENTITY, HOME", {"another authority serves"}},
+        {"an item left out and not", "[FACE, ID", "[ID", {"nobody answers FACE", "items_unused"}},
+        {"an item that cannot be left out", "[FACE, ID", "[FACE, CREDIT_FUND, ID", {"CREDIT_FUND", "do without"}},
+        {"an item that is none left out", "[FACE, ID", "[FACE, HOROSCOPE, ID", {"HOROSCOPE"}},
+        {"hours of another form", "    items: [HOME", "    hours: 7:30-22:00\n    items: [HOME", {"hours"}},
+        {"hours that never are",
+         "    items: [HOME",
+         "    hours: 07:30-07:30\n    items: [HOME",
+         {"hours", "07:30-22:00"}},
+        {"days without hours", "    items: [HOME", "    days: 1-5\n    items: [HOME", {"days", "goes with hours"}},
+        {"a certificate without a key",
+         "    items: [HOME",
+         "    client_certificate: a.pem\n    items: [HOME",
+         {"client_key", "together"}},
+        {"a key that is not there",
+         "    items: [HOME",
+         "    client_certificate: a.pem\n    client_key: b.key\n    items: [HOME",
+         {"client_key", "0600"}},
+        {"a mapping of another's item",
+         "    items: [HOME",
+         "    mapping: [{item: MARRIAGE}]\n    items: [HOME",
+         {"does not answer"}},
+        {"a mapping twice",
+         "    items: [HOME",
+         "    mapping: [{item: HOME_COUNT}, {item: HOME_COUNT}]\n    items: [HOME",
+         {"twice"}},
+        {"a mapping of no sense",
+         "    items: [HOME",
+         "    mapping: [{item: HOME_COUNT, response: {fields: {rooms: {at: x}}}}]\n    items: [HOME",
+         {"rooms", "no field"}},
         {"too many threads", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\npoll_threads: 17", {"poll_threads", "16"}},
         {"a time without a unit", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\nstop_grace: 5", {"stop_grace"}},
         {"a master key is missing", "  master_key: master.key\n", "", {"master_key"}},
@@ -192,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_good_file_reads_with_defaults),
         cmocka_unit_test(test_a_token_is_read_from_a_file_of_its_own),
+        cmocka_unit_test(test_an_authority_is_configured),
         cmocka_unit_test(test_each_mistake_is_named),
         cmocka_unit_test(test_addresses_of_metrics),
     };

@@ -39,7 +39,8 @@ SPOIL(crowd, a->person_count = CL_PERSONS_MAX + 1)
 SPOIL(role_unknown, a->persons[0].role = PERSON_UNSPECIFIED)
 SPOIL(role_new, a->persons[1].role = (enum person_role)4)
 SPOIL(marital_unknown, a->persons[1].declared_marital_status = MARITAL_UNSPECIFIED)
-SPOIL(staff_unknown, a->persons[0].staff_category = STAFF_UNSPECIFIED)
+SPOIL(staff_unknown, a->persons[0].staff_category = (enum staff_category)3)
+SPOIL(staff_not_known, a->persons[0].staff_category = STAFF_UNSPECIFIED) /* RETIREMENT asks an officer then */
 SPOIL(no_name, a->persons[1].name = NULL)
 SPOIL(long_name, a->persons[1].name = too_long)
 SPOIL(no_id, a->persons[0].id_number = NULL)
@@ -54,6 +55,28 @@ SPOIL(single_with_spouse, a->persons[0].declared_marital_status = MARITAL_SINGLE
 SPOIL(spouse_single, a->persons[1].declared_marital_status = MARITAL_SINGLE)
 SPOIL(spouse_as_friend, a->persons[1].role = PERSON_CO_BORROWER)
 SPOIL(twice, a->persons[1].id_number = a->persons[0].id_number)
+SPOIL(employer, a->persons[1].employer_uscc = "91990000MA0000015Q")
+SPOIL(wrong_employer, a->persons[1].employer_uscc = "91990000MA0000015P")
+SPOIL(elsewhere, a->persons[0].contribution_centre = "320100000000000")
+SPOIL(short_centre, a->persons[0].contribution_centre = "32010000000000")
+SPOIL(long_centre, a->persons[0].contribution_centre = "3201000000000001")
+SPOIL(lettered_centre, a->persons[0].contribution_centre = "32010000000000X")
+SPOIL(elsewhere_nothing, a->persons[1].contributes = false; a->persons[1].contribution_centre = "320100000000000")
+SPOIL(id_until, a->persons[0].id_valid_until = 20280229)
+SPOIL(id_for_long, a->persons[0].id_valid_until = APPLICATION_ID_LONG_TERM)
+SPOIL(id_until_no_day, a->persons[0].id_valid_until = 20270229)
+SPOIL(id_until_negative, a->persons[0].id_valid_until = -1)
+SPOIL(face, a->persons[0].face_token = "CTID-2026.1_a/b=")
+SPOIL(face_of_two_words, a->persons[0].face_token = "two words")
+SPOIL(long_face, a->persons[0].face_token = too_long)
+SPOIL(permit, a->home.permit_no = "宁房销第2026100001号")
+SPOIL(long_permit, a->home.permit_no = too_long)
+SPOIL(permit_used, a->home.kind = HOME_SECOND_HAND; a->home.seller_uscc = ""; a->home.permit_no = "1")
+SPOIL(account, a->has_account = true; a->account = "6222000000000001")
+SPOIL(account_missing, a->has_account = true)
+SPOIL(short_account, a->has_account = true; a->account = "6222000")
+SPOIL(long_account, a->has_account = true; a->account = "622200000000000100000000000000001")
+SPOIL(lettered_account, a->has_account = true; a->account = "6222-0000-0000-1")
 SPOIL(home_kind, a->home.kind = HOME_UNSPECIFIED)
 SPOIL(presale_used, a->home.kind = HOME_SECOND_HAND; a->home.presale = true)
 SPOIL(presale_new, a->home.presale = true)
@@ -126,6 +149,7 @@ static const struct {
     {role_new, CL_ENUM_UNKNOWN, "persons[1].role"},
     {marital_unknown, CL_ENUM_UNKNOWN, "persons[1].declared_marital_status"},
     {staff_unknown, CL_ENUM_UNKNOWN, "persons[0].staff_category"},
+    {staff_not_known, CL_OK, ""},
     {no_name, CL_FIELD_MISSING, "persons[1].name"},
     {long_name, CL_FIELD_INVALID, "persons[1].name"},
     {no_id, CL_ID_NUMBER_INVALID, "persons[0].id_number"},
@@ -140,6 +164,28 @@ static const struct {
     {spouse_single, CL_PERSONS_INVALID, "persons[1].declared_marital_status"},
     {spouse_as_friend, CL_PERSONS_INVALID, "persons"},
     {twice, CL_PERSONS_INVALID, "persons[1].id_number"},
+    {employer, CL_OK, ""},
+    {wrong_employer, CL_USCC_INVALID, "persons[1].employer_uscc"},
+    {elsewhere, CL_OK, ""},
+    {short_centre, CL_FIELD_INVALID, "persons[0].contribution_centre"},
+    {long_centre, CL_FIELD_INVALID, "persons[0].contribution_centre"},
+    {lettered_centre, CL_FIELD_INVALID, "persons[0].contribution_centre"},
+    {elsewhere_nothing, CL_FIELD_INVALID, "persons[1].contribution_centre"},
+    {id_until, CL_OK, ""},
+    {id_for_long, CL_OK, ""},
+    {id_until_no_day, CL_FIELD_INVALID, "persons[0].id_valid_until"},
+    {id_until_negative, CL_FIELD_INVALID, "persons[0].id_valid_until"},
+    {face, CL_OK, ""},
+    {face_of_two_words, CL_FIELD_INVALID, "persons[0].face_token"},
+    {long_face, CL_FIELD_INVALID, "persons[0].face_token"},
+    {permit, CL_OK, ""},
+    {long_permit, CL_FIELD_INVALID, "home.permit_no"},
+    {permit_used, CL_FIELD_INVALID, "home.permit_no"},
+    {account, CL_OK, ""},
+    {account_missing, CL_FIELD_INVALID, "account"},
+    {short_account, CL_FIELD_INVALID, "account"},
+    {long_account, CL_FIELD_INVALID, "account"},
+    {lettered_account, CL_FIELD_INVALID, "account"},
     {home_kind, CL_ENUM_UNKNOWN, "home.kind"},
     {presale_used, CL_FIELD_INVALID, "home.presale"},
     {presale_new, CL_OK, ""},

@@ -112,6 +112,138 @@ static void items_apply_to_whom_they_concern(void **state)
     }
 }
 
+static size_t count_in(const struct application *application, enum item item, enum item_phase phase)
+{
+    struct item_key keys[CL_ITEM_RESULTS_MAX];
+    size_t count = catalogue_items_for(keys, application, phase);
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        found += keys[i].item == item ? 1 : 0;
+    }
+    return found;
+}
+
+static void give_employers(struct application *application)
+{
+    application->persons[0].employer_uscc = application->persons[1].employer_uscc = "91990000MA0000015Q";
+}
+
+static void give_centre(struct application *application)
+{
+    application->persons[0].contribution_centre = "320100000000000";
+}
+
+static void give_tokens(struct application *application)
+{
+    application->persons[0].face_token = application->persons[2].face_token = "face-1";
+}
+
+static void give_document(struct application *application)
+{
+    application->persons[1].id_valid_until = 20300101;
+}
+
+static void give_account(struct application *application)
+{
+    application->has_account = true;
+}
+
+static void give_presale(struct application *application)
+{
+    application->home.kind = HOME_NEW;
+    application->home.presale = true;
+}
+
+static void give_permit(struct application *application)
+{
+    application->home.kind = HOME_NEW;
+    application->home.permit_no = "permit-1";
+}
+
+static void give_nothing(struct application *application)
+{
+    (void)application;
+}
+
+/* What widens the checks is asked when it is given, in the phases it is needed for, and not otherwise. */
+static void optional_items_apply_when_they_are_given(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*give)(struct application *application);
+        enum item item;
+        size_t counts[PHASE_COUNT];
+    } rows[] = {
+        {give_nothing, ITEM_EMPLOYER, {0}},
+        {give_employers, ITEM_EMPLOYER, {[PHASE_DECISION] = 2}},
+        {give_nothing, ITEM_CONTRIBUTION, {[PHASE_DECISION] = 2, [PHASE_DISBURSEMENT] = 2}},
+        {give_nothing, ITEM_CONTRIBUTION_OFFSITE, {0}},
+        {give_centre, ITEM_CONTRIBUTION, {[PHASE_DECISION] = 1, [PHASE_DISBURSEMENT] = 1}},
+        {give_centre, ITEM_CONTRIBUTION_OFFSITE, {[PHASE_DECISION] = 1, [PHASE_DISBURSEMENT] = 1}},
+        {give_tokens, ITEM_FACE, {[PHASE_DECISION] = 2}},
+        {give_document, ITEM_ID_DOCUMENT, {[PHASE_DECISION] = 1}},
+        {give_nothing, ITEM_ACCOUNT, {0}},
+        {give_account, ITEM_ACCOUNT, {[PHASE_DECISION] = 1, [PHASE_DISBURSEMENT] = 1}},
+        {give_nothing, ITEM_PROJECT, {0}},
+        {give_presale, ITEM_PROJECT, {[PHASE_DECISION] = 1}},
+        {give_permit, ITEM_PROJECT, {[PHASE_DECISION] = 1}},
+        {give_permit, ITEM_COMPLETION_FILING, {0}},
+        {give_presale, ITEM_COMPLETION_FILING, {[PHASE_DISBURSEMENT] = 1}},
+        {give_presale, ITEM_SUPERVISION_ACCOUNT, {[PHASE_DISBURSEMENT] = 1}},
+        {give_presale, ITEM_PROPERTY_RIGHT, {0}},
+        {give_nothing, ITEM_PROPERTY_RIGHT, {[PHASE_DECISION] = 1, [PHASE_DISBURSEMENT] = 1}},
+        {give_nothing, ITEM_MARRIAGE, {[PHASE_DECISION] = 2, [PHASE_DISBURSEMENT] = 2}},
+        {give_nothing, ITEM_DOWN_PAYMENT, {[PHASE_DISBURSEMENT] = 1}},
+        {give_nothing, ITEM_REGISTRATION, {[PHASE_REGISTRATION] = 1}},
+        {give_nothing, ITEM_IDENTITY, {[PHASE_DECISION] = 3}},
+        {give_nothing, ITEM_CREDIT_FUND, {[PHASE_DECISION] = 3, [PHASE_DISBURSEMENT] = 3}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world_case world;
+        persona_case(&world, &family, world_now_ms());
+        rows[i].give(&world.application);
+        for (unsigned phase = PHASE_DECISION; phase < PHASE_COUNT; phase++) {
+            size_t count = count_in(&world.application, rows[i].item, (enum item_phase)phase);
+            if (count != rows[i].counts[phase]) {
+                fail_msg("row %zu, phase %u: %zu", i, phase, count);
+            }
+        }
+    }
+}
+
+/* A centre does without an item; who keeps an account elsewhere is then asked for here. */
+static void an_item_left_out_applies_to_nobody(void **state)
+{
+    (void)state;
+    struct world_case world;
+    persona_case(&world, &family, world_now_ms());
+    give_centre(&world.application);
+    world.application.items_unused = ITEM_BIT(ITEM_COURT_LIST) | ITEM_BIT(ITEM_CONTRIBUTION_OFFSITE);
+    assert_int_equal(count_in(&world.application, ITEM_COURT_LIST, PHASE_DECISION), 0);
+    assert_int_equal(count_in(&world.application, ITEM_CONTRIBUTION_OFFSITE, PHASE_DECISION), 0);
+    assert_int_equal(count_in(&world.application, ITEM_CONTRIBUTION, PHASE_DECISION), 2);
+    assert_false(catalogue_applies(&world.application, (struct item_key){ITEM_COURT_LIST, 0}));
+    static const enum item needed[] = {ITEM_CONTRIBUTION, ITEM_LOAN_HISTORY, ITEM_CREDIT_FUND, ITEM_HOME_COUNT,
+                                       ITEM_INCOME,       ITEM_RETIREMENT,   ITEM_CONSENT};
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        assert_true(catalogue_row(needed[i])->needed); /* the sums rest on them */
+    }
+}
+
+/* What was asked under an authorisation of one case, or of one moment, serves no other. */
+static void what_is_one_cases_own_is_not_reused(void **state)
+{
+    (void)state;
+    static const enum item own[] = {ITEM_CREDIT_FUND,    ITEM_CREDIT_BANK, ITEM_FACE,         ITEM_HOME_CONTRACT,
+                                    ITEM_PROPERTY_RIGHT, ITEM_ACCOUNT,     ITEM_DOWN_PAYMENT, ITEM_REGISTRATION,
+                                    ITEM_MORTGAGES,      ITEM_INCOME,      ITEM_CONSENT};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        assert_int_equal(catalogue_row(own[i])->reuse, REUSE_NEVER);
+    }
+    assert_int_equal(catalogue_row(ITEM_EMPLOYER)->reuse, REUSE_VALID);
+    assert_int_equal(catalogue_row(ITEM_CONTRIBUTION)->reuse, REUSE_SAME_DAY);
+}
+
 static void an_answer_holds_until_the_end_of_a_day(void **state)
 {
     (void)state;
@@ -138,6 +270,9 @@ int main(void)
         cmocka_unit_test(every_item_has_a_row),
         cmocka_unit_test(credit_reports_stay_with_who_asked),
         cmocka_unit_test(items_apply_to_whom_they_concern),
+        cmocka_unit_test(optional_items_apply_when_they_are_given),
+        cmocka_unit_test(an_item_left_out_applies_to_nobody),
+        cmocka_unit_test(what_is_one_cases_own_is_not_reused),
         cmocka_unit_test(an_answer_holds_until_the_end_of_a_day),
         cmocka_unit_test(technical_failures_are_told_from_answers),
     };

@@ -268,6 +268,80 @@ static void the_last_result_counts(void **state)
     assert_int_equal(facts.income_fen, 7);
 }
 
+/* A registration counts as done only with everything that shows it. */
+static void a_registration_is_complete_when_all_is_said(void **state)
+{
+    (void)state;
+    static const struct item_fact all[] = {{"state", REGISTRATION_DONE, ""},
+                                           {"mortgagee_match", 1, ""},
+                                           {"amount_fen", 104000000, ""},
+                                           {"registered_on", 20261120, ""},
+                                           {"certificate_no", 0, "SU-1"}};
+    for (size_t missing = 0; missing <= 5; missing++) {
+        struct world_case world;
+        struct case_facts facts;
+        struct item_result result = {
+            .key = {ITEM_REGISTRATION, 0}, .outcome = ITEM_PASS, .observed_ms = world_now_ms()};
+        persona_case(&world, &single, world_now_ms());
+        for (size_t i = 0; i < 5; i++) {
+            if (i + 1 != missing) {
+                result.facts[result.fact_count++] = all[i];
+            }
+        }
+        facts_read_phase(&facts, &world.application, PHASE_REGISTRATION, &result, 1, world_now_ms());
+        assert_int_equal(facts.answer[ITEM_REGISTRATION], missing == 1 ? ANSWER_TECHNICAL : ANSWER_YES);
+        assert_int_equal(facts.registration.complete, missing == 0);
+        assert_int_equal(facts.registration.state, missing == 1 ? REGISTRATION_NONE : REGISTRATION_DONE);
+        assert_int_equal(facts.answer[ITEM_INCOME], ANSWER_UNUSED); /* of another phase */
+        if (missing == 0) {
+            assert_int_equal(facts.registration.amount_fen, 104000000);
+            assert_int_equal(facts.registration.registered_on, 20261120);
+            assert_string_equal(facts.registration.certificate_no, "SU-1");
+            assert_true(facts.registration.mortgagee_match);
+        }
+    }
+}
+
+static void texts_and_dates_are_checked(void **state)
+{
+    (void)state;
+    static const char too_long[] = "01234567890123456789012345678901234567890123456789012345678901234";
+    static const struct {
+        enum item item;
+        struct item_fact facts[2];
+        size_t count;
+        enum cl_reason reason;
+        const char *path;
+    } rows[] = {
+        {ITEM_SUPERVISION_ACCOUNT, {{"account", 0, "3200000000000001"}}, 1, CL_OK, ""},
+        {ITEM_SUPERVISION_ACCOUNT, {{"account", 0, "3200000"}}, 1, CL_FIELD_INVALID, "facts[0].text"},
+        {ITEM_SUPERVISION_ACCOUNT, {{"account", 0, NULL}}, 1, CL_FIELD_INVALID, "facts[0].text"},
+        {ITEM_SUPERVISION_ACCOUNT, {{"account", 1, "3200000000000001"}}, 1, CL_FIELD_INVALID, "facts[0].text"},
+        {ITEM_SUPERVISION_ACCOUNT, {{"account", 0, too_long}}, 1, CL_FIELD_INVALID, "facts[0].text"},
+        {ITEM_SUPERVISION_ACCOUNT, {{NULL, 0, NULL}}, 0, CL_FIELD_MISSING, "facts"},
+        {ITEM_COMPLETION_FILING, {{"filed_on", 0, ""}}, 1, CL_OK, ""},
+        {ITEM_COMPLETION_FILING, {{"filed_on", 20261120, ""}}, 1, CL_OK, ""},
+        {ITEM_COMPLETION_FILING, {{"filed_on", 20261131, ""}}, 1, CL_FIELD_INVALID, "facts[0].number"},
+        {ITEM_COMPLETION_FILING, {{"filed_on", 20261120, too_long}}, 1, CL_FIELD_INVALID, "facts[0].number"},
+        {ITEM_COURT_LIST, {{"listed", 0, ""}}, 1, CL_OK, ""},
+        {ITEM_COURT_LIST, {{"listed", 1, ""}, {"case_no", 0, "（2026）测01执1号"}}, 2, CL_OK, ""},
+        {ITEM_COURT_LIST, {{"listed", 1, ""}, {"case_no", 0, ""}}, 2, CL_FIELD_INVALID, "facts[1].text"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world_case world;
+        struct field_path path = {""};
+        struct item_result result = {
+            .key = {rows[i].item, 0}, .outcome = ITEM_PASS, .observed_ms = world_now_ms(), .fact_count = rows[i].count};
+        persona_case(&world, &single, world_now_ms());
+        world.application.home.presale = true;
+        memcpy(result.facts, rows[i].facts, sizeof rows[i].facts);
+        struct cl_status status = item_result_check(&path, &world.application, &result);
+        if (status.reason != rows[i].reason || strcmp(path.text, rows[i].path) != 0) {
+            fail_msg("row %zu: %s %s", i, cl_status_name(status), path.text);
+        }
+    }
+}
+
 /* -- Settling locally ----------------------------------------------------------------------------------------- */
 
 static void the_centre_settles_its_own_items(void **state)
@@ -289,6 +363,43 @@ static void the_centre_settles_its_own_items(void **state)
     assert_int_equal(item_result_check(NULL, &world.application, &result).reason, CL_OK);
 }
 
+static void a_price_is_one_of_a_home(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t price_fen;
+        int32_t area_centi_m2;
+        int64_t appraisal_fen, unit_price_fen;
+        bool doubtful;
+    } rows[] = {
+        {130000000, 8900, 0, 1460674, false},
+        {50000 * 89, 8900, 0, 50000, false}, /* 500 yuan a square metre */
+        {50000 * 89 - 89, 8900, 0, 49999, true},
+        {INT64_C(50000000) * 89, 8900, 0, 50000000, false}, /* half a million */
+        {INT64_C(50000001) * 89, 8900, 0, 50000001, true},
+        {100000000, 8900, 70000000, 1123595, false},
+        {100000000, 8900, 69999999, 1123595, true},
+        {100000000, 8900, 130000000, 1123595, false},
+        {100000000, 8900, 131000000, 1123595, true},
+        {APPLICATION_AMOUNT_FEN_MAX, 1, 0, APPLICATION_AMOUNT_FEN_MAX, true},
+        {1, APPLICATION_AREA_CENTI_M2_MAX, APPLICATION_AMOUNT_FEN_MAX, 0, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world_case world;
+        struct item_result result;
+        persona_case(&world, &family, world_now_ms());
+        world.application.home.price_fen = rows[i].price_fen;
+        world.application.home.area_centi_m2 = rows[i].area_centi_m2;
+        world.application.home.appraisal_fen = rows[i].appraisal_fen;
+        item_settle_locally(&result, &world.application, WORLD_CENTRE, (struct item_key){ITEM_PRICE_SANITY, 0},
+                            world_now_ms());
+        assert_int_equal(result.outcome, ITEM_PASS);
+        assert_int_equal(item_result_check(NULL, &world.application, &result).reason, CL_OK);
+        assert_int_equal(result.facts[0].number, rows[i].unit_price_fen);
+        assert_int_equal(result.facts[1].number, rows[i].doubtful);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,7 +410,10 @@ int main(void)
         cmocka_unit_test(answers_are_told_apart),
         cmocka_unit_test(what_is_missing_is_open_and_what_does_not_apply_is_unused),
         cmocka_unit_test(the_last_result_counts),
+        cmocka_unit_test(a_registration_is_complete_when_all_is_said),
+        cmocka_unit_test(texts_and_dates_are_checked),
         cmocka_unit_test(the_centre_settles_its_own_items),
+        cmocka_unit_test(a_price_is_one_of_a_home),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -259,7 +259,7 @@ static void add_case_facts(struct item_result *result, const struct application 
     add_home_facts(result, persona);
 }
 
-static void add_results(struct world_case *world, const struct persona *persona, int64_t now_ms)
+void persona_results(struct world_case *world, const struct persona *persona, int64_t now_ms)
 {
     struct item_key keys[CL_ITEM_RESULTS_MAX];
     world->result_count = catalogue_items_for(keys, &world->application, PHASE_DECISION);
@@ -307,7 +307,7 @@ void persona_case(struct world_case *out, const struct persona *persona, int64_t
         .method = persona->method != 0 ? persona->method : CL_REPAYMENT_EQUAL_INSTALMENT,
         .accept_fund_only = persona->fund_only,
     };
-    add_results(out, persona, now_ms);
+    persona_results(out, persona, now_ms);
 }
 
 struct item_result *world_result(struct world_case *world, enum item item, unsigned person)

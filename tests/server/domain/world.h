@@ -72,6 +72,9 @@ struct world_case {
 /* Everything settled by machine, nothing failed. */
 void persona_case(struct world_case *out, const struct persona *persona, int64_t now_ms);
 
+/* The results again, after a test has changed the application. */
+void persona_results(struct world_case *world, const struct persona *persona, int64_t now_ms);
+
 /* The result of one item, to be changed by a test. */
 struct item_result *world_result(struct world_case *world, enum item item, unsigned person);
 

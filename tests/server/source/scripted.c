@@ -344,6 +344,17 @@ struct scripted *scripted_start_tls(const enum action *script, const char *certi
     return start(script, tls);
 }
 
+void scripted_need_client(struct scripted *server, const char *ca)
+{
+    BIO *text = BIO_new_mem_buf(ca, -1);
+    X509 *x509 = PEM_read_bio_X509(text, NULL, NULL, NULL);
+    bool usable = X509_STORE_add_cert(SSL_CTX_get_cert_store(server->tls), x509) == 1;
+    assert(usable);
+    SSL_CTX_set_verify(server->tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    X509_free(x509);
+    BIO_free(text);
+}
+
 uint16_t scripted_port(const struct scripted *server)
 {
     return server->port;

@@ -43,6 +43,8 @@ struct scripted;
 struct scripted *scripted_start(const enum action *script); /* up to SCRIPT_MAX, or ended by ACT_END */
 /* The same over TLS, with a certificate and key in PEM. */
 struct scripted *scripted_start_tls(const enum action *script, const char *certificate, const char *key);
+/* From the next connection on a client needs a certificate of this CA (PEM). Of a TLS server. */
+void scripted_need_client(struct scripted *server, const char *ca);
 uint16_t scripted_port(const struct scripted *server);
 unsigned scripted_requests(struct scripted *server);
 unsigned scripted_connections(struct scripted *server);

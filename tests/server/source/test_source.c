@@ -12,8 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "libcoloan/date.h"
 #include "sandbox/authorities.h"
-#include "server/source/source.h"
+#include "server/source/mapping.h"
 #include "tests/server/source/scripted.h"
 #include "tests/support/pki.h"
 
@@ -380,6 +381,174 @@ static void certificates_are_checked(void **state)
     assert_int_equal(unlink(ca_file), 0);
     assert_int_equal(rmdir(folder), 0);
     pki_free(&pki);
+}
+
+/* An authority that wants to know who asks gets our certificate; without one, or with a foreigner's, it does not answer. */
+static void our_certificate_is_shown(void **state)
+{
+    (void)state;
+    enum { RIGHT, NONE, FOREIGN, NO_PAIR };
+    char folder[] = "/tmp/coloan-source-XXXXXX";
+    char ca_file[64];
+    char certificate[64];
+    char key[64];
+    struct pki pki;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(ca_file, sizeof ca_file, "%s/ca.pem", folder);
+    (void)snprintf(certificate, sizeof certificate, "%s/client.pem", folder);
+    (void)snprintf(key, sizeof key, "%s/client.key", folder);
+    assert_int_equal(pki_create(&pki), 0);
+    write_text(ca_file, pki.ca);
+    for (int row = RIGHT; row <= NO_PAIR; row++) {
+        struct setting setting;
+        set_up(&setting, (enum action[]){ACT_GOOD, ACT_END});
+        scripted_stop(setting.server);
+        setting.server = scripted_start_tls((enum action[]){ACT_GOOD, ACT_END}, pki.server_cert, pki.server_key);
+        scripted_need_client(setting.server, pki.ca);
+        (void)snprintf(setting.url, sizeof setting.url, "https://127.0.0.1:%u", scripted_port(setting.server));
+        write_text(certificate, row == FOREIGN ? pki.foreign_cert : pki.client_cert);
+        write_text(key, row == FOREIGN || row == NO_PAIR ? pki.foreign_key : pki.client_key);
+        setting.authority.ca_file = ca_file;
+        setting.authority.client_certificate = row == NONE ? NULL : certificate;
+        setting.authority.client_key = row == NONE ? NULL : key;
+        setting.authority.timeout_ms = 5000;
+        setting.options.deadline_ms = 20000;
+        start(&setting);
+        ask(setting.source, make_question(&setting.home, SOURCE_IDENTITY));
+        wait_for(&setting.home, 1);
+        const struct source_answer *answer = first_answer(&setting.home, 0);
+        assert_int_equal(answer->outcome, row == RIGHT ? SOURCE_PASS : SOURCE_MANUAL);
+        assert_int_equal(scripted_requests(setting.server), row == RIGHT ? 1 : 0);
+        tear_down(&setting);
+    }
+    assert_int_equal(unlink(ca_file), 0);
+    assert_int_equal(unlink(certificate), 0);
+    assert_int_equal(unlink(key), 0);
+    assert_int_equal(rmdir(folder), 0);
+    pki_free(&pki);
+}
+
+/* -- Hours, reuse, words ------------------------------------------------------------------------------------- */
+
+/* A clock that stands where a test puts it. */
+struct still {
+    int64_t unix_ms;
+};
+
+static int64_t still_unix_ms(void *user)
+{
+    return ((struct still *)user)->unix_ms;
+}
+
+static int64_t still_monotonic_ms(void *user)
+{
+    (void)user;
+    return now_ms();
+}
+
+static void a_closed_authority_is_asked_when_it_opens(void **state)
+{
+    (void)state;
+    int64_t noon_ms = cl_date_to_ms(20301125) + INT64_C(12) * 3600 * 1000; /* a Monday; the script answers of today */
+    static const struct {
+        struct source_hours hours;
+        int64_t closed_wait_ms; /* 0: the default */
+        enum source_outcome outcome;
+        int64_t opens_in_ms; /* with OPEN */
+    } rows[] = {
+        {{.opens_minute = 720, .closes_minute = 1320, .days = 127}, 0, SOURCE_PASS, 0},
+        {{.opens_minute = 721, .closes_minute = 1320, .days = 127}, 0, SOURCE_OPEN, 60000},
+        {{.opens_minute = 480, .closes_minute = 720, .days = 127}, 0, SOURCE_OPEN, 20 * 3600 * 1000},
+        {{.opens_minute = 720, .closes_minute = 780, .days = 1 << 3}, 0, SOURCE_OPEN, 72 * 3600 * 1000}, /* Thursday */
+        {{.opens_minute = 721, .closes_minute = 780, .days = 1 << 3}, 0, SOURCE_MANUAL, 0}, /* too long for a case */
+        {{.opens_minute = 721, .closes_minute = 1320, .days = 127}, 59999, SOURCE_MANUAL, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct setting setting;
+        struct still still = {.unix_ms = noon_ms};
+        const struct cl_clock clock = {.unix_ms = still_unix_ms, .monotonic_ms = still_monotonic_ms, .user = &still};
+        set_up(&setting, (enum action[]){ACT_GOOD, ACT_END});
+        setting.options.clock = &clock;
+        setting.authority.hours = rows[i].hours;
+        setting.authority.closed_wait_ms = rows[i].closed_wait_ms;
+        start(&setting);
+        struct source_inquiry *inquiry = make_inquiry(&setting.home);
+        assert_true(cl_is_ok(source_inquiry_add(inquiry, SOURCE_IDENTITY, 0, 0)));
+        ask(setting.source, inquiry);
+        wait_for(&setting.home, 1);
+        const struct source_answer *answer = first_answer(&setting.home, 0);
+        if (answer->outcome != rows[i].outcome) {
+            fail_msg("row %zu: outcome %d failure %d", i, answer->outcome, answer->failure);
+        }
+        bool open = rows[i].outcome == SOURCE_OPEN;
+        assert_int_equal(setting.home.inquiries[0]->ask_again_ms, open ? noon_ms + rows[i].opens_in_ms : 0);
+        assert_int_equal(answer->failure, rows[i].outcome == SOURCE_MANUAL ? SOURCE_CLOSED : SOURCE_FAILURE_NONE);
+        assert_int_equal(scripted_requests(setting.server), rows[i].outcome == SOURCE_PASS ? 1 : 0);
+        assert_int_equal(stats_of(&setting).closed, rows[i].outcome == SOURCE_PASS ? 0 : 1);
+        tear_down(&setting);
+    }
+}
+
+/* The first of two who ask the same gets the answer from the authority, the second from the first. */
+static void an_answer_serves_another_case(void **state)
+{
+    (void)state;
+    static const struct {
+        bool cache;
+        unsigned reuse_days;
+        enum action action;
+        bool reused;
+    } rows[] = {
+        {true, 31, ACT_GOOD, true},      {false, 31, ACT_GOOD, false},     {true, 0, ACT_GOOD, false},
+        {true, 31, ACT_MISMATCH, false}, {true, 31, ACT_NO_RECORD, false}, {true, 1, ACT_GOOD, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct setting setting;
+        set_up(&setting, (enum action[]){rows[i].action, rows[i].action, ACT_END});
+        setting.authority.cache = rows[i].cache;
+        start(&setting);
+        for (size_t j = 0; j < 2; j++) {
+            struct source_inquiry *inquiry = make_question(&setting.home, SOURCE_IDENTITY);
+            inquiry->questions[0].reuse_days = rows[i].reuse_days;
+            ask(setting.source, inquiry);
+            wait_for(&setting.home, j + 1);
+        }
+        const struct source_answer *first = first_answer(&setting.home, 0);
+        const struct source_answer *second = first_answer(&setting.home, 1);
+        assert_int_equal(scripted_requests(setting.server), rows[i].reused ? 1 : 2);
+        assert_int_equal(stats_of(&setting).reused, rows[i].reused ? 1 : 0);
+        assert_int_equal(first->outcome, second->outcome);
+        assert_int_equal(second->attempts, rows[i].reused ? 0 : 1);
+        if (rows[i].reused) {
+            assert_string_equal(first->receipt, second->receipt);
+            assert_string_equal(first->authority, second->authority);
+            assert_int_equal(first->observed_ms, second->observed_ms);
+        }
+        tear_down(&setting);
+    }
+}
+
+/* Configured, not coded: the path and the places of a request on the wire. */
+static void an_authority_is_asked_in_its_own_words(void **state)
+{
+    (void)state;
+    struct setting setting;
+    struct source_item_mapping own = {.item = SOURCE_IDENTITY};
+    source_mapping_default(&own.mapping, source_item_row(SOURCE_IDENTITY));
+    own.mapping.path = "/rk/sfhc";
+    own.mapping.values[SOURCE_VALUE_NAME] = "data.xm";
+    own.mapping.values[SOURCE_VALUE_ID_NUMBER] = "data.sfzh";
+    set_up(&setting, (enum action[]){ACT_GOOD, ACT_END});
+    setting.authority.mappings = &own;
+    setting.authority.mapping_count = 1;
+    start(&setting);
+    ask(setting.source, make_question(&setting.home, SOURCE_IDENTITY));
+    wait_for(&setting.home, 1);
+    assert_int_equal(first_answer(&setting.home, 0)->outcome, SOURCE_PASS);
+    assert_int_equal(strncmp(scripted_last_head(setting.server), "POST /rk/sfhc HTTP/1.1\r\n", 24), 0);
+    assert_non_null(
+        strstr(scripted_last_body(setting.server), "\"data\":{\"xm\":\"测试甲\",\"sfzh\":\"990101199603150019\"}"));
+    tear_down(&setting);
 }
 
 /* -- Breaker and bulkhead ------------------------------------------------------------------------------------ */
@@ -780,6 +949,10 @@ int main(void)
         cmocka_unit_test(retry_after_is_kept),
         cmocka_unit_test(the_deadline_ends_the_attempts),
         cmocka_unit_test(certificates_are_checked),
+        cmocka_unit_test(our_certificate_is_shown),
+        cmocka_unit_test(a_closed_authority_is_asked_when_it_opens),
+        cmocka_unit_test(an_answer_serves_another_case),
+        cmocka_unit_test(an_authority_is_asked_in_its_own_words),
         cmocka_unit_test(the_breaker_opens_and_recovers),
         cmocka_unit_test(a_long_outage_goes_to_officers),
         cmocka_unit_test(one_probe_at_a_time),
