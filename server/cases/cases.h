@@ -106,15 +106,23 @@ CL_MUST_CHECK struct cl_status case_ask_again(struct case_tx *tx, const char *ap
 
 /* -- Sharing ------------------------------------------------------------------------------------------------- */
 
-/* The personal values that `recipient` may see of the submission in this event, as disclosures in the arena: those of
- * persons whose SHARE consent names the recipient and is in force. For every kind but APPLICATION, and after an
- * erasure, there are none. Any thread with a connection of its own. */
+/* An event of the outbox that is about to be sent. */
+struct case_outgoing {
+    const char *recipient;
+    const char *application_id;
+    const struct cl_digest *digest;
+    struct cl_bytes envelope; /* as it is kept, without disclosures */
+};
+
+/* The personal values that the recipient may see with this event, as disclosures in the arena: those of persons whose
+ * consent the event rests on, as long as it is in force and the recipient is the bank that lends. After an erasure there
+ * are none. Any thread with a connection of its own. */
 struct case_disclosures {
     Coloan__V1__Disclosure **list;
     size_t count;
 };
 CL_MUST_CHECK struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_arena *arena,
-                                                      struct sql *sql, const struct cases *cases, const char *recipient,
-                                                      struct cl_bytes event_envelope, int64_t now_ms);
+                                                      struct sql *sql, const struct cases *cases,
+                                                      const struct case_outgoing *event, int64_t now_ms);
 
 #endif

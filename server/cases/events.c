@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "server/cases/consent.h"
 #include "server/cases/file.h"
 #include "server/store/messages.h"
 #include "server/store/outbox.h"
@@ -74,6 +75,9 @@ struct cl_status event_write(struct event_written *out, struct case_tx *tx, cons
         return status;
     }
     status = log_event(tx, row, &sealed, sequence, (int)event->kind);
+    if (cl_is_ok(status) && event->kind == COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION) {
+        status = consent_note_event(tx, row->id, row->bank, &sealed.digest);
+    }
     if (cl_failed(status)) {
         return status;
     }
