@@ -89,9 +89,15 @@ case_handler case_submit;               /* Application -> ApplicationReceipt */
 case_handler case_report_verifications; /* VerificationReport -> ApplicationStatus */
 case_handler case_query_verifications;  /* VerificationQuery -> VerificationAnswer */
 case_handler case_report_bank_decision; /* BankDecision -> JointOutcome */
+case_handler case_withdraw_consent;     /* ConsentWithdrawal -> ApplicationStatus */
 case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
 case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
 case_handler case_acknowledge;          /* Ack -> nothing; answered on the stream by silence */
+
+/* Whether the reply to this request, made before, may be given again: what it tells of persons rests on consents, which
+ * have to be in force still. CONSENT_WITHDRAWN, CONSENT_INVALID (ended), STALE_EPOCH (the reader lends no more). For
+ * requests that only read. */
+CL_MUST_CHECK struct cl_status case_may_repeat(struct case_tx *tx, const struct case_request *request);
 
 /* Answers of the authorities come in as a command of our own. Items that were settled meanwhile are left alone. */
 CL_MUST_CHECK struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry);

@@ -500,3 +500,51 @@ struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct c
     *reply_out = &answer->base;
     return cl_ok();
 }
+
+/* -- Telling again ------------------------------------------------------------------------------------------- */
+
+static const char *asked_about(const struct case_request *request)
+{
+    return request->body->descriptor == &coloan__v1__application_query__descriptor
+               ? ((const Coloan__V1__ApplicationQuery *)request->body)->application_id
+               : request->application_id;
+}
+
+static struct cl_status still_holds(const struct consent_rows *rows, const char *consent_id, int64_t now_ms)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct consent_row *row = &rows->rows[i];
+        if (strcmp(row->consent_id, consent_id) != 0) {
+            continue;
+        }
+        if (row->withdrawn_ms != 0) {
+            return cl_fail(CL_CONSENT_WITHDRAWN);
+        }
+        return now_ms < row->until_ms ? cl_ok() : cl_fail(CL_CONSENT_INVALID);
+    }
+    return cl_fail(CL_INTERNAL); /* records stay */
+}
+
+struct cl_status case_may_repeat(struct case_tx *tx, const struct case_request *request)
+{
+    bool found = false;
+    struct disclosure_row disclosure;
+    struct application_row row;
+    struct consent_rows rows;
+    struct cl_status status =
+        disclosures_get(&found, &disclosure, tx->sql, tx->arena, asked_about(request), &request->opened->digest);
+    if (cl_failed(status) || !found) {
+        return status;
+    }
+    status = applications_get(&row, tx->sql, tx->arena, disclosure.application_id);
+    if (cl_is_ok(status) && strcmp(row.bank, disclosure.recipient) != 0) {
+        status = cl_fail(CL_STALE_EPOCH);
+    }
+    if (cl_is_ok(status)) {
+        status = consents_list(&rows, tx->sql, tx->arena, disclosure.application_id);
+    }
+    for (size_t i = 0; cl_is_ok(status) && i < disclosure.consent_count; i++) {
+        status = still_holds(&rows, disclosure.consents[i], tx->now_ms);
+    }
+    return status;
+}
