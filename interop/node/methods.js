@@ -9,6 +9,7 @@ export const METHODS = {
   ReportVerifications: { name: `${JOINT}ReportVerifications`, request: 'VerificationReport', reply: 'ApplicationStatus' },
   QueryVerifications: { name: `${JOINT}QueryVerifications`, request: 'VerificationQuery', reply: 'VerificationAnswer' },
   ReportBankDecision: { name: `${JOINT}ReportBankDecision`, request: 'BankDecision', reply: 'JointOutcome' },
+  WithdrawConsent: { name: `${JOINT}WithdrawConsent`, request: 'ConsentWithdrawal', reply: 'ApplicationStatus' },
   GetKeys: { name: `${DIRECTORY}GetKeys`, request: 'KeysQuery', reply: 'KeysAnswer' },
   GetCapabilities: { name: `${DIRECTORY}GetCapabilities`, request: 'CapabilitiesQuery', reply: 'Capabilities' },
 };

@@ -41,13 +41,34 @@ static void send_reply(struct unary *unary)
 
 /* -- In the transaction -------------------------------------------------------------------------------------- */
 
+static struct case_request request_of(const struct unary *unary, const char *application_id)
+{
+    return (struct case_request){
+        .opened = &unary->request.opened,
+        .body = unary->request.body,
+        .sender = unary->request.sender,
+        .sender_kind = unary->request.sender_kind,
+        .application_id = application_id,
+    };
+}
+
+/* A reply that only tells is not told again once a consent that it rests on was withdrawn. */
+static struct cl_status check_repeat(const struct unary *unary, struct case_tx *tx)
+{
+    if (!unary->request.method->reads || cl_failed(unary->request.body_status)) {
+        return cl_ok();
+    }
+    struct case_request request = request_of(unary, unary->request.opened.header->application_id);
+    return case_may_repeat(tx, &request);
+}
+
 /* Step 9. `unary->reply` is set when the same message was answered before. */
-static struct cl_status find_duplicate(struct unary *unary, struct sql *sql)
+static struct cl_status find_duplicate(struct unary *unary, struct case_tx *tx)
 {
     const struct cl_opened *opened = &unary->request.opened;
     struct message_duplicate duplicate;
-    struct cl_status status =
-        messages_find_duplicate(&duplicate, sql, unary->request.arena, unary->request.sender, opened->message_id.bytes);
+    struct cl_status status = messages_find_duplicate(&duplicate, tx->sql, unary->request.arena, unary->request.sender,
+                                                      opened->message_id.bytes);
     if (cl_failed(status) || !duplicate.found) {
         return status;
     }
@@ -59,19 +80,13 @@ static struct cl_status find_duplicate(struct unary *unary, struct sql *sql)
     }
     unary->reply = duplicate.reply;
     unary->repeated = true;
-    return cl_ok();
+    return check_repeat(unary, tx);
 }
 
 static struct cl_status run_handler(ProtobufCMessage **reply_out, struct unary *unary, struct case_tx *tx,
                                     const char *application_id)
 {
-    struct case_request request = {
-        .opened = &unary->request.opened,
-        .body = unary->request.body,
-        .sender = unary->request.sender,
-        .sender_kind = unary->request.sender_kind,
-        .application_id = application_id,
-    };
+    struct case_request request = request_of(unary, application_id);
     return unary->request.method->handler(reply_out, tx, &request);
 }
 
@@ -149,7 +164,7 @@ static struct cl_status unary_apply(struct store_command *command, struct store_
     struct case_tx tx = case_tx_of(unary->api->cases, store_tx, unary->request.arena, &unary->effect);
     tx.by = unary->request.sender;
     tx.message = &unary->request.opened.digest;
-    struct cl_status status = find_duplicate(unary, tx.sql);
+    struct cl_status status = find_duplicate(unary, &tx);
     if (cl_failed(status) || unary->repeated) {
         return status;
     }

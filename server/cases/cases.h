@@ -89,9 +89,15 @@ case_handler case_submit;               /* Application -> ApplicationReceipt */
 case_handler case_report_verifications; /* VerificationReport -> ApplicationStatus */
 case_handler case_query_verifications;  /* VerificationQuery -> VerificationAnswer */
 case_handler case_report_bank_decision; /* BankDecision -> JointOutcome */
+case_handler case_withdraw_consent;     /* ConsentWithdrawal -> ApplicationStatus */
 case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
 case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
 case_handler case_acknowledge;          /* Ack -> nothing; answered on the stream by silence */
+
+/* Whether the reply to this request, made before, may be given again: what it tells of persons rests on consents, which
+ * have to be in force still. CONSENT_WITHDRAWN, CONSENT_INVALID (ended), STALE_EPOCH (the reader lends no more). For
+ * requests that only read. */
+CL_MUST_CHECK struct cl_status case_may_repeat(struct case_tx *tx, const struct case_request *request);
 
 /* Answers of the authorities come in as a command of our own. Items that were settled meanwhile are left alone. */
 CL_MUST_CHECK struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry);
@@ -106,15 +112,23 @@ CL_MUST_CHECK struct cl_status case_ask_again(struct case_tx *tx, const char *ap
 
 /* -- Sharing ------------------------------------------------------------------------------------------------- */
 
-/* The personal values that `recipient` may see of the submission in this event, as disclosures in the arena: those of
- * persons whose SHARE consent names the recipient and is in force. For every kind but APPLICATION, and after an
- * erasure, there are none. Any thread with a connection of its own. */
+/* An event of the outbox that is about to be sent. */
+struct case_outgoing {
+    const char *recipient;
+    const char *application_id;
+    const struct cl_digest *digest;
+    struct cl_bytes envelope; /* as it is kept, without disclosures */
+};
+
+/* The personal values that the recipient may see with this event, as disclosures in the arena: those of persons whose
+ * consent the event rests on, as long as it is in force and the recipient is the bank that lends. After an erasure there
+ * are none. Any thread with a connection of its own. */
 struct case_disclosures {
     Coloan__V1__Disclosure **list;
     size_t count;
 };
 CL_MUST_CHECK struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_arena *arena,
-                                                      struct sql *sql, const struct cases *cases, const char *recipient,
-                                                      struct cl_bytes event_envelope, int64_t now_ms);
+                                                      struct sql *sql, const struct cases *cases,
+                                                      const struct case_outgoing *event, int64_t now_ms);
 
 #endif

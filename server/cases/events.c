@@ -3,21 +3,29 @@
 #include <assert.h>
 #include <string.h>
 
+#include "server/cases/consent.h"
 #include "server/cases/file.h"
 #include "server/store/messages.h"
 #include "server/store/outbox.h"
 
-static struct cl_status log_event(struct case_tx *tx, const struct application_row *row,
-                                  const struct centre_sealed *sealed, uint64_t sequence, int kind)
+struct addressed {
+    const char *recipient;
+    const char *application_id;
+    uint64_t sequence;
+    int kind;
+};
+
+static struct cl_status log_event(struct case_tx *tx, const struct centre_sealed *sealed,
+                                  const struct addressed *addressed)
 {
     struct message_row message = {
         .digest = sealed->digest,
         .way = MESSAGE_SENT,
         .sender = tx->cases->centre->party,
-        .recipient = row->bank,
+        .recipient = addressed->recipient,
         .direction = COLOAN__V1__DIRECTION__DIRECTION_EVENT,
         .method = EVENT_METHOD,
-        .application_id = row->id,
+        .application_id = addressed->application_id,
         .at_ms = tx->now_ms,
         .envelope = sealed->envelope,
     };
@@ -28,10 +36,10 @@ static struct cl_status log_event(struct case_tx *tx, const struct application_r
         return status;
     }
     struct outbox_row outbox = {
-        .recipient = row->bank,
-        .sequence = sequence,
-        .application_id = row->id,
-        .kind = kind,
+        .recipient = addressed->recipient,
+        .sequence = addressed->sequence,
+        .application_id = addressed->application_id,
+        .kind = addressed->kind,
         .digest = sealed->digest,
         .made_ms = tx->now_ms,
     };
@@ -46,38 +54,60 @@ static void note(struct case_effect *effect, const char *recipient, uint64_t seq
     effect->event_count++;
 }
 
-struct cl_status event_write(struct event_written *out, struct case_tx *tx, const struct application_row *row,
-                             Coloan__V1__Event *event)
+/* Whoever does not lend (any more) has no business with where the case stands. */
+static struct cl_status tell_status(Coloan__V1__Event *event, struct case_tx *tx, const struct application_row *row,
+                                    const char *recipient)
 {
-    uint64_t sequence = 0;
-    struct cl_status status = outbox_next(tx->tx, row->bank, &sequence);
+    struct application_row told = *row;
+    if (strcmp(recipient, row->bank) != 0) {
+        told = (struct application_row){.id = row->id, .external_ref = row->external_ref, .bank = "", .rule_set = ""};
+    }
+    struct cl_status status = file_status(&event->status, tx->arena, &told);
+    if (cl_is_ok(status)) {
+        event->application_id = event->status->application_id;
+    }
+    return status;
+}
+
+struct cl_status event_write_to(struct event_written *out, struct case_tx *tx, const struct application_row *row,
+                                const char *recipient, Coloan__V1__Event *event)
+{
+    struct addressed addressed = {
+        .recipient = recipient, .application_id = row->id, .sequence = 0, .kind = (int)event->kind};
+    struct cl_status status = outbox_next(tx->tx, recipient, &addressed.sequence);
+    if (cl_is_ok(status)) {
+        status = tell_status(event, tx, row, recipient);
+    }
     if (cl_failed(status)) {
         return status;
     }
-    status = file_status(&event->status, tx->arena, row);
-    if (cl_failed(status)) {
-        return status;
-    }
-    event->application_id = event->status->application_id;
     struct centre_speech speech = {
         .direction = COLOAN__V1__DIRECTION__DIRECTION_EVENT,
-        .recipient = row->bank,
+        .recipient = recipient,
         .method = EVENT_METHOD,
         .application_id = row->id,
-        .sequence = sequence,
+        .sequence = addressed.sequence,
         .body = &event->base,
         .now_ms = tx->now_ms,
     };
     struct centre_sealed sealed;
     status = centre_seal(&sealed, tx->arena, tx->cases->centre, &speech);
+    if (cl_is_ok(status)) {
+        status = log_event(tx, &sealed, &addressed);
+    }
+    if (cl_is_ok(status) && event->kind == COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION) {
+        status = consent_note_event(tx, row->id, recipient, &sealed.digest);
+    }
     if (cl_failed(status)) {
         return status;
     }
-    status = log_event(tx, row, &sealed, sequence, (int)event->kind);
-    if (cl_failed(status)) {
-        return status;
-    }
-    note(tx->effect, row->bank, sequence);
+    note(tx->effect, recipient, addressed.sequence);
     *out = (struct event_written){.digest = sealed.digest, .envelope = sealed.envelope};
     return cl_ok();
+}
+
+struct cl_status event_write(struct event_written *out, struct case_tx *tx, const struct application_row *row,
+                             Coloan__V1__Event *event)
+{
+    return event_write_to(out, tx, row, row->bank, event);
 }

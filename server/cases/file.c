@@ -5,6 +5,7 @@
 
 #include "libcoloan/dsse.h"
 #include "libcoloan/wirescan.h"
+#include "server/cases/consent.h"
 #include "server/cases/convert.h"
 #include "server/domain/rules.h"
 #include "server/store/case_log.h"
@@ -123,7 +124,11 @@ static struct cl_status load_application(struct case_file *file, struct case_tx 
     if (cl_failed(status)) {
         return cl_fail(CL_INTERNAL);
     }
-    status = load_personal(&file->application, tx, file->row.id);
+    file->application.bank = file->row.bank; /* the one that lends now */
+    status = consent_load(&file->application, tx->sql, tx->arena, file->row.id, tx->now_ms);
+    if (cl_is_ok(status)) {
+        status = load_personal(&file->application, tx, file->row.id);
+    }
     for (size_t i = 0; cl_is_ok(status) && i < file->application.person_count; i++) {
         struct person *person = &file->application.persons[i];
         status = person_identify(person, person->id_number, tx->cases->centre->accept_synthetic_ids);

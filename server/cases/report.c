@@ -151,9 +151,23 @@ struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, s
 struct cl_status case_ask_again(struct case_tx *tx, const char *application_id)
 {
     struct case_file *file = NULL;
+    bool barred = false;
     struct cl_status status = file_open(&file, tx, application_id, NULL);
     if (cl_is_ok(status)) {
         status = file_load_facts(file, tx);
+    }
+    struct case_input settles = {.command = COMMAND_SETTLE_ITEM};
+    if (cl_is_ok(status) && lifecycle_row(&file->tracks, &settles) == NULL) {
+        return cl_ok(); /* it ended or was decided; nobody waits for an answer */
+    }
+    if (cl_is_ok(status)) {
+        status = settle_is_barred(&barred, file, tx);
+    }
+    if (cl_is_ok(status) && barred) {
+        status = settle_consents(file, tx, false);
+    }
+    if (cl_is_ok(status) && barred) {
+        status = settle_finish(file, tx);
     }
     return cl_is_ok(status) ? settle_ask(file, tx) : status;
 }

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "libcoloan/dsse.h"
+#include "server/cases/consent.h"
 #include "server/cases/convert.h"
 #include "server/cases/events.h"
 #include "server/cases/fund.h"
 #include "server/source/source.h"
+
+#define SETTLE_CENTRE "centre" /* the authority of what the centre settles by itself, as in the catalogue */
 
 /* -- Opening and settling ------------------------------------------------------------------------------------ */
 
@@ -83,6 +86,79 @@ struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct 
     struct item_row row;
     status = row_of(&row, file, tx, result, source);
     return cl_is_ok(status) ? items_settle(tx->tx, &row) : status;
+}
+
+/* -- Consents ------------------------------------------------------------------------------------------------ */
+
+static struct cl_status replace(struct case_file *file, struct case_tx *tx, const struct item_row *was,
+                                const struct item_result *result)
+{
+    struct item_row row;
+    struct settle_source source = {.phase = (enum item_phase)was->phase,
+                                   .owner = (enum item_owner)was->owner,
+                                   .authority = SETTLE_CENTRE,
+                                   .receipt = ""};
+    struct cl_status status = row_of(&row, file, tx, result, &source);
+    return cl_is_ok(status) ? items_replace(tx->tx, &row) : status;
+}
+
+/* What an item has to become with the consents in force; false: nothing else. */
+static bool judge_by_consents(struct item_result *out, const struct case_file *file, const struct case_tx *tx,
+                              const struct item_row *row, bool given)
+{
+    const char *centre = tx->cases->centre->party;
+    struct item_key key = {.item = (enum item)row->item, .person = row->person};
+    if (key.item == ITEM_CONSENT) {
+        item_settle_locally(out, &file->application, centre, key, tx->now_ms);
+        return true;
+    }
+    bool allowed = consent_allows(&file->application, centre, key.item, key.person);
+    bool unauthorised = row->outcome == ITEM_FAIL && row->failure == FAILURE_NOT_AUTHORISED;
+    if (row->outcome == ITEM_OPEN && !allowed) {
+        *out = (struct item_result){
+            .key = key, .outcome = ITEM_FAIL, .failure = FAILURE_NOT_AUTHORISED, .observed_ms = tx->now_ms};
+        out->valid_until_ms = catalogue_valid_until_ms(catalogue_row(key.item), tx->now_ms);
+        return true;
+    }
+    *out = (struct item_result){.key = key, .outcome = ITEM_OPEN};
+    return given && unauthorised && allowed;
+}
+
+struct cl_status settle_consents(struct case_file *file, struct case_tx *tx, bool given)
+{
+    struct item_rows items;
+    struct cl_status status = consent_load(&file->application, tx->sql, tx->arena, file->row.id, tx->now_ms);
+    if (cl_is_ok(status)) {
+        status = items_list(&items, tx->sql, tx->arena, file->row.id, PHASE_DECISION);
+    }
+    for (size_t i = 0; cl_is_ok(status) && i < items.count; i++) {
+        struct item_result result;
+        if (judge_by_consents(&result, file, tx, &items.rows[i], given)) {
+            status = replace(file, tx, &items.rows[i], &result);
+        }
+    }
+    return status;
+}
+
+static bool waits_for_authority(const struct item_row *row)
+{
+    return row->outcome == ITEM_OPEN && row->owner == (int)OWNER_FUND;
+}
+
+struct cl_status settle_is_barred(bool *out, const struct case_file *file, struct case_tx *tx)
+{
+    struct item_rows items;
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, PHASE_DECISION);
+    if (cl_failed(status)) {
+        return status;
+    }
+    *out = false;
+    for (size_t i = 0; i < items.count; i++) {
+        const struct item_row *row = &items.rows[i];
+        bool allowed = consent_allows(&file->application, tx->cases->centre->party, (enum item)row->item, row->person);
+        *out = *out || (waits_for_authority(row) && !allowed);
+    }
+    return cl_ok();
 }
 
 /* -- What follows -------------------------------------------------------------------------------------------- */
@@ -274,7 +350,8 @@ struct cl_status settle_ask(struct case_file *file, struct case_tx *tx)
     size_t count = 0;
     for (size_t i = 0; i < items.count && count < CL_ITEM_RESULTS_MAX; i++) {
         const struct item_row *row = &items.rows[i];
-        if (row->outcome == ITEM_OPEN && row->owner == (int)OWNER_FUND && row->phase != (int)PHASE_REGISTRATION) {
+        bool allowed = consent_allows(&file->application, tx->cases->centre->party, (enum item)row->item, row->person);
+        if (waits_for_authority(row) && row->phase != (int)PHASE_REGISTRATION && allowed) {
             questions[count++] = (struct settle_question){.phase = (enum item_phase)row->phase,
                                                           .key = {.item = (enum item)row->item, .person = row->person}};
         }

@@ -23,12 +23,21 @@ struct settle_source {
 CL_MUST_CHECK struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct field_path *path_out,
                                            const struct item_result *result, const struct settle_source *source);
 
+/* After consents were taken or withdrawn: loads those in force into file->application and brings the items in line with
+ * them. CONSENT is settled anew; open items that nobody may ask about any more fail as not authorised; with `given`
+ * those that failed so and may be asked about again are open again. The facts are loaded; the caller moves the case. */
+CL_MUST_CHECK struct cl_status settle_consents(struct case_file *file, struct case_tx *tx, bool given);
+
+/* Whether an open item waits for an authority that nobody may ask any more: a consent ended while it was open. */
+CL_MUST_CHECK struct cl_status settle_is_barred(bool *out, const struct case_file *file, struct case_tx *tx);
+
 /* After items of the decision were settled: moves the case, lets the fund decide when nothing is open, writes the
  * events, saves. */
 CL_MUST_CHECK struct cl_status settle_finish(struct case_file *file, struct case_tx *tx);
 
-/* The inquiry for all open items that authorities answer goes to tx->effect->inquiry; NULL when there are none. Those of
- * the phase REGISTRATION are polled by whoever opened them, with settle_inquire. */
+/* The inquiry for all open items that authorities answer goes to tx->effect->inquiry; NULL when there are none. Nobody
+ * is asked about what the consents in force do not cover. Those of the phase REGISTRATION are polled by whoever opened
+ * them, with settle_inquire. */
 CL_MUST_CHECK struct cl_status settle_ask(struct case_file *file, struct case_tx *tx);
 
 /* One question of an inquiry. */

@@ -5,6 +5,7 @@
 
 #include "libcoloan/keyring.h"
 #include "libcoloan/personal.h"
+#include "server/cases/consent.h"
 #include "server/cases/convert.h"
 #include "server/cases/events.h"
 #include "server/cases/settle.h"
@@ -106,6 +107,15 @@ static struct cl_status keep_personal(const struct case_file *file, struct case_
     return vault_put(tx->tx, tx->cases->vault, file->row.id, values, count);
 }
 
+static struct cl_status keep_consents(const struct case_file *file, struct case_tx *tx,
+                                      const struct case_request *request)
+{
+    const Coloan__V1__Application *body = (const Coloan__V1__Application *)request->body;
+    struct consents_given given = {
+        .application = body, .list = body->consents, .count = body->n_consents, .whole = true};
+    return consent_take(tx, file->row.id, &given);
+}
+
 static struct cl_status tell_bank(struct case_file *file, struct case_tx *tx, const struct case_request *request)
 {
     struct cl_bytes stored;
@@ -145,6 +155,9 @@ static struct cl_status open_case(struct case_file *file, struct case_tx *tx, co
     }
     if (cl_is_ok(status)) {
         status = keep_personal(file, tx, request);
+    }
+    if (cl_is_ok(status)) {
+        status = keep_consents(file, tx, request);
     }
     if (cl_is_ok(status)) {
         status = settle_open(file, tx, PHASE_DECISION);

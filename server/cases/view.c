@@ -6,6 +6,7 @@
 
 #include "libcoloan/ids.h"
 #include "libcoloan/wirescan.h"
+#include "server/cases/consent.h"
 #include "server/cases/convert.h"
 #include "server/cases/file.h"
 #include "server/store/case_log.h"
@@ -48,6 +49,8 @@ static bool wanted(const Coloan__V1__VerificationQuery *query, int item)
 struct items_told {
     Coloan__V1__VerificationResult **list;
     size_t count;
+    char **consents; /* that they rest on; none when nobody's is needed */
+    size_t consent_count;
 };
 
 static struct cl_status item_told(Coloan__V1__VerificationResult **out, struct case_tx *tx, const struct item_row *row,
@@ -69,30 +72,131 @@ static struct cl_status item_told(Coloan__V1__VerificationResult **out, struct c
     return cl_ok();
 }
 
-static struct cl_status tell_items(struct items_told *out, struct case_tx *tx, const char *application_id,
-                                   const struct case_request *request, const Coloan__V1__VerificationQuery *query)
+static bool is_shared(const struct consent_sharing *sharing, const struct item_row *row)
+{
+    if (sharing == NULL) {
+        return true;
+    }
+    bool per_person = catalogue_row((enum item)row->item)->per_person;
+    return per_person ? row->person < CL_PERSONS_MAX && sharing->of_person[row->person] != NULL : sharing->of_all;
+}
+
+/* `sharing` NULL: the reader needs nobody's consent. */
+static struct cl_status tell_rows(struct items_told *out, struct case_tx *tx, const struct case_request *request,
+                                  const struct item_rows *items, const struct consent_sharing *sharing)
+{
+    const Coloan__V1__VerificationQuery *query =
+        request->body->descriptor == &coloan__v1__verification_query__descriptor
+            ? (const Coloan__V1__VerificationQuery *)request->body
+            : NULL;
+    *out = (struct items_told){.list = cl_arena_array(tx->arena, items->count + 1, sizeof *out->list)};
+    struct cl_status status = out->list == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
+    for (size_t i = 0; cl_is_ok(status) && i < items->count; i++) {
+        const struct item_row *row = &items->rows[i];
+        enum item_view view = view_of(catalogue_row((enum item)row->item), request->sender_kind);
+        if (view != VIEW_NONE && wanted(query, row->item) && is_shared(sharing, row)) {
+            status = item_told(&out->list[out->count++], tx, row, view);
+        }
+    }
+    return status;
+}
+
+/* What a bank is told rests on consents, which the reply and the record of it name. */
+static struct cl_status name_consents(struct items_told *told, struct case_tx *tx, const struct case_file *file,
+                                      const struct case_request *request, const struct consent_sharing *sharing)
+{
+    const char *ids[CL_PERSONS_MAX];
+    told->consent_count = consent_sharing_ids(ids, sharing);
+    told->consents = cl_arena_array(tx->arena, CL_PERSONS_MAX, sizeof *told->consents);
+    if (told->consents == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    for (size_t i = 0; i < told->consent_count; i++) {
+        convert_text(&told->consents[i], ids[i]);
+    }
+    return consent_note(tx, file->row.id, request->sender, &request->opened->digest, ids, told->consent_count);
+}
+
+static struct cl_status sharing_of(struct consent_sharing *out, struct case_tx *tx, const struct case_file *file,
+                                   const struct case_request *request)
+{
+    const ProtobufCMessage *body = NULL;
+    struct application *application = cl_arena_alloc(tx->arena, sizeof *application);
+    if (application == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    *out = (struct consent_sharing){.of_all = false};
+    if (strcmp(file->row.bank, request->sender) != 0) {
+        return cl_ok(); /* it lends no more */
+    }
+    struct cl_status status = file_kept_body(&body, tx, &file->row.submission, &coloan__v1__application__descriptor);
+    if (cl_is_ok(status)) {
+        status = consent_load(application, tx->sql, tx->arena, file->row.id, tx->now_ms);
+    }
+    if (cl_is_ok(status)) {
+        application->person_count = ((const Coloan__V1__Application *)body)->n_persons;
+        consent_sharing(out, application, request->sender);
+    }
+    return status;
+}
+
+/* A channel stands for the borrower and an officer for the centre: only a bank needs the persons' consent. */
+static struct cl_status tell_items(struct items_told *out, struct case_tx *tx, const struct case_file *file,
+                                   const struct case_request *request)
 {
     struct item_rows items;
-    struct cl_status status = items_list(&items, tx->sql, tx->arena, application_id, ITEM_PHASE_ANY);
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, ITEM_PHASE_ANY);
+    if (cl_failed(status) || request->sender_kind != CL_PARTY_BANK) {
+        return cl_failed(status) ? status : tell_rows(out, tx, request, &items, NULL);
+    }
+    struct consent_sharing sharing;
+    status = sharing_of(&sharing, tx, file, request);
+    if (cl_is_ok(status)) {
+        status = tell_rows(out, tx, request, &items, &sharing);
+    }
+    return cl_is_ok(status) ? name_consents(out, tx, file, request, &sharing) : status;
+}
+
+/* -- Consents ------------------------------------------------------------------------------------------------ */
+
+static struct cl_status receipt_of(Coloan__V1__ConsentReceipt **out, struct cl_arena *arena,
+                                   const struct consent_row *row)
+{
+    Coloan__V1__ConsentReceipt *receipt = cl_arena_alloc(arena, sizeof *receipt);
+    Coloan__V1__Consent *consent = cl_arena_alloc(arena, sizeof *consent);
+    if (receipt == NULL || consent == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    coloan__v1__consent_receipt__init(receipt);
+    coloan__v1__consent__init(consent);
+    convert_text(&consent->consent_id, row->consent_id);
+    consent->person = row->person;
+    consent->purpose = (Coloan__V1__ConsentPurpose)row->purpose;
+    convert_text(&consent->receiver, row->receiver);
+    consent->until_ms = row->until_ms;
+    convert_digest(&consent->document_sha256, &row->document);
+    receipt->consent = consent;
+    receipt->given_ms = row->given_ms;
+    receipt->withdrawn_ms = row->withdrawn_ms;
+    *out = receipt;
+    return cl_ok();
+}
+
+static struct cl_status tell_consents(Coloan__V1__ApplicationView *view, struct case_tx *tx, const char *application_id)
+{
+    struct consent_rows rows;
+    struct cl_status status = consents_list(&rows, tx->sql, tx->arena, application_id);
     if (cl_failed(status)) {
         return status;
     }
-    struct items_told told = {.list = cl_arena_array(tx->arena, items.count + 1, sizeof *told.list)};
-    if (told.list == NULL) {
+    view->consents = cl_arena_array(tx->arena, rows.count + 1, sizeof *view->consents);
+    if (view->consents == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    for (size_t i = 0; i < items.count; i++) {
-        enum item_view view = view_of(catalogue_row((enum item)items.rows[i].item), request->sender_kind);
-        if (view == VIEW_NONE || !wanted(query, items.rows[i].item)) {
-            continue;
-        }
-        status = item_told(&told.list[told.count++], tx, &items.rows[i], view);
-        if (cl_failed(status)) {
-            return status;
-        }
+    for (size_t i = 0; cl_is_ok(status) && i < rows.count; i++) {
+        status = receipt_of(&view->consents[view->n_consents++], tx->arena, &rows.rows[i]);
     }
-    *out = told;
-    return cl_ok();
+    return status;
 }
 
 /* -- GetApplication ------------------------------------------------------------------------------------------ */
@@ -206,6 +310,34 @@ static struct cl_status tell_timeline(Coloan__V1__ApplicationView *view, struct 
     return status;
 }
 
+/* What is told when asked for. */
+static struct cl_status tell_parts(Coloan__V1__ApplicationView *view, struct case_tx *tx, const struct case_file *file,
+                                   const struct case_request *request)
+{
+    const Coloan__V1__ApplicationQuery *query = (const Coloan__V1__ApplicationQuery *)request->body;
+    struct cl_status status = cl_ok();
+    if (query->with_items) {
+        struct items_told told;
+        status = tell_items(&told, tx, file, request);
+        if (cl_is_ok(status)) {
+            view->items = told.list;
+            view->n_items = told.count;
+            view->consent_ids = told.consents;
+            view->n_consent_ids = told.consent_count;
+        }
+    }
+    if (cl_is_ok(status) && query->with_trace) {
+        status = tell_trace(view, tx, file->row.id, request->sender_kind);
+    }
+    if (cl_is_ok(status) && query->with_timeline) {
+        status = tell_timeline(view, tx, file->row.id);
+    }
+    if (cl_is_ok(status) && query->with_consents) {
+        status = tell_consents(view, tx, file->row.id);
+    }
+    return status;
+}
+
 struct cl_status case_get_application(ProtobufCMessage **reply_out, struct case_tx *tx,
                                       const struct case_request *request)
 {
@@ -220,20 +352,11 @@ struct cl_status case_get_application(ProtobufCMessage **reply_out, struct case_
     if (cl_is_ok(status)) {
         status = file_status(&view->status, tx->arena, &file->row);
     }
-    if (cl_is_ok(status) && query->with_items) {
-        struct items_told told;
-        status = tell_items(&told, tx, file->row.id, request, NULL);
-        view->items = cl_is_ok(status) ? told.list : NULL;
-        view->n_items = cl_is_ok(status) ? told.count : 0;
+    if (cl_is_ok(status)) {
+        status = tell_parts(view, tx, file, request);
     }
     if (cl_is_ok(status)) {
         status = tell_offer(view, tx, &file->row);
-    }
-    if (cl_is_ok(status) && query->with_trace) {
-        status = tell_trace(view, tx, file->row.id, request->sender_kind);
-    }
-    if (cl_is_ok(status) && query->with_timeline) {
-        status = tell_timeline(view, tx, file->row.id);
     }
     if (cl_is_ok(status)) {
         status = tell_joint(view, tx, &file->row);
@@ -325,20 +448,28 @@ struct cl_status case_list_applications(ProtobufCMessage **reply_out, struct cas
 
 /* -- QueryVerifications -------------------------------------------------------------------------------------- */
 
-/* The consent that lets the reader see the case: a SHARE consent that names it, in force. */
-static struct cl_status check_consent(const struct case_file *file, struct case_tx *tx,
-                                      const struct case_request *request, const char *consent_id)
+/* The reader names a consent that lets it ask: a SHARE consent that names it, in force. CONSENT_MISSING when there is no
+ * such consent at all. */
+static struct cl_status check_consent(struct case_tx *tx, const struct case_request *request, const char *consent_id)
 {
-    for (size_t i = 0; i < file->application.consent_count; i++) {
-        const struct consent *consent = &file->application.consents[i];
-        if (strcmp(consent->consent_id, consent_id) != 0) {
+    struct consent_rows rows;
+    struct cl_status status = consents_list(&rows, tx->sql, tx->arena, request->application_id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    for (size_t i = 0; i < rows.count; i++) {
+        const struct consent_row *row = &rows.rows[i];
+        if (strcmp(row->consent_id, consent_id) != 0) {
             continue;
         }
-        bool fits = consent->purpose == CONSENT_SHARE && strcmp(consent->receiver, request->sender) == 0 &&
-                    tx->now_ms < consent->until_ms;
-        return fits ? cl_ok() : cl_fail(CL_CONSENT_INVALID);
+        if (row->withdrawn_ms != 0) {
+            return case_blame(tx, CL_CONSENT_WITHDRAWN, "consent_id");
+        }
+        bool fits = row->purpose == (int)CONSENT_SHARE && strcmp(row->receiver, request->sender) == 0 &&
+                    tx->now_ms < row->until_ms;
+        return fits ? cl_ok() : case_blame(tx, CL_CONSENT_INVALID, "consent_id");
     }
-    return cl_fail(CL_CONSENT_MISSING);
+    return case_blame(tx, CL_CONSENT_MISSING, "consent_id");
 }
 
 struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct case_tx *tx,
@@ -350,26 +481,71 @@ struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct c
     if (answer == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    struct cl_status status = file_open(&file, tx, request->application_id, request->sender);
-    if (cl_is_ok(status)) {
-        status = file_load_facts(file, tx);
-    }
-    if (cl_failed(status)) {
-        return status;
-    }
-    status = check_consent(file, tx, request, query->consent_id);
-    if (cl_failed(status)) {
-        return case_blame(tx, status.reason, "consent_id");
-    }
     struct items_told told;
-    status = tell_items(&told, tx, file->row.id, request, query);
+    struct cl_status status = file_open_for_bank(&file, tx, request);
+    if (cl_is_ok(status)) {
+        status = check_consent(tx, request, query->consent_id);
+    }
+    if (cl_is_ok(status)) {
+        status = tell_items(&told, tx, file, request);
+    }
     if (cl_failed(status)) {
         return status;
     }
     coloan__v1__verification_answer__init(answer);
     answer->results = told.list;
     answer->n_results = told.count;
+    answer->consent_ids = told.consents;
+    answer->n_consent_ids = told.consent_count;
     tx->effect->application_id = file->row.id;
     *reply_out = &answer->base;
     return cl_ok();
+}
+
+/* -- Telling again ------------------------------------------------------------------------------------------- */
+
+static const char *asked_about(const struct case_request *request)
+{
+    return request->body->descriptor == &coloan__v1__application_query__descriptor
+               ? ((const Coloan__V1__ApplicationQuery *)request->body)->application_id
+               : request->application_id;
+}
+
+static struct cl_status still_holds(const struct consent_rows *rows, const char *consent_id, int64_t now_ms)
+{
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct consent_row *row = &rows->rows[i];
+        if (strcmp(row->consent_id, consent_id) != 0) {
+            continue;
+        }
+        if (row->withdrawn_ms != 0) {
+            return cl_fail(CL_CONSENT_WITHDRAWN);
+        }
+        return now_ms < row->until_ms ? cl_ok() : cl_fail(CL_CONSENT_INVALID);
+    }
+    return cl_fail(CL_INTERNAL); /* records stay */
+}
+
+struct cl_status case_may_repeat(struct case_tx *tx, const struct case_request *request)
+{
+    bool found = false;
+    struct disclosure_row disclosure;
+    struct application_row row;
+    struct consent_rows rows;
+    struct cl_status status =
+        disclosures_get(&found, &disclosure, tx->sql, tx->arena, asked_about(request), &request->opened->digest);
+    if (cl_failed(status) || !found) {
+        return status;
+    }
+    status = applications_get(&row, tx->sql, tx->arena, disclosure.application_id);
+    if (cl_is_ok(status) && strcmp(row.bank, disclosure.recipient) != 0) {
+        status = cl_fail(CL_STALE_EPOCH);
+    }
+    if (cl_is_ok(status)) {
+        status = consents_list(&rows, tx->sql, tx->arena, disclosure.application_id);
+    }
+    for (size_t i = 0; cl_is_ok(status) && i < disclosure.consent_count; i++) {
+        status = still_holds(&rows, disclosure.consents[i], tx->now_ms);
+    }
+    return status;
 }

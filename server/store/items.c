@@ -51,6 +51,33 @@ struct cl_status items_settle(struct store_tx *tx, const struct item_row *row)
     return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
 }
 
+struct cl_status items_replace(struct store_tx *tx, const struct item_row *row)
+{
+    static const char text[] = "UPDATE items SET owner = $4, outcome = $5, failure = $6, settled_ms = $7,"
+                               " valid_until_ms = $8, result = $9"
+                               " WHERE application_id = $1 AND phase = $10 AND item = $2 AND person = $3";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, row->application_id);
+    sql_bind_i64(statement, 2, row->item);
+    sql_bind_i64(statement, 3, row->person);
+    sql_bind_i64(statement, 4, row->owner);
+    sql_bind_i64(statement, 5, row->outcome);
+    sql_bind_i64(statement, 6, row->failure);
+    sql_bind_i64(statement, 7, row->settled_ms);
+    sql_bind_i64(statement, 8, row->valid_until_ms);
+    sql_bind_bytes(statement, 9, row->result);
+    sql_bind_i64(statement, 10, row->phase);
+    status = sql_run(statement);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+}
+
 static void read_row(struct item_row *out, struct sql_statement *statement, struct cl_arena *arena,
                      const char *application_id)
 {

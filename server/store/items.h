@@ -39,6 +39,10 @@ CL_MUST_CHECK struct cl_status items_insert(struct store_tx *tx, const struct it
  * item. */
 CL_MUST_CHECK struct cl_status items_settle(struct store_tx *tx, const struct item_row *row);
 
+/* Writes all of an item that is there, whatever it was: for what the centre settles by itself and may have to settle
+ * anew. STATE_CONFLICT when the application has no such item. */
+CL_MUST_CHECK struct cl_status items_replace(struct store_tx *tx, const struct item_row *row);
+
 struct item_rows {
     struct item_row *rows;
     size_t count;

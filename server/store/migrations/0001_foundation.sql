@@ -245,6 +245,61 @@ BEGIN
     SELECT RAISE(ABORT, 'acknowledgements never change');
 END;
 
+-- Who allowed what, to whom, until when: for ever. A withdrawal is written once and takes nothing away.
+CREATE TABLE consents (
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    consent_id TEXT NOT NULL,
+    person INTEGER NOT NULL,
+    purpose INTEGER NOT NULL,
+    receiver TEXT NOT NULL,
+    until_ms INTEGER NOT NULL,
+    document BLOB NOT NULL CHECK (length(document) = 32),
+    subject BLOB NOT NULL CHECK (length(subject) = 32),
+    given_ms INTEGER NOT NULL,
+    given_by BLOB NOT NULL REFERENCES messages (digest),
+    withdrawn_ms INTEGER,
+    withdrawn_by BLOB REFERENCES messages (digest),
+    PRIMARY KEY (application_id, consent_id),
+    CHECK ((withdrawn_ms IS NULL) = (withdrawn_by IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER consents_stay BEFORE DELETE ON consents
+BEGIN
+    SELECT RAISE(ABORT, 'consents stay');
+END;
+
+CREATE TRIGGER consents_keep BEFORE UPDATE OF application_id, consent_id, person, purpose, receiver, until_ms, document, subject,
+    given_ms, given_by ON consents
+BEGIN
+    SELECT RAISE(ABORT, 'consents never change');
+END;
+
+CREATE TRIGGER consents_withdrawn_once BEFORE UPDATE OF withdrawn_ms, withdrawn_by ON consents WHEN OLD.withdrawn_ms IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'a consent is withdrawn once');
+END;
+
+-- By which consents values of persons may go to whom with this message. The request of a reply comes into the log after
+-- it, in the same transaction.
+CREATE TABLE disclosures (
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    message BLOB NOT NULL REFERENCES messages (digest) DEFERRABLE INITIALLY DEFERRED,
+    recipient TEXT NOT NULL,
+    consents TEXT NOT NULL CHECK (length(consents) > 0),
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (application_id, message)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER disclosures_stay BEFORE DELETE ON disclosures
+BEGIN
+    SELECT RAISE(ABORT, 'disclosures stay');
+END;
+
+CREATE TRIGGER disclosures_keep BEFORE UPDATE ON disclosures
+BEGIN
+    SELECT RAISE(ABORT, 'disclosures never change');
+END;
+
 -- Personal values, sealed (server/vault). A key without `wrapped` was destroyed: the application is erased.
 CREATE TABLE vault_keys (
     application_id TEXT NOT NULL PRIMARY KEY,

@@ -103,6 +103,40 @@ static void an_item_is_settled_once(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* What the centre settles by itself it may settle anew, and open again. */
+static void an_item_is_replaced_whatever_it_was(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct cl_arena *arena = store_fixture_arena(fixture);
+    struct store_tx *tx = store_fixture_begin(fixture);
+    fixture_add_application(tx, 1);
+    struct item_row row = open_item(2, 1);
+    assert_int_equal(items_replace(tx, &row).reason, CL_STATE_CONFLICT); /* no such item */
+    assert_int_equal(items_insert(tx, &row).reason, CL_OK);
+    static const int outcomes[] = {2, 1, 0, 3};
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
+        row.outcome = outcomes[i];
+        row.failure = 10 + (int)i;
+        row.owner = OWNER_LOCAL;
+        row.settled_ms = 20 + (int64_t)i;
+        row.valid_until_ms = 30;
+        row.result = cl_bytes("res\0ult", i);
+        struct item_rows list;
+        assert_int_equal(items_replace(tx, &row).reason, CL_OK);
+        assert_int_equal(items_list(&list, store_tx_sql(tx), arena, row.application_id, 1).reason, CL_OK);
+        assert_int_equal(list.count, 1);
+        assert_int_equal(list.rows[0].outcome, outcomes[i]);
+        assert_int_equal(list.rows[0].failure, row.failure);
+        assert_int_equal(list.rows[0].owner, OWNER_LOCAL);
+        assert_int_equal(list.rows[0].settled_ms, row.settled_ms);
+        assert_int_equal(list.rows[0].valid_until_ms, 30);
+        assert_true(cl_bytes_equal(list.rows[0].result, row.result));
+    }
+    row.person = 0;
+    assert_int_equal(items_replace(tx, &row).reason, CL_STATE_CONFLICT);
+    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
+}
+
 static void items_are_listed_in_order_and_counted_by_outcome(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -149,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_item_is_inserted_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_item_is_settled_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_item_is_replaced_whatever_it_was, set_up, tear_down),
         cmocka_unit_test_setup_teardown(items_are_listed_in_order_and_counted_by_outcome, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
