@@ -24,13 +24,13 @@ static const char *scope_of(const struct case_request *request)
 
 /* -- Items --------------------------------------------------------------------------------------------------- */
 
-/* The catalogue's column for this reader. A channel stands for the borrower, who sees outcomes. */
-static enum item_view view_of(const struct catalogue_row *row, enum cl_party_kind kind)
+/* A channel stands for the borrower. */
+static enum item_reader reader_of(enum cl_party_kind kind)
 {
-    if (kind == CL_PARTY_OFFICER || kind == CL_PARTY_FUND) {
-        return row->fund_view;
+    if (kind == CL_PARTY_BANK) {
+        return READER_BANK;
     }
-    return kind == CL_PARTY_BANK ? row->bank_view : VIEW_VERDICT;
+    return kind == CL_PARTY_CHANNEL ? READER_BORROWER : READER_FUND;
 }
 
 static bool wanted(const Coloan__V1__VerificationQuery *query, int item)
@@ -93,7 +93,8 @@ static struct cl_status tell_rows(struct items_told *out, struct case_tx *tx, co
     struct cl_status status = out->list == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
     for (size_t i = 0; cl_is_ok(status) && i < items->count; i++) {
         const struct item_row *row = &items->rows[i];
-        enum item_view view = view_of(catalogue_row((enum item)row->item), request->sender_kind);
+        enum item_view view =
+            catalogue_view(catalogue_row((enum item)row->item), reader_of(request->sender_kind), row->person);
         if (view != VIEW_NONE && wanted(query, row->item) && is_shared(sharing, row)) {
             status = item_told(&out->list[out->count++], tx, row, view);
         }

@@ -787,6 +787,20 @@ int64_t catalogue_valid_until_ms(const struct catalogue_row *row, int64_t observ
     return first_ms + (row->valid_days + 1) * day_ms - 1;
 }
 
+enum item_view catalogue_view(const struct catalogue_row *row, enum item_reader reader, unsigned person)
+{
+    switch (reader) {
+    case READER_FUND:
+        return row->fund_view;
+    case READER_BANK:
+        return row->bank_view;
+    case READER_BORROWER:
+        break;
+    }
+    bool of_another = row->per_person && person != 0;
+    return of_another && row->borrower_view == VIEW_VALUE ? VIEW_VERDICT : row->borrower_view;
+}
+
 bool failure_is_technical(enum failure_kind kind)
 {
     switch (kind) {

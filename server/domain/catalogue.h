@@ -173,6 +173,17 @@ bool catalogue_applies(const struct application *application, struct item_key ke
  * item_result_check refuses, holds for no time. */
 int64_t catalogue_valid_until_ms(const struct catalogue_row *row, int64_t observed_ms);
 
+/* Whose column of the catalogue counts. */
+enum item_reader {
+    READER_FUND = 1,
+    READER_BANK,
+    READER_BORROWER, /* a channel stands for the borrower */
+};
+
+/* What that reader may see of the item of that person: nothing, the outcome, or its facts, too. The borrower sees the
+ * facts of the own items and those of the whole case, of another person's the outcome. */
+enum item_view catalogue_view(const struct catalogue_row *row, enum item_reader reader, unsigned person);
+
 /* A failure of the way, not an answer: retried, then handed to an officer. The other kinds are answers. */
 bool failure_is_technical(enum failure_kind kind);
 

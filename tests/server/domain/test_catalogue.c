@@ -231,6 +231,36 @@ static void an_item_left_out_applies_to_nobody(void **state)
 }
 
 /* What was asked under an authorisation of one case, or of one moment, serves no other. */
+static void each_reader_has_a_column(void **state)
+{
+    (void)state;
+    static const struct {
+        enum item item;
+        enum item_reader reader;
+        unsigned person;
+        enum item_view view;
+    } rows[] = {
+        {ITEM_MARRIAGE, READER_FUND, 1, VIEW_VALUE},
+        {ITEM_MARRIAGE, READER_BANK, 1, VIEW_VERDICT},
+        {ITEM_MARRIAGE, READER_BORROWER, 0, VIEW_VALUE},
+        {ITEM_MARRIAGE, READER_BORROWER, 1, VIEW_VERDICT}, /* another's */
+        {ITEM_HOME_CONTRACT, READER_BORROWER, 0, VIEW_VALUE},
+        {ITEM_CREDIT_FUND, READER_FUND, 0, VIEW_VALUE},
+        {ITEM_CREDIT_FUND, READER_BANK, 0, VIEW_NONE},
+        {ITEM_CREDIT_FUND, READER_BORROWER, 0, VIEW_NONE},
+        {ITEM_CREDIT_BANK, READER_FUND, 0, VIEW_VERDICT},
+        {ITEM_CREDIT_BANK, READER_BORROWER, 1, VIEW_NONE},
+        {ITEM_FACE, READER_FUND, 0, VIEW_VERDICT},
+        {ITEM_ACCOUNT, READER_FUND, 0, VIEW_VERDICT},
+        {ITEM_ACCOUNT, READER_BANK, 0, VIEW_VALUE},
+        {ITEM_CONTRIBUTION_OFFSITE, READER_BANK, 0, VIEW_NONE},
+        {ITEM_REGISTRATION, READER_BORROWER, 0, VIEW_VALUE},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(catalogue_view(catalogue_row(rows[i].item), rows[i].reader, rows[i].person), rows[i].view);
+    }
+}
+
 static void what_is_one_cases_own_is_not_reused(void **state)
 {
     (void)state;
@@ -272,6 +302,7 @@ int main(void)
         cmocka_unit_test(items_apply_to_whom_they_concern),
         cmocka_unit_test(optional_items_apply_when_they_are_given),
         cmocka_unit_test(an_item_left_out_applies_to_nobody),
+        cmocka_unit_test(each_reader_has_a_column),
         cmocka_unit_test(what_is_one_cases_own_is_not_reused),
         cmocka_unit_test(an_answer_holds_until_the_end_of_a_day),
         cmocka_unit_test(technical_failures_are_told_from_answers),
