@@ -23,10 +23,14 @@ static json_t *enum_of(const char *prefix, const json_t *object, const char *key
 
 static json_t *make_person(const json_t *person)
 {
-    return json_pack("{so so sO so}", "role", enum_of("PERSON_ROLE", person, "role"), "declaredMaritalStatus",
-                     enum_of("MARITAL_STATUS", person, "declared"), "contributes",
-                     json_object_get(person, "contributes"), "staffCategory",
-                     enum_of("STAFF_CATEGORY", person, "staff"));
+    json_t *made =
+        json_pack("{so so sO so}", "role", enum_of("PERSON_ROLE", person, "role"), "declaredMaritalStatus",
+                  enum_of("MARITAL_STATUS", person, "declared"), "contributes", json_object_get(person, "contributes"),
+                  "staffCategory", enum_of("STAFF_CATEGORY", person, "staff"));
+    if (json_is_object(json_object_get(person, "also"))) {
+        (void)json_object_update(made, json_object_get(person, "also"));
+    }
+    return made;
 }
 
 /* The letter behind a consent is a made-up one of its own. */
@@ -93,6 +97,9 @@ json_t *submission_make_application(const json_t *persona, const struct submissi
         put_personal(personal, index, "mobile", person);
     }
     (void)json_object_set(personal, "home.address", json_object_get(persona, "address"));
+    if (json_object_get(persona, "account") != NULL) {
+        (void)json_object_set(personal, "account", json_object_get(persona, "account"));
+    }
     return json_pack("{s{ss ss so sO sO so} so}", "application", "externalRef", options->external_ref, "bank",
                      options->bank, "persons", persons, "home", json_object_get(persona, "home"), "request",
                      json_object_get(persona, "request"), "consents", make_consents(json_array_size(people), options),

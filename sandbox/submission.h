@@ -1,7 +1,7 @@
 /* submission.h - a persona's application and its bank's report, as files for the command line client.
  *
  * Application: {"application": <coloan.v1.Application in proto3 JSON without its commitments>,
- *               "personal": {"persons[0].name": "...", ..., "home.address": "..."}}; whoever submits it fills in the
+ *               "personal": {"persons[0].name": "...", ..., "home.address": "...", "account": "..."}}; whoever submits it fills in the
  * commitments under fresh salts and signs. Report: coloan.v1.VerificationReport in proto3 JSON.
  *
  * Owner: the caller decrefs what is made; the persona is borrowed. Any thread. NULL without memory. */

@@ -50,6 +50,7 @@ export function fieldsOf(application) {
   if (application.home !== null) {
     add('home.address', application.home.address);
   }
+  add('account', application.account ?? new Uint8Array(0));
   return fields;
 }
 

@@ -153,6 +153,7 @@ static enum source_failure failure_of_fault(const char *fault)
     } rows[] = {{"", SOURCE_FAILURE_NONE},
                 {"TIMEOUT", SOURCE_TIMEOUT},
                 {"NO_RECORD", SOURCE_NO_RECORD},
+                {"AMBIGUOUS", SOURCE_AMBIGUOUS},
                 {"GARBAGE", SOURCE_PARSE}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (strcmp(rows[i].fault, fault) == 0) {
@@ -163,6 +164,13 @@ static enum source_failure failure_of_fault(const char *fault)
     return SOURCE_FAILURE_NONE;
 }
 
+/* The couple that is none, and the project that is not admitted. */
+static bool is_mismatch(const char *id, enum source_item item)
+{
+    return (item == SOURCE_MARRIAGE_PAIR && strcmp(id, "P38") == 0) ||
+           (item == SOURCE_PROJECT && strcmp(id, "P39") == 0);
+}
+
 static void check_answers(const json_t *persona, const struct source_inquiry *inquiry)
 {
     for (size_t i = 0; i < inquiry->question_count; i++) {
@@ -170,8 +178,12 @@ static void check_answers(const json_t *persona, const struct source_inquiry *in
         const char *item = source_item_row(question->item)->name;
         const char *fault = text_of(json_object_get(persona, "faults"), item);
         enum source_failure failure = failure_of_fault(fault);
-        if (question->answer.failure != failure ||
-            question->answer.outcome != (failure == SOURCE_FAILURE_NONE ? SOURCE_PASS : SOURCE_MANUAL)) {
+        enum source_outcome outcome = failure == SOURCE_FAILURE_NONE ? SOURCE_PASS : SOURCE_MANUAL;
+        if (is_mismatch(text_of(persona, "id"), question->item)) {
+            failure = SOURCE_MISMATCH;
+            outcome = SOURCE_FAIL;
+        }
+        if (question->answer.failure != failure || question->answer.outcome != outcome) {
             fail_msg("%s %s: outcome %d failure %d", text_of(persona, "id"), item, question->answer.outcome,
                      question->answer.failure);
         }

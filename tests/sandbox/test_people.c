@@ -68,7 +68,8 @@ static void every_persona_is_there(void **state)
 {
     (void)state;
     static const char *const ids[] = {"P01", "P02", "P03", "P04", "P04R", "P05", "P06", "P07", "P08",
-                                      "P09", "P10", "P11", "P12", "P21",  "P22", "P23", "P24"};
+                                      "P09", "P10", "P11", "P12", "P21",  "P22", "P23", "P24", "P31",
+                                      "P32", "P33", "P34", "P35", "P36",  "P37", "P38", "P39"};
     struct people *people = personas();
     size_t count = sizeof ids / sizeof ids[0];
     for (size_t i = 0; i < count; i++) {
@@ -151,6 +152,15 @@ static void expectations_are_the_worked_examples(void **state)
         {"P22", "MANUAL", "MAR-RECORD", NULL, 0, 0, 0, 0, 0},
         {"P23", "SUPPLEMENT", "HSE-PRICE", NULL, 0, 0, 0, 0, 0},
         {"P24", "MANUAL", "SYS-SOURCE", NULL, 0, 0, 0, 0, 0},
+        {"P31", "APPROVED_COMBINED", "AMT-CAP", "AMT-CAP", 800000, 240000, 320272, 101833, 360},
+        {"P32", "APPROVED_COMBINED", "HSE-MORTGAGED", "AMT-CAP", 800000, 320000, 320272, 135778, 360},
+        {"P33", "REJECTED_FUND", "HSE-SEIZED", NULL, 0, 0, 0, 0, 0},
+        {"P34", "REJECTED_FUND", "CRT-LISTED", NULL, 0, 0, 0, 0, 0},
+        {"P35", "MANUAL", "CRT-RECORD", NULL, 0, 0, 0, 0, 0},
+        {"P36", "MANUAL", "EMP-CLOSED", NULL, 0, 0, 0, 0, 0},
+        {"P37", "APPROVED_COMBINED", "AMT-CAP", "AMT-CAP", 800000, 240000, 320272, 101833, 360},
+        {"P38", "SUPPLEMENT", "MAR-CONTRADICT", NULL, 0, 0, 0, 0, 0},
+        {"P39", "REJECTED_FUND", "HSE-PROJECT", NULL, 0, 0, 0, 0, 0},
     };
     struct people *people = personas();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

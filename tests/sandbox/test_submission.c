@@ -107,7 +107,7 @@ static void check_application(const json_t *persona)
     assert_apart(submission);
     assert_int_equal(json_array_size(json_object_get(application, "persons")), persons);
     assert_int_equal(json_array_size(json_object_get(application, "consents")), 4 * persons);
-    assert_int_equal(json_object_size(personal), 3 * persons + 1);
+    assert_int_equal(json_object_size(personal), 3 * persons + (json_object_get(persona, "account") == NULL ? 1 : 2));
     assert_non_null(json_object_get(personal, "persons[0].id_number"));
     assert_non_null(json_object_get(personal, "home.address"));
     json_decref(submission);
