@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "libcoloan/date.h"
@@ -231,6 +233,79 @@ static void an_item_left_out_applies_to_nobody(void **state)
 }
 
 /* What was asked under an authorisation of one case, or of one moment, serves no other. */
+/* -- What is published --------------------------------------------------------------------------------------- */
+
+/* The line of an item in a table of the protocol: "| NAME |" or "| NAME 名称 |". */
+static bool find_line(char *out, size_t size, const char *path, const char *name)
+{
+    char start[64];
+    bool found = false;
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    (void)snprintf(start, sizeof start, "| %s ", name);
+    while (!found && fgets(out, (int)size, file) != NULL) {
+        found = strncmp(out, start, strlen(start)) == 0;
+    }
+    (void)fclose(file);
+    return found;
+}
+
+/* The cell's text after `count` bars. */
+static void read_cell(char *out, size_t size, const char *line, unsigned count)
+{
+    while (count > 0) {
+        line = strchr(line, '|');
+        assert_non_null(line);
+        line++;
+        count--;
+    }
+    size_t len = strcspn(line, "|");
+    (void)snprintf(out, size, "%.*s", (int)len, line);
+}
+
+static void check_line(const char *line, const struct catalogue_row *row, const char *const views[3])
+{
+    enum { FUND_CELL = 5, BANK_CELL, BORROWER_CELL, DAYS_CELL };
+    const enum item_view shown[] = {row->fund_view, row->bank_view, row->borrower_view};
+    char cell[256];
+    for (unsigned i = 0; i < 3; i++) {
+        read_cell(cell, sizeof cell, line, FUND_CELL + i);
+        if (strstr(cell, views[shown[i]]) == NULL) {
+            fail_msg("%s, reader %u:%s", row->name, i, cell);
+        }
+    }
+    read_cell(cell, sizeof cell, line, DAYS_CELL);
+    assert_true(row->valid_days == 3650 ? strstr(cell, "–") != NULL : atoi(cell) == row->valid_days);
+    for (size_t i = 0; i < ITEM_FACTS_MAX && row->facts[i].name != NULL; i++) {
+        (void)snprintf(cell, sizeof cell, "%s`%s`", row->facts[i].required ? "" : "[", row->facts[i].name);
+        if (strstr(line, cell) == NULL) {
+            fail_msg("%s: no %s", row->name, cell);
+        }
+    }
+}
+
+static void the_protocol_says_the_same(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        const char *views[3]; /* by enum item_view */
+    } documents[] = {
+        {COLOAN_SOURCE_DIR "/docs/PROTOCOL.md", {"nothing", "verdict", "value"}},
+        {COLOAN_SOURCE_DIR "/docs/PROTOCOL.zh-CN.md", {"不可见", "结论", "值"}},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        for (unsigned item = ITEM_NONE + 1; item < ITEM_COUNT; item++) {
+            char line[1024];
+            const struct catalogue_row *row = catalogue_row((enum item)item);
+            if (!find_line(line, sizeof line, documents[i].path, row->name)) {
+                fail_msg("%s is not in %s", row->name, documents[i].path);
+            }
+            check_line(line, row, documents[i].views);
+        }
+    }
+}
+
 static void each_reader_has_a_column(void **state)
 {
     (void)state;
@@ -302,6 +377,7 @@ int main(void)
         cmocka_unit_test(items_apply_to_whom_they_concern),
         cmocka_unit_test(optional_items_apply_when_they_are_given),
         cmocka_unit_test(an_item_left_out_applies_to_nobody),
+        cmocka_unit_test(the_protocol_says_the_same),
         cmocka_unit_test(each_reader_has_a_column),
         cmocka_unit_test(what_is_one_cases_own_is_not_reused),
         cmocka_unit_test(an_answer_holds_until_the_end_of_a_day),
