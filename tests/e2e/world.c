@@ -136,13 +136,19 @@ static void make_config(struct world *world, const struct world_options *options
                        "    timeout: %dms\n"
                        "    attempts: 2\n"
                        "    items: [IDENTITY, MARRIAGE, CHILDREN, CONTRIBUTION, LOAN_HISTORY, FRAUD_LIST, CREDIT_FUND,"
-                       " HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING, FACE, ID_DOCUMENT, MARRIAGE_PAIR,"
-                       " CONTRIBUTION_OFFSITE, COURT_LIST, MORTGAGES, PROJECT, COMPLETION_FILING,"
-                       " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, DOWN_PAYMENT, EMPLOYER, ACCOUNT,"
-                       " REGISTRATION]\n"
+                       " FACE, ID_DOCUMENT, MARRIAGE_PAIR,"
+                       " CONTRIBUTION_OFFSITE, COURT_LIST, MORTGAGES, DOWN_PAYMENT, EMPLOYER, ACCOUNT]\n"
+                       "  - name: housing\n"
+                       "    base_url: http://127.0.0.1:%u\n"
+                       "    timeout: %dms\n"
+                       "    attempts: 2\n"
+                       "    items: [HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING, PROJECT, COMPLETION_FILING,"
+                       " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, REGISTRATION]\n"
+                       "    %s\n"
                        "%s",
                        hex, COLOAN_SOURCE_DIR, authorities_port(world->authorities), timeout_ms,
-                       options->extra == NULL ? "" : options->extra);
+                       authorities_port(world->authorities), timeout_ms,
+                       options->housing == NULL ? "" : options->housing, options->extra == NULL ? "" : options->extra);
     assert(len > 0 && (size_t)len < sizeof text);
     write_file(world, "coloand.yaml", text, (size_t)len);
     struct cl_setting_error error;

@@ -49,6 +49,7 @@ struct world_options {
     int64_t authority_delay_ms;
     int64_t authority_timeout_ms; /* of one attempt; 0: 300 */
     const char *extra;            /* lines for the configuration; NULL: none */
+    const char *housing;          /* a field of the authority that answers for homes, "hours: ..."; NULL: none */
 };
 
 void world_open(struct world *world, const struct world_options *options);
