@@ -20,7 +20,8 @@
  *   contract         98 % as it says, 0.5 % not filed, 1 % another price, 0.5 % other buyers
  *   building         80 % unrated, 20 % of one to three stars; 5 % improved; 3 % trade-in; 1 % voucher
  *   project          99 % admitted, 0.5 % not, 0.5 % no record; completion filed at the second look
- *   second-hand      30 % mortgaged, 0.3 % seized, 0.2 % disputed, 0.5 % another owner; appraised at 92..106 % of the price
+ *   second-hand      30 % mortgaged, 0.3 % seized, 0.2 % disputed, 0.5 % another owner; appraised at 92..106 % of
+ *                    the price
  *   account          99 % match, 1 % of a lower class; registration done at the third look, 1 % sent back for material
  *
  * A generated contract number says what was filed: SYN-<price in fen>-<area in 0.01 m2>-<anything>. The odds hold for

@@ -1,8 +1,8 @@
 /* submission.h - a persona's application and its bank's report, as files for the command line client.
  *
  * Application: {"application": <coloan.v1.Application in proto3 JSON without its commitments>,
- *               "personal": {"persons[0].name": "...", ..., "home.address": "...", "account": "..."}}; whoever submits it fills in the
- * commitments under fresh salts and signs. Report: coloan.v1.VerificationReport in proto3 JSON.
+ *               "personal": {"persons[0].name": "...", ..., "home.address": "...", "account": "..."}};
+ * whoever submits it fills in the commitments under fresh salts and signs. Report: coloan.v1.VerificationReport in proto3 JSON.
  *
  * Owner: the caller decrefs what is made; the persona is borrowed. Any thread. NULL without memory. */
 #ifndef COLOAN_SANDBOX_SUBMISSION_H

@@ -18,8 +18,8 @@ struct settle_source {
     const char *receipt;
 };
 
-/* Settles one item of source->phase. STATE_CONFLICT when it is not open; FIELD_INVALID, FIELD_MISSING when the result is not one of the
- * catalogue, with the path within the result. */
+/* Settles one item of source->phase. STATE_CONFLICT when it is not open; FIELD_INVALID, FIELD_MISSING when the result is
+ * not one of the catalogue, with the path within the result. */
 CL_MUST_CHECK struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct field_path *path_out,
                                            const struct item_result *result, const struct settle_source *source);
 

@@ -254,7 +254,8 @@ struct source_options {
 
 struct source;
 
-/* Copies the options, but for the texts of mappings, which outlive the source. CONFIG_INVALID when one is out of range or not a URL, or an item is served twice. */
+/* Copies the options, but for the texts of mappings, which outlive the source. CONFIG_INVALID when one is out of range or
+ * not a URL, or an item is served twice. */
 CL_MUST_CHECK struct cl_status source_create(struct source **out, const struct source_options *options);
 CL_MUST_CHECK struct cl_status source_start(struct source *source); /* SYSTEM without a thread */
 

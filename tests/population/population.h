@@ -1,15 +1,15 @@
-/* population.h - ten thousand made-up applications and what comes back on them, so that the share of items which no person
- * has to look at can be measured. Everything follows from the number of the application: the same in every run.
+/* population.h - ten thousand made-up applications and what comes back on them, so that the share of items which no
+ * person has to look at can be measured. Everything follows from the number of the application: the same in every run.
  *
  * People, homes and what authorities say of them have the odds of sandbox/people.h. On top of them:
  *
  *   home             35 % second-hand; of the new ones 45 % sold before completion, all with a permit number
  *   said beside      employer 60 %, face check 50 %, last day of the ID document 70 %, repayment account 40 %
  *   fund account     8 % at another centre
- *   authorities      of a thousand questions 4 get no answer in time, 2 find the authority down, 1 gets an answer that is none:
- *                    after every attempt, so a person has to look
- *   the bank         income verified 97 %, not enough 2 %, left to a person 1 %; its credit query passes 97 %, fails 2.5 %,
- *                    is left to a person 0.5 %
+ *   authorities      of a thousand questions 4 get no answer in time, 2 find the authority down, 1 gets an answer that is
+ *                    none: after every attempt, so a person has to look
+ *   the bank         income verified 97 %, not enough 2 %, left to a person 1 %; its credit query passes 97 %, fails
+ *                    2.5 %, is left to a person 0.5 %
  *
  * The odds are made up, in the order of what published figures and public interfaces suggest: 90 % of items by machine is
  * what a centre is promised, and how far the catalogue carries with such answers is what is measured. They are no
