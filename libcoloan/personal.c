@@ -75,6 +75,12 @@ static struct cl_status add_person(struct cl_personal_field *out, size_t *count,
 struct cl_status cl_personal_fields(struct cl_personal_field *out, size_t *count_out, const ProtobufCMessage *body)
 {
     size_t count = 0;
+    if (body->descriptor == &coloan__v1__milestone__descriptor) {
+        struct cl_status status =
+            add_field(out, &count, "account", &((const Coloan__V1__Milestone *)(const void *)body)->account);
+        *count_out = cl_is_ok(status) ? count : *count_out;
+        return status;
+    }
     if (body->descriptor != &coloan__v1__application__descriptor) {
         *count_out = 0;
         return cl_ok();

@@ -30,8 +30,9 @@ void cl_commitment(struct cl_digest *out, const char *path, struct cl_bytes salt
 /* A value is 1..CL_DISCLOSURE_VALUE_BYTES_MAX bytes of clean UTF-8. */
 bool cl_personal_value_valid(struct cl_bytes value);
 
-/* The fields a body commits to, in a fixed order: persons[i].name, .id_number, .mobile, then home.address, account.
- * Fields left empty are not among them, and a body of another type has none. `out` has CL_PERSONAL_FIELDS_MAX rows.
+/* The fields a body commits to, in a fixed order. An application's: persons[i].name, .id_number, .mobile, then
+ * home.address, account; a milestone's: account. Fields left empty are not among them, and a body of another type has
+ * none. `out` has CL_PERSONAL_FIELDS_MAX rows.
  * FIELD_INVALID when a commitment is not 32 bytes, PERSONS_INVALID past CL_PERSONS_MAX persons. */
 CL_MUST_CHECK struct cl_status cl_personal_fields(struct cl_personal_field *out, size_t *count_out,
                                                   const ProtobufCMessage *body);

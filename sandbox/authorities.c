@@ -40,6 +40,7 @@ struct authorities {
     struct history *history;
     struct MHD_Daemon *daemon;
     int64_t delay_ms;
+    const struct cl_clock *clock;
     atomic_uint_fast64_t serial;
     pthread_t thread;
     pthread_mutex_t mutex; /* guards all below */
@@ -155,7 +156,7 @@ static enum MHD_Result send_answer(struct request *request)
 
 static enum MHD_Result answer_request(struct authorities *authorities, struct request *request, const char *path)
 {
-    int64_t unix_ms = cl_clock_unix_ms(cl_clock_system());
+    int64_t unix_ms = cl_clock_unix_ms(authorities->clock);
     const struct answer_moment moment = {
         .now_ms = unix_ms, .serial = atomic_fetch_add(&authorities->serial, 1) + 1, .history = authorities->history};
     answer_make(&request->answer, authorities->people, path, cl_bytes(request->body, request->len), &moment);
@@ -257,6 +258,7 @@ struct cl_status authorities_start(struct authorities **out, const struct people
     }
     authorities->people = people;
     authorities->delay_ms = options->delay_ms;
+    authorities->clock = options->clock == NULL ? cl_clock_system() : options->clock;
     init_lock(authorities);
     if (cl_failed(history_create(&authorities->history))) {
         release(authorities);

@@ -423,6 +423,7 @@ struct cl_status coloand_start(struct coloand **out, const struct coloand_option
     }
     server->reloaded_ms = cl_clock_monotonic_ms(server->clock);
     (void)cl_is_ok(api_sweep(server->api)); /* the next tick comes soon enough if it is refused */
+    (void)cl_is_ok(api_look(server->api));
     *out = server;
     return cl_ok();
 }
@@ -576,6 +577,7 @@ void coloand_tick(struct coloand *server)
         server->swept_ms = now_ms;
         (void)cl_is_ok(api_sweep(server->api));
     }
+    (void)cl_is_ok(api_look(server->api));
     if (now_ms - server->reloaded_ms >= RELOAD_EVERY_MS) {
         struct cl_setting_error error;
         struct cl_status status = coloand_reload(server, &error);

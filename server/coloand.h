@@ -31,7 +31,7 @@ uint16_t coloand_metrics_port(const struct coloand *server); /* 0: none */
  * why. */
 CL_MUST_CHECK struct cl_status coloand_reload(struct coloand *server, struct cl_setting_error *error);
 
-/* Every second or so: what a restart or an overload left open is taken up again. */
+/* Every second or so: what is due by time is done, and what a restart or an overload left open is taken up again. */
 void coloand_tick(struct coloand *server);
 
 /* No new connections and calls, those under way are finished within the configured grace, streams are drained, what is

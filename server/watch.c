@@ -221,6 +221,50 @@ static struct cl_status register_refusals(struct watch *watch, struct ops_metric
     return status;
 }
 
+static int64_t api_gauge(void *user)
+{
+    return atomic_load_explicit((atomic_int_least64_t *)user, memory_order_relaxed);
+}
+
+static struct cl_status register_cases(struct watch *watch, struct ops_metrics *metrics)
+{
+    struct api_counters *counters = api_counters(watch->api);
+    struct ops_name name = {.name = "coloan_cases", .help = "Applications by state.", .label = "state"};
+    struct cl_status status = cl_ok();
+    for (int i = CASE_NONE + 1; cl_is_ok(status) && i < CASE_STATE_COUNT; i++) {
+        name.label_value = lifecycle_state_name((enum case_state)i);
+        status = ops_metrics_reader(metrics, &name, OPS_GAUGE, api_gauge, &counters->cases[i]);
+    }
+    struct ops_name overdue = {.name = "coloan_cases_overdue",
+                               .help = "Applications that the fund has not decided within the law's time."};
+    return cl_is_ok(status) ? ops_metrics_reader(metrics, &overdue, OPS_GAUGE, api_gauge, &counters->overdue) : status;
+}
+
+static struct cl_status register_time(struct watch *watch, struct ops_metrics *metrics)
+{
+    struct api_counters *counters = api_counters(watch->api);
+    const struct {
+        const char *name, *help;
+        atomic_uint_least64_t *counter;
+    } rows[] = {
+        {"coloan_half_disbursed_total", "Alarms: one of two legs is paid; again each day until the other is.",
+         &counters->alarms[CASE_ALARM_HALF_DISBURSED]},
+        {"coloan_decision_overdue_total", "Alarms: the fund has not decided in time; again each day until it has.",
+         &counters->alarms[CASE_ALARM_DECISION_OVERDUE]},
+        {"coloan_polls_total", "Questions asked again for what an authority did not know yet.", &counters->polls},
+        {"coloan_due_done_total", "Pieces of work done because they were due.", &counters->due_done},
+        {"coloan_due_failed_total", "Pieces of due work that failed and were put off.", &counters->due_failed},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ops_name name = {.name = rows[i].name, .help = rows[i].help};
+        struct cl_status status = ops_metrics_reader(metrics, &name, OPS_COUNTER, api_counter, rows[i].counter);
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    return cl_ok();
+}
+
 static struct cl_status register_rooms(struct watch *watch, struct ops_metrics *metrics)
 {
     static const struct {
@@ -263,6 +307,12 @@ struct cl_status watch_register(struct watch *watch, struct ops_metrics *metrics
     struct cl_status status = register_calls(watch, metrics);
     if (cl_is_ok(status)) {
         status = register_refusals(watch, metrics);
+    }
+    if (cl_is_ok(status)) {
+        status = register_cases(watch, metrics);
+    }
+    if (cl_is_ok(status)) {
+        status = register_time(watch, metrics);
     }
     return cl_is_ok(status) ? register_rooms(watch, metrics) : status;
 }

@@ -10,6 +10,7 @@ export const METHODS = {
   QueryVerifications: { name: `${JOINT}QueryVerifications`, request: 'VerificationQuery', reply: 'VerificationAnswer' },
   ReportBankDecision: { name: `${JOINT}ReportBankDecision`, request: 'BankDecision', reply: 'JointOutcome' },
   WithdrawConsent: { name: `${JOINT}WithdrawConsent`, request: 'ConsentWithdrawal', reply: 'ApplicationStatus' },
+  ReportMilestone: { name: `${JOINT}ReportMilestone`, request: 'Milestone', reply: 'ApplicationStatus' },
   GetKeys: { name: `${DIRECTORY}GetKeys`, request: 'KeysQuery', reply: 'KeysAnswer' },
   GetCapabilities: { name: `${DIRECTORY}GetCapabilities`, request: 'CapabilitiesQuery', reply: 'Capabilities' },
 };

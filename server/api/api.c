@@ -114,11 +114,17 @@ struct cl_status api_create(struct api **out, const struct api_options *options)
                                       .store = options->store,
                                       .source = options->source,
                                       .push = options->push,
+                                      .counters = &api->counters,
                                       .decided = options->meter.decided,
                                       .decided_user = options->meter.user};
     struct cl_status status = make_beside(api);
     if (cl_is_ok(status)) {
         status = effects_create(&api->effects, &effects);
+    }
+    if (cl_is_ok(status)) {
+        struct schedule_options schedule = {
+            .cases = options->cases, .store = options->store, .effects = api->effects, .counters = &api->counters};
+        status = schedule_create(&api->schedule, &schedule);
     }
     if (cl_is_ok(status)) {
         status = api_limiter_create(&api->pipeline.limiter, options->calls_per_second, options->burst);
@@ -137,6 +143,7 @@ void api_free(struct api *api)
         return;
     }
     health_free(api->health);
+    schedule_free(api->schedule);
     effects_free(api->effects);
     api_limiter_free(api->pipeline.limiter);
     free(api);
@@ -166,4 +173,9 @@ void api_stop(struct api *api)
 struct cl_status api_sweep(struct api *api)
 {
     return effects_sweep(api->effects);
+}
+
+struct cl_status api_look(struct api *api)
+{
+    return schedule_look(api->schedule);
 }

@@ -27,6 +27,12 @@ struct api_counters {
     atomic_uint_least64_t calls[API_METHOD_COUNT];    /* frames of streams among them; by api_method_at's index */
     atomic_uint_least64_t refusals[API_REASON_COUNT]; /* by enum api_reason */
     atomic_uint_least64_t replies, repeats;
+    atomic_uint_least64_t alarms[CASE_ALARM_COUNT];
+    atomic_uint_least64_t due_done, due_failed; /* work that is due by time */
+    atomic_uint_least64_t polls;                /* of authorities that would only know later */
+    /* As they stood at the last look for what is due. */
+    atomic_int_least64_t cases[CASE_STATE_COUNT]; /* by enum case_state */
+    atomic_int_least64_t overdue;                 /* the fund has not decided in time */
 };
 
 /* Whom to tell how long things took. Any thread; must be cheap and not block. Both or neither are set. */
@@ -68,5 +74,8 @@ void api_stop(struct api *api);
 
 /* Asks again what a restart or an overload left open: to be called at start and every few seconds. Any thread. */
 CL_MUST_CHECK struct cl_status api_sweep(struct api *api);
+
+/* Does what is due by time, a bounded batch: to be called at start and every second or so. Any thread. */
+CL_MUST_CHECK struct cl_status api_look(struct api *api);
 
 #endif

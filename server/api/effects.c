@@ -156,13 +156,16 @@ static struct cl_status answers_apply(struct store_command *command, struct stor
 }
 
 /* What was not taken in is asked again by the next sweep, whoever is closed. */
-static void answers_free(struct answers *answers, bool taken)
+static void let_go(struct effects *effects, const struct source_inquiry *inquiry, bool taken)
 {
-    const struct source_inquiry *inquiry = answers->inquiry;
     if (!taken || inquiry->ask_again_ms == 0 ||
-        !put_to_sleep(answers->effects, inquiry->application_id, inquiry->ask_again_ms)) {
-        forget(answers->effects, inquiry->application_id);
+        !put_to_sleep(effects, inquiry->application_id, inquiry->ask_again_ms)) {
+        forget(effects, inquiry->application_id);
     }
+}
+
+static void answers_free(struct answers *answers)
+{
     source_inquiry_free(answers->inquiry);
     cl_arena_free(answers->arena);
     free(answers);
@@ -171,6 +174,7 @@ static void answers_free(struct answers *answers, bool taken)
 static void answers_done(struct store_command *command, struct cl_status status)
 {
     struct answers *answers = (struct answers *)command;
+    let_go(answers->effects, answers->inquiry, cl_is_ok(status)); /* first: an answer may lead to the next question */
     if (cl_is_ok(status)) {
         effects_carry_out(answers->effects, &answers->effect);
     } else {
@@ -178,7 +182,7 @@ static void answers_done(struct store_command *command, struct cl_status status)
         cl_log(CL_LOG_ERROR, "api.answers_lost", cl_log_text("application", answers->inquiry->application_id),
                cl_log_text("reason", cl_status_name(status)));
     }
-    answers_free(answers, cl_is_ok(status));
+    answers_free(answers);
 }
 
 /* On the source thread. An inquiry that cannot be taken in is forgotten; the sweep asks again. */
@@ -196,7 +200,8 @@ static void answered(struct source_inquiry *inquiry)
     answers->effects = effects;
     answers->inquiry = inquiry;
     if (cl_failed(store_submit(effects->options.store, &answers->command))) {
-        answers_free(answers, false);
+        forget(effects, inquiry->application_id);
+        answers_free(answers);
     }
 }
 
@@ -216,6 +221,17 @@ static void ask(struct effects *effects, struct source_inquiry *inquiry)
     }
 }
 
+static void raise_alarm(struct effects *effects, const struct case_effect *effect)
+{
+    static const char *const events[CASE_ALARM_COUNT] = {
+        [CASE_ALARM_NONE] = "",
+        [CASE_ALARM_HALF_DISBURSED] = "case.half_disbursed",
+        [CASE_ALARM_DECISION_OVERDUE] = "case.decision_overdue",
+    };
+    atomic_fetch_add_explicit(&effects->options.counters->alarms[effect->alarm], 1, memory_order_relaxed);
+    cl_log(CL_LOG_WARNING, events[effect->alarm], cl_log_text("application", effect->application_id));
+}
+
 void effects_carry_out(struct effects *effects, struct case_effect *effect)
 {
     for (size_t i = 0; i < effect->event_count; i++) {
@@ -223,6 +239,12 @@ void effects_carry_out(struct effects *effects, struct case_effect *effect)
     }
     if (effect->decided && effects->options.decided != NULL) {
         effects->options.decided(effects->options.decided_user, effect->decided_after_ms);
+    }
+    if (effect->alarm != CASE_ALARM_NONE) {
+        raise_alarm(effects, effect);
+    }
+    if (effect->polled) {
+        atomic_fetch_add_explicit(&effects->options.counters->polls, 1, memory_order_relaxed);
     }
     if (effect->inquiry != NULL) {
         ask(effects, effect->inquiry);

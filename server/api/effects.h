@@ -7,6 +7,7 @@
 #ifndef COLOAN_API_EFFECTS_H
 #define COLOAN_API_EFFECTS_H
 
+#include "server/api/api.h"
 #include "server/cases/cases.h"
 #include "server/push/push.h"
 #include "server/source/source.h"
@@ -19,6 +20,7 @@ struct effects_options {
     struct store *store;
     struct source *source;
     struct push *push;
+    struct api_counters *counters;
     void (*decided)(void *user, int64_t took_ms); /* told after the commit of a joint decision; NULL is fine */
     void *decided_user;
 };

@@ -6,6 +6,7 @@
 #include "server/api/effects.h"
 #include "server/api/health.h"
 #include "server/api/reflection.h"
+#include "server/api/schedule.h"
 
 /* A method of a running api; `user` of the rpc method is one of these. */
 struct api_endpoint {
@@ -22,6 +23,7 @@ struct api {
     struct store *store;
     struct push *push;
     struct effects *effects;
+    struct schedule *schedule;
     struct api_pipeline pipeline;
     struct api_counters counters;
     struct api_meter meter;

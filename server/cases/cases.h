@@ -18,7 +18,10 @@
 #include "libcoloan/envelope.h"
 #include "server/cases/centre.h"
 #include "server/domain/application.h"
+#include "server/domain/lifecycle.h"
 #include "server/domain/ruleset.h"
+#include "server/store/applications.h"
+#include "server/store/due.h"
 #include "server/store/store.h"
 #include "server/vault/vault.h"
 
@@ -38,17 +41,27 @@ const struct rule_set *cases_rules(const struct cases *cases, int64_t now_ms);
 /* Events that one command can write: the application's own, and the decisions it leads to. */
 #define CASE_EVENTS_MAX 4
 
+/* What operators have to look at. */
+enum case_alarm {
+    CASE_ALARM_NONE,
+    CASE_ALARM_HALF_DISBURSED,   /* one of two legs is paid */
+    CASE_ALARM_DECISION_OVERDUE, /* the law's time for the fund's decision is over */
+    CASE_ALARM_COUNT,
+};
+
 /* What has to happen after the commit. */
 struct case_effect {
-    const char *application_id; /* of the reply's header; NULL: none */
+    const char *application_id; /* of the reply's header, and of an alarm; NULL: none */
     struct field_path field;    /* with a failure: what to mend; empty: no single field */
     struct {
         const char *recipient;
         uint64_t sequence;
     } events[CASE_EVENTS_MAX];
     size_t event_count;
-    bool decided;                   /* the case came to its joint decision */
-    int64_t decided_after_ms;       /* since its submission */
+    bool decided;             /* the case came to its joint decision */
+    int64_t decided_after_ms; /* since its submission */
+    enum case_alarm alarm;
+    bool polled;                    /* the inquiry asks again what could not be known before */
     struct source_inquiry *inquiry; /* to be asked; the taker's */
 };
 
@@ -90,6 +103,7 @@ case_handler case_report_verifications; /* VerificationReport -> ApplicationStat
 case_handler case_query_verifications;  /* VerificationQuery -> VerificationAnswer */
 case_handler case_report_bank_decision; /* BankDecision -> JointOutcome */
 case_handler case_withdraw_consent;     /* ConsentWithdrawal -> ApplicationStatus */
+case_handler case_report_milestone;     /* Milestone -> ApplicationStatus */
 case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
 case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
 case_handler case_acknowledge;          /* Ack -> nothing; answered on the stream by silence */
@@ -109,6 +123,21 @@ CL_MUST_CHECK struct cl_status case_unasked(struct application_ids *out, struct 
 /* Makes the inquiry for the open items that authorities answer, as case_submit did: for a restart. NULL in
  * tx->effect->inquiry when nothing is open. */
 CL_MUST_CHECK struct cl_status case_ask_again(struct case_tx *tx, const char *application_id);
+
+/* -- Time ---------------------------------------------------------------------------------------------------- */
+
+/* What has come due, longest first and at most `limit`, and how the cases stand. */
+struct case_look {
+    struct due_rows due;
+    struct application_tally tally;
+};
+CL_MUST_CHECK struct cl_status case_look(struct case_look *out, struct case_tx *tx, size_t limit);
+
+/* Does what is due: once, and only if it is still to be done. */
+CL_MUST_CHECK struct cl_status case_run_due(struct case_tx *tx, const char *subject, int kind);
+
+/* Puts off what could not be done. */
+CL_MUST_CHECK struct cl_status case_postpone(struct case_tx *tx, const char *subject, int kind);
 
 /* -- Sharing ------------------------------------------------------------------------------------------------- */
 

@@ -23,4 +23,7 @@ CL_MUST_CHECK struct cl_status event_write_to(struct event_written *out, struct 
                                               const struct application_row *row, const char *recipient,
                                               Coloan__V1__Event *event);
 
+/* A STATUS event: the case moved by something that has no event of its own. */
+CL_MUST_CHECK struct cl_status event_write_status(struct case_tx *tx, const struct application_row *row);
+
 #endif

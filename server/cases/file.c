@@ -7,12 +7,11 @@
 #include "libcoloan/wirescan.h"
 #include "server/cases/consent.h"
 #include "server/cases/convert.h"
+#include "server/cases/deadline.h"
 #include "server/domain/rules.h"
 #include "server/store/case_log.h"
 #include "server/store/messages.h"
-
-/* 住房公积金管理条例 (decree 844, 2026): the fund decides within ten days of acceptance. */
-#define FUND_DECISION_MS (INT64_C(10) * 24 * 60 * 60 * 1000)
+#include "server/store/offers.h"
 
 /* -- Loading ------------------------------------------------------------------------------------------------- */
 
@@ -56,6 +55,7 @@ struct cl_status file_open(struct case_file **out, struct case_tx *tx, const cha
     }
     tracks_in(&file->tracks, &file->row);
     assert(lifecycle_valid(&file->tracks));
+    file->checks = file->tracks.checks;
     *out = file;
     return cl_ok();
 }
@@ -218,6 +218,17 @@ struct cl_status file_rules(const struct rule_set **out, const struct case_file 
     return cl_ok();
 }
 
+struct cl_status file_agreed(struct offer *out, const struct case_file *file, struct case_tx *tx)
+{
+    bool found = false;
+    struct offer_row row;
+    struct cl_status status = offers_get(&found, &row, tx->sql, tx->arena, file->row.id, file->row.offer_version);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return found ? convert_terms_in(out, tx->arena, row.terms) : cl_fail(CL_INTERNAL);
+}
+
 bool file_tells(const struct case_events *events, enum case_event event)
 {
     for (size_t i = 0; i < events->count; i++) {
@@ -297,6 +308,7 @@ struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct ca
                   .open = counts.by_outcome[ITEM_OPEN],
                   .bank = counts.open_by_owner[OWNER_BANK],
                   .officer = counts.by_outcome[ITEM_MANUAL]},
+        .checks = file->checks,
         .offer_versions_max = (uint32_t)rules->offer_versions_max,
     };
     struct case_tracks from = file->tracks;
@@ -309,17 +321,6 @@ struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct ca
     keep_clock(file, &from, tx->now_ms);
     file_derive(file, tx->now_ms);
     return log_step(file, tx, &from, &input, moved_by);
-}
-
-/* The law's for the fund, the offer's for whoever has to answer it; none while the borrower has to add something, for
- * which the rules give time, and after the contracts are signed. */
-static int64_t deadline_of(const struct case_file *file, int64_t offer_until_ms)
-{
-    enum fund_track fund = file->tracks.fund;
-    if (fund == FUND_PENDING || fund == FUND_MANUAL) {
-        return file->row.clock_from_ms + FUND_DECISION_MS;
-    }
-    return fund == FUND_APPROVED || fund == FUND_CONFIRMED ? offer_until_ms : 0;
 }
 
 void file_derive(struct case_file *file, int64_t now_ms)
@@ -346,6 +347,9 @@ struct cl_status file_save(struct case_file *file, struct case_tx *tx)
 {
     file_derive(file, tx->now_ms);
     struct cl_status status = applications_update(tx->tx, &file->row);
+    if (cl_is_ok(status)) {
+        status = deadline_arm(file, tx);
+    }
     if (cl_is_ok(status) && lifecycle_frees_persons(&file->tracks)) {
         status = applications_release_persons(tx->tx, file->row.id);
     }

@@ -15,6 +15,8 @@
 struct case_file {
     struct application_row row;
     struct case_tracks tracks;
+    struct case_checks checks; /* as they are now: what REGISTER and CHECK put into the tracks */
+    int64_t checks_until_ms;   /* when the first of them runs out; 0: not counted */
     /* Filled by file_load_facts. */
     struct application application; /* persons identified; personal values as texts in the arena */
     struct item_result results[CL_ITEM_RESULTS_MAX];
@@ -40,7 +42,8 @@ CL_MUST_CHECK struct cl_status file_load_results(struct case_file *file, struct 
 CL_MUST_CHECK struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
                                          enum case_command command);
 
-/* Writes the row with everything that follows from the tracks; releases the persons when the case has ended. */
+/* Writes the row with everything that follows from the tracks, sets what is due by time, and releases the persons when
+ * the case has ended. */
 CL_MUST_CHECK struct cl_status file_save(struct case_file *file, struct case_tx *tx);
 
 /* Fills what follows from the tracks into the row, without writing it. */
@@ -58,6 +61,9 @@ CL_MUST_CHECK struct cl_status file_status(Coloan__V1__ApplicationStatus **out, 
 CL_MUST_CHECK struct cl_status file_kept_body(const ProtobufCMessage **out, struct case_tx *tx,
                                               const struct cl_digest *digest,
                                               const ProtobufCMessageDescriptor *descriptor);
+
+/* The terms of the current offer, which after the approval are the agreed ones. INTERNAL when there is none. */
+CL_MUST_CHECK struct cl_status file_agreed(struct offer *out, const struct case_file *file, struct case_tx *tx);
 
 /* Whether these events of a move include that one. */
 bool file_tells(const struct case_events *events, enum case_event event);

@@ -1,7 +1,9 @@
 /* Verification results come in: from the bank as ReportVerifications, from the authorities as a command of our own. */
 #include <string.h>
 
+#include "server/cases/check.h"
 #include "server/cases/convert.h"
+#include "server/cases/registry.h"
 #include "server/cases/settle.h"
 #include "server/domain/catalogue.h"
 #include "server/source/source.h"
@@ -11,6 +13,12 @@
 static struct cl_status blame(struct case_tx *tx, size_t index, const char *within, struct cl_status status)
 {
     return case_blame(tx, status.reason, "results[%u].%.32s", (unsigned)index, within);
+}
+
+/* What the bank's results are for now. */
+static enum item_phase phase_of(const struct case_file *file)
+{
+    return check_is_on(file) ? PHASE_DISBURSEMENT : PHASE_DECISION;
 }
 
 static struct cl_status settle_reported(struct case_file *file, struct case_tx *tx,
@@ -39,8 +47,11 @@ static struct cl_status settle_reported(struct case_file *file, struct case_tx *
         return blame(tx, index, "source_receipt", cl_fail(CL_FIELD_INVALID));
     }
     struct settle_source source = {
-        .phase = PHASE_DECISION, .owner = OWNER_BANK, .authority = file->row.bank, .receipt = in->source_receipt};
-    status = settle_item(file, tx, &path, &result, &source);
+        .phase = phase_of(file), .owner = OWNER_BANK, .authority = file->row.bank, .receipt = in->source_receipt};
+    status = source.phase == PHASE_DISBURSEMENT ? check_judge(&result, file, tx) : cl_ok();
+    if (cl_is_ok(status)) {
+        status = settle_item(file, tx, &path, &result, &source);
+    }
     return cl_is_ok(status) ? status : blame(tx, index, path.text, status);
 }
 
@@ -54,7 +65,10 @@ static struct cl_status take_report(struct case_file *file, struct case_tx *tx,
     for (size_t i = 0; cl_is_ok(status) && i < report->n_results; i++) {
         status = settle_reported(file, tx, report->results[i], i);
     }
-    return cl_is_ok(status) ? settle_finish(file, tx) : status;
+    if (cl_failed(status)) {
+        return status;
+    }
+    return phase_of(file) == PHASE_DISBURSEMENT ? check_finish(file, tx) : settle_finish(file, tx);
 }
 
 struct cl_status case_report_verifications(ProtobufCMessage **reply_out, struct case_tx *tx,
@@ -81,35 +95,21 @@ struct cl_status case_report_verifications(ProtobufCMessage **reply_out, struct 
 
 /* -- The authorities' ---------------------------------------------------------------------------------------- */
 
-static void result_of(struct item_result *out, const struct source_question *question)
-{
-    const struct source_answer *answer = &question->answer;
-    *out = (struct item_result){
-        .key = {.item = (enum item)question->item, .person = question->person},
-        .outcome = (enum item_outcome)answer->outcome,
-        .failure = (enum failure_kind)answer->failure,
-        .observed_ms = answer->observed_ms,
-        .fact_count = answer->fact_count,
-    };
-    _Static_assert(SOURCE_FACTS_MAX <= ITEM_FACTS_MAX, "an answer's facts have to fit");
-    for (size_t i = 0; i < answer->fact_count; i++) {
-        const struct source_fact *fact = &answer->facts[i];
-        out->facts[i] = (struct item_fact){.name = fact->name, .number = fact->number, .text = fact->text};
-    }
-    out->valid_until_ms = catalogue_valid_until_ms(catalogue_row(out->key.item), out->observed_ms);
-}
-
 static struct cl_status settle_answer(struct case_file *file, struct case_tx *tx,
                                       const struct source_question *question)
 {
     struct item_result result;
-    result_of(&result, question);
+    settle_result_of(&result, question);
     struct settle_source source = {.phase = (enum item_phase)question->phase,
                                    .owner = OWNER_FUND,
                                    .authority = question->answer.authority,
                                    .receipt = question->answer.receipt};
     struct field_path path;
-    struct cl_status status = settle_item(file, tx, &path, &result, &source);
+    bool again = source.phase == PHASE_DISBURSEMENT && cl_is_ok(item_result_check(NULL, &file->application, &result));
+    struct cl_status status = again ? check_judge(&result, file, tx) : cl_ok();
+    if (cl_is_ok(status)) {
+        status = settle_item(file, tx, &path, &result, &source);
+    }
     if (status.reason == CL_STATE_CONFLICT) {
         return cl_ok(); /* asked twice, after a restart: the first answer stays */
     }
@@ -123,24 +123,46 @@ static struct cl_status settle_answer(struct case_file *file, struct case_tx *tx
     return status;
 }
 
-/* A question without an answer came outside its authority's hours: its item stays open and is asked again. */
-struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry)
+/* The phases that got an answer, as bits. A question without one came outside its authority's hours: its item stays open
+ * and is asked again. */
+static struct cl_status take_each(unsigned *phases_out, struct case_file *file, struct case_tx *tx,
+                                  const struct source_inquiry *inquiry)
 {
-    struct case_file *file = NULL;
-    bool for_decision = false;
-    struct cl_status status = file_open(&file, tx, inquiry->application_id, NULL);
-    if (cl_is_ok(status)) {
-        status = file_load_facts(file, tx);
-    }
+    struct cl_status status = cl_ok();
+    *phases_out = 0;
     for (size_t i = 0; cl_is_ok(status) && i < inquiry->question_count; i++) {
         const struct source_question *question = &inquiry->questions[i];
         if (question->answer.outcome == SOURCE_OPEN) {
             continue;
         }
-        for_decision = for_decision || question->phase == (int)PHASE_DECISION;
-        status = settle_answer(file, tx, question);
+        *phases_out |= PHASE_BIT(question->phase);
+        status = question->phase == (int)PHASE_REGISTRATION ? registry_answer(file, tx, question)
+                                                            : settle_answer(file, tx, question);
     }
-    return cl_is_ok(status) && for_decision ? settle_finish(file, tx) : status;
+    return status;
+}
+
+/* Answers that come when the case has gone on without them are kept and move nothing. */
+struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry)
+{
+    struct case_file *file = NULL;
+    unsigned phases = 0;
+    struct cl_status status = file_open(&file, tx, inquiry->application_id, NULL);
+    if (cl_is_ok(status)) {
+        status = file_load_facts(file, tx);
+    }
+    if (cl_is_ok(status)) {
+        status = take_each(&phases, file, tx, inquiry);
+    }
+    if (cl_is_ok(status) && (phases & PHASE_BIT(PHASE_DISBURSEMENT)) != 0 && check_is_on(file)) {
+        status = check_finish(file, tx);
+    }
+    enum fund_track fund = file == NULL ? FUND_NONE : file->tracks.fund;
+    bool undecided = fund == FUND_PENDING || fund == FUND_SUPPLEMENT || fund == FUND_MANUAL;
+    if (cl_is_ok(status) && (phases & PHASE_BIT(PHASE_DECISION)) != 0 && undecided) {
+        status = settle_finish(file, tx);
+    }
+    return status;
 }
 
 struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, size_t limit)

@@ -88,6 +88,24 @@ struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct 
     return cl_is_ok(status) ? items_settle(tx->tx, &row) : status;
 }
 
+void settle_result_of(struct item_result *out, const struct source_question *question)
+{
+    const struct source_answer *answer = &question->answer;
+    *out = (struct item_result){
+        .key = {.item = (enum item)question->item, .person = question->person},
+        .outcome = (enum item_outcome)answer->outcome,
+        .failure = (enum failure_kind)answer->failure,
+        .observed_ms = answer->observed_ms,
+        .fact_count = answer->fact_count,
+    };
+    _Static_assert(SOURCE_FACTS_MAX <= ITEM_FACTS_MAX, "an answer's facts have to fit");
+    for (size_t i = 0; i < answer->fact_count; i++) {
+        const struct source_fact *fact = &answer->facts[i];
+        out->facts[i] = (struct item_fact){.name = fact->name, .number = fact->number, .text = fact->text};
+    }
+    out->valid_until_ms = catalogue_valid_until_ms(catalogue_row(out->key.item), out->observed_ms);
+}
+
 /* -- Consents ------------------------------------------------------------------------------------------------ */
 
 static struct cl_status replace(struct case_file *file, struct case_tx *tx, const struct item_row *was,
@@ -163,14 +181,6 @@ struct cl_status settle_is_barred(bool *out, const struct case_file *file, struc
 
 /* -- What follows -------------------------------------------------------------------------------------------- */
 
-static struct cl_status tell_progress(struct case_file *file, struct case_tx *tx)
-{
-    Coloan__V1__Event event = COLOAN__V1__EVENT__INIT;
-    event.kind = COLOAN__V1__EVENT_KIND__EVENT_KIND_STATUS;
-    struct event_written written;
-    return event_write(&written, tx, &file->row, &event);
-}
-
 struct cl_status settle_finish(struct case_file *file, struct case_tx *tx)
 {
     struct case_events events;
@@ -180,8 +190,8 @@ struct cl_status settle_finish(struct case_file *file, struct case_tx *tx)
     }
     if (lifecycle_may_decide(&file->tracks)) {
         status = fund_decide(file, tx);
-    } else if (events.count > 0 && events.list[0] == EVENT_STATUS) {
-        status = tell_progress(file, tx);
+    } else if (file_tells(&events, EVENT_STATUS)) {
+        status = event_write_status(tx, &file->row);
     }
     return cl_is_ok(status) ? file_save(file, tx) : status;
 }

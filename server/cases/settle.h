@@ -31,6 +31,10 @@ CL_MUST_CHECK struct cl_status settle_consents(struct case_file *file, struct ca
 /* Whether an open item waits for an authority that nobody may ask any more: a consent ended while it was open. */
 CL_MUST_CHECK struct cl_status settle_is_barred(bool *out, const struct case_file *file, struct case_tx *tx);
 
+/* What an authority's answer is as a result. */
+struct source_question;
+void settle_result_of(struct item_result *out, const struct source_question *question);
+
 /* After items of the decision were settled: moves the case, lets the fund decide when nothing is open, writes the
  * events, saves. */
 CL_MUST_CHECK struct cl_status settle_finish(struct case_file *file, struct case_tx *tx);

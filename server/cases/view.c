@@ -12,6 +12,7 @@
 #include "server/store/case_log.h"
 #include "server/store/decisions.h"
 #include "server/store/messages.h"
+#include "server/store/milestones.h"
 #include "server/store/offers.h"
 
 enum { LIST_PAGE_DEFAULT = 50 };
@@ -311,6 +312,46 @@ static struct cl_status tell_timeline(Coloan__V1__ApplicationView *view, struct 
     return status;
 }
 
+static struct cl_status milestone_told(Coloan__V1__Milestone **out, struct cl_arena *arena,
+                                       const struct milestone_row *row)
+{
+    Coloan__V1__Milestone *told = cl_arena_alloc(arena, sizeof *told);
+    if (told == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    coloan__v1__milestone__init(told);
+    told->kind = (Coloan__V1__MilestoneKind)row->kind;
+    told->leg = (Coloan__V1__Leg)row->leg;
+    told->bank_epoch = row->bank_epoch;
+    told->amount_fen = row->amount_fen;
+    told->balance_fen = row->balance_fen;
+    convert_text(&told->reference, row->reference);
+    told->happened_ms = row->happened_ms;
+    if (row->has_account) {
+        convert_digest(&told->account, &row->account);
+    }
+    *out = told;
+    return cl_ok();
+}
+
+static struct cl_status tell_milestones(Coloan__V1__ApplicationView *view, struct case_tx *tx,
+                                        const char *application_id)
+{
+    struct milestone_rows rows;
+    struct cl_status status = milestones_list(&rows, tx->sql, tx->arena, application_id);
+    if (cl_failed(status)) {
+        return status;
+    }
+    view->milestones = cl_arena_array(tx->arena, rows.count + 1, sizeof *view->milestones);
+    if (view->milestones == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    for (size_t i = 0; cl_is_ok(status) && i < rows.count; i++) {
+        status = milestone_told(&view->milestones[view->n_milestones++], tx->arena, &rows.rows[i]);
+    }
+    return status;
+}
+
 /* What is told when asked for. */
 static struct cl_status tell_parts(Coloan__V1__ApplicationView *view, struct case_tx *tx, const struct case_file *file,
                                    const struct case_request *request)
@@ -332,6 +373,9 @@ static struct cl_status tell_parts(Coloan__V1__ApplicationView *view, struct cas
     }
     if (cl_is_ok(status) && query->with_timeline) {
         status = tell_timeline(view, tx, file->row.id);
+    }
+    if (cl_is_ok(status) && query->with_timeline) {
+        status = tell_milestones(view, tx, file->row.id);
     }
     if (cl_is_ok(status) && query->with_consents) {
         status = tell_consents(view, tx, file->row.id);

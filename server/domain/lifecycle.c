@@ -21,7 +21,7 @@ static const char *const registry_names[REGISTRY_TRACK_COUNT] = {
     [REGISTRY_NONE] = "NONE",         [REGISTRY_NOT_STARTED] = "NOT_STARTED",
     [REGISTRY_FILED] = "FILED",       [REGISTRY_SUPPLEMENT] = "SUPPLEMENT",
     [REGISTRY_REJECTED] = "REJECTED", [REGISTRY_REGISTERED] = "REGISTERED",
-    [REGISTRY_RELEASED] = "RELEASED",
+    [REGISTRY_RELEASED] = "RELEASED",     [REGISTRY_HELD] = "HELD",
 };
 
 /* -- Guards -------------------------------------------------------------------------------------------------- */
@@ -391,6 +391,8 @@ static enum case_state state_while_signed(const struct case_tracks *tracks)
         return CASE_REGISTERING;
     case REGISTRY_SUPPLEMENT:
         return CASE_REGISTRY_SUPPLEMENT;
+    case REGISTRY_HELD:
+        return CASE_HELD;
     case REGISTRY_REGISTERED:
         return state_before_payment(&tracks->checks);
     case REGISTRY_NONE:
@@ -654,6 +656,7 @@ const char *lifecycle_command_name(enum case_command command)
         [COMMAND_REGISTRY_SUPPLEMENT] = "REGISTRY_SUPPLEMENT",
         [COMMAND_REGISTRY_PROCEED] = "REGISTRY_PROCEED",
         [COMMAND_REGISTRY_REJECT] = "REGISTRY_REJECT",
+        [COMMAND_REGISTRY_HOLD] = "REGISTRY_HOLD",
         [COMMAND_REGISTER] = "REGISTER",
         [COMMAND_CHECK] = "CHECK",
         [COMMAND_DISBURSE_FUND] = "DISBURSE_FUND",

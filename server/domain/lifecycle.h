@@ -54,6 +54,7 @@ enum registry_track {
     REGISTRY_REJECTED = 4,
     REGISTRY_REGISTERED = 5,
     REGISTRY_RELEASED = 6,
+    REGISTRY_HELD = 7, /* an entry that differs from the contracts, or none in time */
     REGISTRY_TRACK_COUNT,
 };
 
@@ -145,6 +146,7 @@ enum case_command {
     COMMAND_REGISTRY_SUPPLEMENT,
     COMMAND_REGISTRY_PROCEED, /* the register goes on with what was added */
     COMMAND_REGISTRY_REJECT,
+    COMMAND_REGISTRY_HOLD, /* its entry differs from the contracts, or does not come */
     COMMAND_REGISTER,
     COMMAND_CHECK, /* a check before payment came in, or all are asked anew */
     COMMAND_DISBURSE_FUND,

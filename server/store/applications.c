@@ -215,6 +215,7 @@ struct cl_status applications_unsettled(struct application_ids *out, struct sql 
 {
     static const char text[] = "SELECT DISTINCT application_id FROM items"
                                " WHERE outcome = 0 AND owner = $1 AND application_id > $2 AND phase < 3"
+                               " AND EXISTS (SELECT 1 FROM applications WHERE id = application_id AND next_actor <> 5)"
                                " ORDER BY application_id LIMIT $3";
     struct sql_statement *statement = NULL;
     struct application_ids ids = {.ids = cl_arena_array(arena, limit, sizeof ids.ids[0])};
@@ -237,6 +238,46 @@ struct cl_status applications_unsettled(struct application_ids *out, struct sql 
     sql_finish(statement);
     if (cl_is_ok(status)) {
         *out = ids;
+    }
+    return status;
+}
+
+/* -- How many ------------------------------------------------------------------------------------------------ */
+
+static struct cl_status tally_states(struct application_tally *out, struct sql *sql)
+{
+    struct sql_statement *statement = NULL;
+    bool row = false;
+    struct cl_status status = sql_ask(&statement, &row, sql, "SELECT state, cases FROM case_states");
+    while (cl_is_ok(status) && row) {
+        int64_t state = sql_column_i64(statement, 0);
+        assert(state >= 0 && state < APPLICATION_STATES_MAX);
+        out->in_state[state] = sql_column_i64(statement, 1);
+        status = sql_step(&row, statement);
+    }
+    return status;
+}
+
+struct cl_status applications_tally(struct application_tally *out, struct sql *sql, int64_t now_ms)
+{
+    /* In the words of the index applications_undecided: the fund's track is PENDING or MANUAL. */
+    static const char text[] = "SELECT count(*) FROM applications WHERE fund IN (1, 5) AND deadline_ms < $1";
+    struct application_tally tally = {.overdue = 0};
+    struct sql_statement *statement = NULL;
+    bool row = false;
+    struct cl_status status = tally_states(&tally, sql);
+    if (cl_is_ok(status)) {
+        status = sql_prepare(&statement, sql, text);
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_i64(statement, 1, now_ms);
+    status = sql_step(&row, statement);
+    if (cl_is_ok(status)) {
+        tally.overdue = sql_column_i64(statement, 0);
+        sql_finish(statement);
+        *out = tally;
     }
     return status;
 }

@@ -72,11 +72,22 @@ struct application_ids {
     size_t count;
 };
 
-/* Applications with an open item of `owner` (items.h), by id, after `after_id` (NULL: from the start): what has to be
+/* Applications that somebody still has to act on (next_actor is not 5) with an open item of `owner` (items.h), by id, after `after_id` (NULL: from the start): what has to be
  * asked again after a restart. */
 CL_MUST_CHECK struct cl_status applications_unsettled(struct application_ids *out, struct sql *sql,
                                                       struct cl_arena *arena, int owner, const char *after_id,
                                                       size_t limit);
+
+/* States are the caller's numbers, 0 .. APPLICATION_STATES_MAX - 1. */
+#define APPLICATION_STATES_MAX 32
+
+struct application_tally {
+    int64_t in_state[APPLICATION_STATES_MAX];
+    int64_t overdue; /* the fund has not decided and its time is over */
+};
+
+/* How many there are, for operators. Costs a few rows, however many applications there are. */
+CL_MUST_CHECK struct cl_status applications_tally(struct application_tally *out, struct sql *sql, int64_t now_ms);
 
 /* A person may stand in one open application only. OPEN_CASE_EXISTS when another one holds the person; claiming again
  * for the same application is fine. */

@@ -71,3 +71,23 @@ struct cl_status case_log_list(struct case_log_rows *out, struct sql *sql, struc
     }
     return status;
 }
+
+struct cl_status case_log_last_ms(int64_t *out, struct sql *sql, const char *application_id, int64_t commands)
+{
+    static const char text[] = "SELECT coalesce(max(at_ms), 0) FROM case_log WHERE application_id = $1"
+                               " AND ((1 << command) & $2) <> 0";
+    struct sql_statement *statement = NULL;
+    bool row = false;
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, application_id);
+    sql_bind_i64(statement, 2, commands);
+    status = sql_step(&row, statement);
+    if (cl_is_ok(status)) {
+        *out = row ? sql_column_i64(statement, 0) : 0;
+        sql_finish(statement);
+    }
+    return status;
+}

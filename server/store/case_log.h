@@ -9,8 +9,9 @@
 #include "libcoloan/bytes.h"
 #include "server/store/store.h"
 
-/* Steps that a reader gets, the newest: a loan of forty years has some 500 instalments of two parts. */
-#define CASE_LOG_STEPS_MAX 1024
+/* Steps that a reader gets, the newest: a case until its money is paid has some forty, each month of repayment one or
+ * two. Some 200 bytes each, so that they fit a message beside everything else that is told. */
+#define CASE_LOG_STEPS_MAX 512
 
 struct case_log_row {
     const char *application_id;
@@ -29,7 +30,14 @@ struct case_log_rows {
     size_t count;
 };
 
-/* Oldest first. */
+/* A set of commands. */
+#define CASE_LOG_BIT(command) (INT64_C(1) << (unsigned)(command))
+
+/* When the last step by one of these commands was made; 0: there is none. */
+CL_MUST_CHECK struct cl_status case_log_last_ms(int64_t *out, struct sql *sql, const char *application_id,
+                                                int64_t commands);
+
+/* The newest CASE_LOG_STEPS_MAX, oldest first. */
 CL_MUST_CHECK struct cl_status case_log_list(struct case_log_rows *out, struct sql *sql, struct cl_arena *arena,
                                              const char *application_id);
 

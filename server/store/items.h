@@ -43,6 +43,10 @@ CL_MUST_CHECK struct cl_status items_settle(struct store_tx *tx, const struct it
  * anew. STATE_CONFLICT when the application has no such item. */
 CL_MUST_CHECK struct cl_status items_replace(struct store_tx *tx, const struct item_row *row);
 
+/* Opens the row's item again, whatever it was settled with; the next answer counts. `reopened_out`: there is one and it
+ * was settled. Only what names the item is read. */
+CL_MUST_CHECK struct cl_status items_reopen(bool *reopened_out, struct store_tx *tx, const struct item_row *row);
+
 struct item_rows {
     struct item_row *rows;
     size_t count;

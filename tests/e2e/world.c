@@ -25,6 +25,9 @@ static void must(struct cl_status status, const char *what)
     }
 }
 
+/* Whose clock dates submissions and reports: a process has one world. */
+static const struct world *only_world;
+
 /* -- Clock --------------------------------------------------------------------------------------------------- */
 
 static int64_t unix_ms(void *user)
@@ -95,7 +98,7 @@ static void make_directory(struct world *world)
         must(cl_signer_load(&world->signers[i], pki_files_path(&world->files, keys[i].file), keys[i].party), "key");
         if (i != WORLD_KEY_DIRECTORY) {
             cl_key_describe(&described[count++], world->signers[i], keys[i].purpose, "test", now_ms - INT64_C(86400000),
-                            now_ms + INT64_C(90) * 86400000);
+                            now_ms + INT64_C(900) * 86400000);
         }
     }
     struct cl_directory directory = {
@@ -161,7 +164,7 @@ static void make_config(struct world *world, const struct world_options *options
 
 /* -- Life ---------------------------------------------------------------------------------------------------- */
 
-static void start_server(struct world *world)
+void world_start(struct world *world)
 {
     struct coloand_options options = {.config = &world->config, .clock = &world->clock};
     struct cl_setting_error error;
@@ -175,13 +178,14 @@ static void start_server(struct world *world)
 void world_prepare(struct world *world, const struct world_options *options)
 {
     memset(world, 0, sizeof *world);
+    only_world = world;
     world->clock = (struct cl_clock){.unix_ms = unix_ms, .monotonic_ms = monotonic_ms, .user = world};
     int made = pki_files_create(&world->files);
     assert(made == 0);
     cl_log_set_level(CL_LOG_ERROR);
     struct sandbox_problem problem;
     must(people_load(&world->people, COLOAN_SOURCE_DIR "/sandbox/personas.yaml", &problem), "personas");
-    struct authorities_options authorities = {.delay_ms = options->authority_delay_ms};
+    struct authorities_options authorities = {.delay_ms = options->authority_delay_ms, .clock = &world->clock};
     must(authorities_start(&world->authorities, world->people, &authorities), "authorities");
     must(vault_key_generate(pki_files_path(&world->files, "master.key")), "master key");
     make_directory(world);
@@ -191,7 +195,7 @@ void world_prepare(struct world *world, const struct world_options *options)
 void world_open(struct world *world, const struct world_options *options)
 {
     world_prepare(world, options);
-    start_server(world);
+    world_start(world);
 }
 
 const char *world_config_path(const struct world *world)
@@ -199,10 +203,16 @@ const char *world_config_path(const struct world *world)
     return pki_files_path(&world->files, "coloand.yaml");
 }
 
-void world_restart(struct world *world)
+void world_stop(struct world *world)
 {
     coloand_stop(world->server);
-    start_server(world);
+    world->server = NULL;
+}
+
+void world_restart(struct world *world)
+{
+    world_stop(world);
+    world_start(world);
 }
 
 void world_close(struct world *world)
@@ -308,10 +318,8 @@ struct cl_session *world_session_at(const struct world *world, const char *targe
 void world_submission(struct world_submission *out, struct cl_arena *arena, const json_t *persona, const char *bank,
                       const char *external_ref)
 {
-    struct submission_options options = {.bank = bank,
-                                         .fund = WORLD_CENTRE,
-                                         .external_ref = external_ref,
-                                         .now_ms = cl_clock_unix_ms(cl_clock_system())};
+    struct submission_options options = {
+        .bank = bank, .fund = WORLD_CENTRE, .external_ref = external_ref, .now_ms = world_now_ms(only_world)};
     json_t *made = submission_make_application(persona, &options);
     char *text = json_dumps(json_object_get(made, "application"), 0);
     ProtobufCMessage *message = NULL;
@@ -340,7 +348,7 @@ void world_submission(struct world_submission *out, struct cl_arena *arena, cons
 
 Coloan__V1__VerificationReport *world_bank_report(struct cl_arena *arena, const json_t *persona)
 {
-    json_t *made = submission_make_bank_report(persona, cl_clock_unix_ms(cl_clock_system()));
+    json_t *made = submission_make_bank_report(persona, world_now_ms(only_world));
     char *text = json_dumps(made, 0);
     ProtobufCMessage *message = NULL;
     must(cl_json_parse(&message, arena, &coloan__v1__verification_report__descriptor, cl_bytes_text(text), NULL),

@@ -59,7 +59,9 @@ void world_close(struct world *world);
 void world_prepare(struct world *world, const struct world_options *options);
 const char *world_config_path(const struct world *world);
 
-/* Stops the server in good order and starts another on the same database. */
+/* Stops the server in good order; starts another on the same database; both. */
+void world_stop(struct world *world);
+void world_start(struct world *world);
 void world_restart(struct world *world);
 
 /* "127.0.0.1:<port>" of the server; one static buffer. */

@@ -73,6 +73,30 @@ static void other_bodies_have_none(void **state)
     assert_int_equal(count, 0);
 }
 
+static void a_milestone_commits_to_its_account(void **state)
+{
+    (void)state;
+    static uint8_t commitment[CL_DIGEST_BYTES + 1] = {7, 8, 9};
+    static const struct {
+        size_t len;
+        enum cl_reason reason;
+        size_t count;
+    } rows[] = {{0, CL_OK, 0}, {32, CL_OK, 1}, {31, CL_FIELD_INVALID, 9}, {33, CL_FIELD_INVALID, 9}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct cl_personal_field fields[CL_PERSONAL_FIELDS_MAX];
+        Coloan__V1__Milestone milestone = COLOAN__V1__MILESTONE__INIT;
+        size_t count = 9;
+        milestone.account.data = commitment;
+        milestone.account.len = rows[i].len;
+        assert_int_equal(cl_personal_fields(fields, &count, &milestone.base).reason, rows[i].reason);
+        assert_int_equal(count, rows[i].count);
+        if (count == 1) {
+            assert_string_equal(fields[0].path, "account");
+            assert_memory_equal(fields[0].commitment.bytes, commitment, CL_DIGEST_BYTES);
+        }
+    }
+}
+
 static void wrong_bodies_are_told(void **state)
 {
     (void)state;
@@ -332,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_commitment_is_the_hash_of_counted_parts),
         cmocka_unit_test(fields_are_listed_in_a_fixed_order),
         cmocka_unit_test(other_bodies_have_none),
+        cmocka_unit_test(a_milestone_commits_to_its_account),
         cmocka_unit_test(wrong_bodies_are_told),
         cmocka_unit_test(disclosures_are_checked_one_by_one),
         cmocka_unit_test(values_are_found_by_path),

@@ -77,6 +77,64 @@ CREATE INDEX applications_of_bank_in_state ON applications (bank, state, submitt
 CREATE INDEX applications_of_sender ON applications (sender, submitted_ms, id) WHERE sender <> bank;
 CREATE INDEX applications_of_sender_in_state ON applications (sender, state, submitted_ms, id) WHERE sender <> bank;
 
+-- The centre's own deadlines: what is overdue is counted often.
+CREATE INDEX applications_undecided ON applications (deadline_ms) WHERE fund IN (1, 5);
+
+-- How many applications stand in each state, kept beside them so that nobody has to count.
+CREATE TABLE case_states (
+    state INTEGER NOT NULL PRIMARY KEY,
+    cases INTEGER NOT NULL CHECK (cases >= 0)
+) STRICT;
+
+CREATE TRIGGER applications_counted AFTER INSERT ON applications
+BEGIN
+    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = cases + 1;
+END;
+
+CREATE TRIGGER applications_moved AFTER UPDATE OF state ON applications WHEN OLD.state <> NEW.state
+BEGIN
+    UPDATE case_states SET cases = cases - 1 WHERE state = OLD.state;
+    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = cases + 1;
+END;
+
+-- What has to happen at a time. A row is taken away by whoever does it, in the same transaction.
+CREATE TABLE due (
+    subject TEXT NOT NULL,
+    kind INTEGER NOT NULL CHECK (kind > 0),
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (subject, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX due_in_order ON due (at_ms, subject, kind);
+
+-- What a bank reported after the approval, as in coloan.v1.Milestone.
+CREATE TABLE milestones (
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    number INTEGER NOT NULL CHECK (number > 0),
+    kind INTEGER NOT NULL,
+    leg INTEGER NOT NULL,
+    bank_epoch INTEGER NOT NULL,
+    amount_fen INTEGER NOT NULL,
+    balance_fen INTEGER NOT NULL,
+    reference TEXT NOT NULL,
+    happened_ms INTEGER NOT NULL,
+    account BLOB CHECK (length(account) = 32),
+    message BLOB NOT NULL REFERENCES messages (digest),
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (application_id, number),
+    UNIQUE (application_id, kind, leg, reference)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER milestones_stay BEFORE DELETE ON milestones
+BEGIN
+    SELECT RAISE(ABORT, 'milestones stay');
+END;
+
+CREATE TRIGGER milestones_keep BEFORE UPDATE ON milestones
+BEGIN
+    SELECT RAISE(ABORT, 'milestones never change');
+END;
+
 -- What moved a case, and from where.
 CREATE TABLE case_log (
     application_id TEXT NOT NULL REFERENCES applications (id),

@@ -1,0 +1,229 @@
+/* A whole life with a whole server, the simulated register and a clock that is moved: approval, contracts, registration,
+ * checks, payment of both legs, repayment, settlement. And where it does not run smoothly: an entry that differs, a
+ * register that never answers, a home that is not built yet, checks that run out, restarts in between. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "server/cases/deadline.h"
+#include "tests/e2e/journey.h"
+
+#define STATE(name) COLOAN__V1__CASE_STATE__CASE_STATE_##name
+#define KIND(name)  COLOAN__V1__MILESTONE_KIND__MILESTONE_KIND_##name
+#define FUND        COLOAN__V1__LEG__LEG_FUND
+#define BANK        COLOAN__V1__LEG__LEG_COMMERCIAL
+#define NO_LEG      COLOAN__V1__LEG__LEG_UNSPECIFIED
+
+static struct world world;
+static struct journey journey;
+
+/* Moves the clock to the next time of asking; the answer is taken when it returns. */
+static void poll_once(void)
+{
+    long long polls = journey_metric(&journey, "coloan_polls_total");
+    journey_to_due(&journey, DUE_POLL);
+    for (int tries = 0; tries < 400 && journey_metric(&journey, "coloan_polls_total") == polls; tries++) {
+        journey_tick(&journey);
+    }
+    assert_int_equal(journey_metric(&journey, "coloan_polls_total"), polls + 1);
+    for (int tries = 0; tries < 5; tries++) {
+        journey_tick(&journey);
+    }
+}
+
+/* Up to the payment: the register says so at the third time of asking. */
+static void register_it(Coloan__V1__CaseState then)
+{
+    journey_sign(&journey);
+    assert_int_equal(journey_state(&journey), STATE(SIGNED));
+    journey_file(&journey);
+    for (int poll = 0; poll < 3; poll++) {
+        assert_int_equal(journey_state(&journey), STATE(REGISTERING));
+        poll_once();
+    }
+    journey_until(&journey, then);
+}
+
+static void approve(const char *persona, const char *external_ref)
+{
+    journey_to_approval(&journey, persona, external_ref);
+    journey_confirm(&journey);
+    assert_int_equal(journey_state(&journey), STATE(CONFIRMED));
+}
+
+static void repay(Coloan__V1__Leg leg, int64_t amount_fen, int64_t left_fen)
+{
+    Coloan__V1__Milestone *milestone = journey_milestone(&journey, KIND(REPAID), leg);
+    milestone->amount_fen = amount_fen;
+    milestone->balance_fen = left_fen;
+    assert_string_equal(cl_status_name(journey_try_tell(&journey, milestone)), "OK");
+}
+
+static void settle(Coloan__V1__Leg leg, int64_t rest_fen)
+{
+    Coloan__V1__Milestone *milestone = journey_milestone(&journey, KIND(SETTLED), leg);
+    milestone->amount_fen = rest_fen;
+    assert_string_equal(cl_status_name(journey_try_tell(&journey, milestone)), "OK");
+}
+
+/* The timeline's commands, in order, without the checks, of which there are as many as there are batches of answers. */
+static void assert_timeline(const char *const *commands, size_t count)
+{
+    const Coloan__V1__ApplicationView *view = journey_view(&journey);
+    size_t next = 0;
+    for (size_t i = 0; i < view->n_timeline; i++) {
+        const Coloan__V1__TimelineEntry *entry = view->timeline[i];
+        if (strcmp(entry->command, "CHECK") == 0) {
+            continue;
+        }
+        assert_true(next < count);
+        assert_string_equal(entry->command, commands[next++]);
+        assert_true(strlen(entry->sentence_en) > 0 && strlen(entry->sentence_zh) > 0);
+    }
+    assert_int_equal(next, count);
+}
+
+static void test_a_whole_life(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {
+        "SUBMIT",     "FUND_APPROVE", "BANK_APPROVE", "CONFIRM",       "SIGN_FUND",
+        "SIGN_BANK",  "FILE",         "REGISTER",     "DISBURSE_FUND", "DISBURSE_BANK",
+        "REPAY_FUND", "OVERDUE_BANK", "SETTLE_FUND",  "SETTLE_BANK",   "RELEASE_MORTGAGE"};
+    approve("P01", "L-WHOLE");
+    int64_t filed_ms = world_now_ms(&world);
+    register_it(STATE(READY));
+    assert_true(world_now_ms(&world) - filed_ms < JOURNEY_DAY_MS); /* on the day the register does it */
+    int64_t fund_fen = journey_terms(&journey)->fund->amount_fen;
+    int64_t bank_fen = journey_terms(&journey)->commercial->amount_fen;
+
+    journey_tell(&journey, KIND(DISBURSED), FUND);
+    assert_int_equal(journey_state(&journey), STATE(HALF_DISBURSED));
+    journey_stays(&journey, STATE(HALF_DISBURSED));
+    assert_int_equal(journey_metric(&journey, "coloan_half_disbursed_total"), 1);
+    assert_int_equal(journey_metric(&journey, "coloan_cases{state=\"HALF_DISBURSED\"}"), 1);
+    journey_to_due(&journey, DUE_HALF_PAID); /* at the end of the day */
+    journey_stays(&journey, STATE(HALF_DISBURSED));
+    assert_int_equal(journey_metric(&journey, "coloan_half_disbursed_total"), 2);
+    assert_true(journey_count(&journey, "SELECT count(*) FROM open_persons") > 0);
+    journey_tell(&journey, KIND(DISBURSED), BANK);
+    assert_int_equal(journey_state(&journey), STATE(REPAYING));
+    assert_int_equal(journey_count(&journey, "SELECT count(*) FROM open_persons"), 0); /* the loan is on record now */
+
+    journey_wait_ms(&journey, 30 * JOURNEY_DAY_MS);
+    repay(FUND, 120000, fund_fen - 120000);
+    Coloan__V1__Milestone *overdue = journey_milestone(&journey, KIND(OVERDUE), BANK);
+    overdue->amount_fen = 90000;
+    assert_string_equal(cl_status_name(journey_try_tell(&journey, overdue)), "OK");
+    settle(FUND, fund_fen - 120000);
+    assert_int_equal(journey_state(&journey), STATE(REPAYING));
+    settle(BANK, bank_fen);
+    assert_int_equal(journey_state(&journey), STATE(SETTLED));
+    journey_tell(&journey, KIND(MORTGAGE_RELEASED), NO_LEG);
+    const Coloan__V1__ApplicationView *view = journey_view(&journey);
+    assert_int_equal(view->status->next_actor, COLOAN__V1__ACTOR__ACTOR_NOBODY);
+    assert_int_equal(view->n_milestones, 10);
+    assert_int_equal(view->milestones[3]->kind, KIND(DISBURSED));
+    assert_int_equal(view->milestones[3]->account.len, CL_DIGEST_BYTES);
+    assert_timeline(commands, sizeof commands / sizeof commands[0]);
+    assert_int_equal(journey_count(&journey, "SELECT count(*) FROM due"), 0);
+}
+
+static void test_an_entry_that_differs_is_held(void **state)
+{
+    (void)state;
+    approve("P02", "L-DIFFERS");
+    journey_sign(&journey);
+    Coloan__V1__Milestone *filing = journey_milestone(&journey, KIND(REGISTRATION_FILED), NO_LEG);
+    filing->reference = cl_arena_text(journey.arena, "REG-100-TEST-P02"); /* one yuan */
+    assert_string_equal(cl_status_name(journey_try_tell(&journey, filing)), "OK");
+    for (int poll = 0; poll < 3; poll++) {
+        poll_once();
+    }
+    journey_until(&journey, STATE(HELD));
+    const Coloan__V1__ApplicationStatus *status = journey_view(&journey)->status;
+    assert_int_equal(status->registry, COLOAN__V1__REGISTRY_TRACK__REGISTRY_TRACK_HELD);
+    assert_int_equal(status->next_actor, COLOAN__V1__ACTOR__ACTOR_OFFICER);
+    assert_int_equal(journey_count(&journey, "SELECT count(*) FROM due WHERE kind = 5"), 0);
+    Coloan__V1__Milestone *payment = journey_milestone(&journey, KIND(DISBURSED), FUND);
+    assert_string_equal(cl_status_name(journey_try_tell(&journey, payment)), "STATE_CONFLICT");
+}
+
+static void test_a_register_that_never_answers_is_given_up(void **state)
+{
+    (void)state;
+    approve("P03", "L-NEVER");
+    journey_sign(&journey);
+    journey_tell(&journey, KIND(REGISTRATION_FILED), NO_LEG); /* a number the register does not know */
+    poll_once();
+    journey_stays(&journey, STATE(REGISTERING));
+    journey_restart(&journey, 29 * JOURNEY_DAY_MS);
+    journey_stays(&journey, STATE(REGISTERING));
+    journey_restart(&journey, 2 * JOURNEY_DAY_MS);
+    journey_until(&journey, STATE(HELD));
+    assert_int_equal(journey_steps(&journey, "REGISTRY_HOLD"), 1);
+}
+
+static void test_what_is_not_built_waits_for_its_completion(void **state)
+{
+    (void)state;
+    journey.presale = true;
+    approve("P11", "L-PRESALE");
+    register_it(STATE(AWAITING_COMPLETION));
+    journey_stays(&journey, STATE(AWAITING_COMPLETION));
+    assert_int_equal(journey_view(&journey)->status->next_actor, COLOAN__V1__ACTOR__ACTOR_AUTHORITY);
+    Coloan__V1__Milestone *payment = journey_milestone(&journey, KIND(DISBURSED), BANK);
+    assert_string_equal(cl_status_name(journey_try_tell(&journey, payment)), "STATE_CONFLICT");
+    journey_to_due(&journey, DUE_COMPLETION);
+    journey_until(&journey, STATE(READY));
+    payment = journey_milestone(&journey, KIND(DISBURSED), FUND);
+    assert_string_equal(cl_status_name(journey_try_tell(&journey, payment)), "FIELD_INVALID");
+    assert_string_equal(journey.field, "account"); /* not the supervised one */
+    journey.account = "3200000000000001";
+    journey_tell(&journey, KIND(DISBURSED), FUND);
+    assert_int_equal(journey_state(&journey), STATE(HALF_DISBURSED));
+    journey.presale = false;
+}
+
+static void test_a_check_that_runs_out_is_made_again(void **state)
+{
+    (void)state;
+    journey.presale = false;
+    approve("P06", "L-RENEW");
+    register_it(STATE(READY));
+    unsigned checks = journey_steps(&journey, "CHECK");
+    journey_stays(&journey, STATE(READY));
+    assert_int_equal(journey_steps(&journey, "CHECK"), checks);
+    journey_restart(&journey, 40 * JOURNEY_DAY_MS);
+    for (int tries = 0; tries < 200 && journey_steps(&journey, "CHECK") < checks + 2; tries++) {
+        journey_tick(&journey);
+        cl_arena_reset(journey.arena);
+    }
+    journey_until(&journey, STATE(READY));
+    assert_true(journey_steps(&journey, "CHECK") >= checks + 2);               /* run out, and made again */
+    assert_true(journey_metric(&journey, "coloan_source_requests_total") > 3); /* since the restart */
+}
+
+int main(void)
+{
+    struct world_options options = {.extra = NULL};
+    world_open(&world, &options);
+    journey_begin(&journey, &world, "alpha", WORLD_KEY_ALPHA);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_whole_life),
+        cmocka_unit_test(test_an_entry_that_differs_is_held),
+        cmocka_unit_test(test_a_register_that_never_answers_is_given_up),
+        cmocka_unit_test(test_what_is_not_built_waits_for_its_completion),
+        cmocka_unit_test(test_a_check_that_runs_out_is_made_again),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    journey_end(&journey);
+    world_close(&world);
+    return failed;
+}
