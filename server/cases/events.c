@@ -111,3 +111,11 @@ struct cl_status event_write(struct event_written *out, struct case_tx *tx, cons
 {
     return event_write_to(out, tx, row, row->bank, event);
 }
+
+struct cl_status event_write_status(struct case_tx *tx, const struct application_row *row)
+{
+    Coloan__V1__Event event = COLOAN__V1__EVENT__INIT;
+    struct event_written written;
+    event.kind = COLOAN__V1__EVENT_KIND__EVENT_KIND_STATUS;
+    return event_write(&written, tx, row, &event);
+}

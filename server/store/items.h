@@ -43,6 +43,9 @@ CL_MUST_CHECK struct cl_status items_settle(struct store_tx *tx, const struct it
  * anew. STATE_CONFLICT when the application has no such item. */
 CL_MUST_CHECK struct cl_status items_replace(struct store_tx *tx, const struct item_row *row);
 
+/* Takes away one that applies no more, after a supplement. STATE_CONFLICT when it is not there. */
+CL_MUST_CHECK struct cl_status items_remove(struct store_tx *tx, const struct item_row *row);
+
 struct item_rows {
     struct item_row *rows;
     size_t count;
