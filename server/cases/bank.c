@@ -3,6 +3,7 @@
 
 #include "server/cases/convert.h"
 #include "server/cases/fund.h"
+#include "server/cases/offered.h"
 #include "server/store/messages.h"
 #include "server/store/offers.h"
 
@@ -12,11 +13,6 @@ struct answer_to {
 };
 
 /* -- Which offer --------------------------------------------------------------------------------------------- */
-
-static bool is_digest(ProtobufCBinaryData data, const struct cl_digest *digest)
-{
-    return cl_bytes_equal(cl_bytes(data.data, data.len), cl_bytes(digest->bytes, sizeof digest->bytes));
-}
 
 static struct cl_status check_form(struct case_tx *tx, const Coloan__V1__BankDecision *decision)
 {
@@ -47,21 +43,7 @@ static struct cl_status find_offer(struct offer_row *out, struct case_tx *tx, co
     if (file->row.state != CASE_OFFERED) {
         return cl_fail(CL_STATE_CONFLICT);
     }
-    if (decision->offer_version != file->row.offer_version) {
-        return case_blame(tx, CL_OFFER_STALE, "offer_version");
-    }
-    bool found = false;
-    struct cl_status status = offers_get(&found, out, tx->sql, tx->arena, file->row.id, decision->offer_version);
-    if (cl_failed(status)) {
-        return status;
-    }
-    if (!found) {
-        return cl_fail(CL_INTERNAL);
-    }
-    if (!is_digest(decision->terms_digest, &out->terms_digest)) {
-        return case_blame(tx, CL_TERMS_DIGEST_WRONG, "terms_digest");
-    }
-    return tx->now_ms < out->valid_until_ms ? cl_ok() : cl_fail(CL_OFFER_EXPIRED);
+    return offered_find(out, tx, file, decision->offer_version, decision->terms_digest);
 }
 
 /* -- Approve and decline ------------------------------------------------------------------------------------- */
@@ -201,7 +183,7 @@ struct cl_status case_report_bank_decision(ProtobufCMessage **reply_out, struct 
                                            const struct case_request *request)
 {
     struct case_file *file = NULL;
-    struct cl_status status = file_open_for_bank(&file, tx, request);
+    struct cl_status status = file_open_request(&file, tx, request);
     if (cl_failed(status)) {
         return status;
     }

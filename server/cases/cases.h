@@ -104,6 +104,11 @@ case_handler case_query_verifications;  /* VerificationQuery -> VerificationAnsw
 case_handler case_report_bank_decision; /* BankDecision -> JointOutcome */
 case_handler case_withdraw_consent;     /* ConsentWithdrawal -> ApplicationStatus */
 case_handler case_report_milestone;     /* Milestone -> ApplicationStatus */
+case_handler case_supplement;           /* Application -> ApplicationStatus */
+case_handler case_change_bank;          /* BankChange -> ApplicationStatus */
+case_handler case_withdraw;             /* Withdrawal -> ApplicationStatus */
+case_handler case_confirm_offer;        /* OfferConfirmation -> ApplicationStatus */
+case_handler case_choose_rules;         /* RuleChoice -> ApplicationStatus */
 case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
 case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
 case_handler case_acknowledge;          /* Ack -> nothing; answered on the stream by silence */

@@ -236,6 +236,19 @@ static struct consent consent_in(const Coloan__V1__Consent *in)
     };
 }
 
+struct cl_status convert_consents(struct application *application, struct field_path *path_out,
+                                  Coloan__V1__Consent *const *consents, size_t count)
+{
+    if (count > CL_CONSENTS_MAX) {
+        return too_many(path_out, "consents", CL_FIELD_INVALID);
+    }
+    application->consent_count = count;
+    for (size_t i = 0; i < count; i++) {
+        application->consents[i] = consent_in(consents[i]);
+    }
+    return cl_ok();
+}
+
 struct cl_status convert_application(struct application *out, struct field_path *path_out,
                                      const Coloan__V1__Application *in)
 {

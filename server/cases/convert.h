@@ -19,6 +19,10 @@
 CL_MUST_CHECK struct cl_status convert_application(struct application *out, struct field_path *path_out,
                                                    const Coloan__V1__Application *in);
 
+/* Consents in place of those of the application. FIELD_INVALID past CL_CONSENTS_MAX. */
+CL_MUST_CHECK struct cl_status convert_consents(struct application *application, struct field_path *path_out,
+                                                Coloan__V1__Consent *const *consents, size_t count);
+
 /* Puts names, ID numbers and mobile numbers of the disclosures into the persons, as texts in the arena. */
 CL_MUST_CHECK struct cl_status convert_personal(struct application *application, struct cl_arena *arena,
                                                 Coloan__V1__Disclosure *const *disclosures, size_t disclosure_count);

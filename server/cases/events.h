@@ -18,6 +18,9 @@ struct event_written {
 CL_MUST_CHECK struct cl_status event_write(struct event_written *out, struct case_tx *tx,
                                            const struct application_row *row, Coloan__V1__Event *event);
 
+/* A STATUS event to the bank that lends. */
+CL_MUST_CHECK struct cl_status event_write_status(struct case_tx *tx, const struct application_row *row);
+
 /* The same to another recipient than the bank that lends, which learns no more of the case than its numbers. */
 CL_MUST_CHECK struct cl_status event_write_to(struct event_written *out, struct case_tx *tx,
                                               const struct application_row *row, const char *recipient,

@@ -35,9 +35,19 @@ static void tracks_in(struct case_tracks *out, const struct application_row *row
     };
 }
 
-static bool may_see(const struct application_row *row, const char *party)
+static struct cl_status check_reader(const struct application_row *row, struct case_tx *tx, const char *party)
 {
-    return party == NULL || strcmp(row->sender, party) == 0 || strcmp(row->bank, party) == 0;
+    bool lends = strcmp(row->bank, party) == 0;
+    bool sent = strcmp(row->sender, party) == 0;
+    if (lends || (sent && cl_party_kind(party) != CL_PARTY_BANK)) {
+        return cl_ok();
+    }
+    bool lent = false;
+    struct cl_status status = applications_is_lender(&lent, tx->sql, row->id, party);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return cl_fail(lent ? CL_STALE_EPOCH : CL_APPLICATION_UNKNOWN); /* if it exists is nobody else's business */
 }
 
 struct cl_status file_open(struct case_file **out, struct case_tx *tx, const char *id, const char *party)
@@ -47,11 +57,11 @@ struct cl_status file_open(struct case_file **out, struct case_tx *tx, const cha
         return cl_fail(CL_MEMORY_LIMIT);
     }
     struct cl_status status = applications_get(&file->row, tx->sql, tx->arena, id);
+    if (cl_is_ok(status) && party != NULL) {
+        status = check_reader(&file->row, tx, party);
+    }
     if (cl_failed(status)) {
         return status;
-    }
-    if (!may_see(&file->row, party)) {
-        return cl_fail(CL_APPLICATION_UNKNOWN); /* whether it exists is nobody else's business */
     }
     tracks_in(&file->tracks, &file->row);
     assert(lifecycle_valid(&file->tracks));
@@ -60,13 +70,10 @@ struct cl_status file_open(struct case_file **out, struct case_tx *tx, const cha
     return cl_ok();
 }
 
-struct cl_status file_open_for_bank(struct case_file **out, struct case_tx *tx, const struct case_request *request)
+struct cl_status file_open_request(struct case_file **out, struct case_tx *tx, const struct case_request *request)
 {
-    struct cl_status status = file_open(out, tx, request->application_id, request->sender);
-    if (cl_is_ok(status) && strcmp((*out)->row.bank, request->sender) != 0) {
-        status = cl_fail(CL_STALE_EPOCH);
-    }
-    return status;
+    bool of_the_centre = request->sender_kind == CL_PARTY_FUND || request->sender_kind == CL_PARTY_OFFICER;
+    return file_open(out, tx, request->application_id, of_the_centre ? NULL : request->sender);
 }
 
 struct cl_status file_kept_body(const ProtobufCMessage **out, struct case_tx *tx, const struct cl_digest *digest,
@@ -354,6 +361,18 @@ struct cl_status file_save(struct case_file *file, struct case_tx *tx)
         status = applications_release_persons(tx->tx, file->row.id);
     }
     return status;
+}
+
+struct cl_status file_reply(ProtobufCMessage **reply_out, const struct case_file *file, struct case_tx *tx)
+{
+    Coloan__V1__ApplicationStatus *told = NULL;
+    struct cl_status status = file_status(&told, tx->arena, &file->row);
+    if (cl_failed(status)) {
+        return status;
+    }
+    tx->effect->application_id = file->row.id;
+    *reply_out = &told->base;
+    return cl_ok();
 }
 
 /* Reasons are kept as an ApplicationStatus that holds nothing else. */

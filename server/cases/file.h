@@ -23,12 +23,15 @@ struct case_file {
     size_t result_count;
 };
 
-/* In the arena. APPLICATION_UNKNOWN when there is none, or `party` is neither its sender nor its bank (NULL: anybody's). */
+/* In the arena. Whoever asks (NULL: the centre itself) sees a case it sent, or in which it lends. APPLICATION_UNKNOWN
+ * when there is none for it; STALE_EPOCH for a bank that lent and was released: it has no business with it any more, not
+ * even when it sent it. */
 CL_MUST_CHECK struct cl_status file_open(struct case_file **out, struct case_tx *tx, const char *id, const char *party);
 
-/* The file that a bank's request is about. STALE_EPOCH when the bank sent the case in but does not lend (any more). */
-CL_MUST_CHECK struct cl_status file_open_for_bank(struct case_file **out, struct case_tx *tx,
-                                                  const struct case_request *request);
+/* The file that a request is about, as far as its sender may act on it: the fund and its officers on any, others as
+ * above. */
+CL_MUST_CHECK struct cl_status file_open_request(struct case_file **out, struct case_tx *tx,
+                                                 const struct case_request *request);
 
 /* The submission and the items of the decision; which items apply is what was opened for it at intake, whatever the
  * centre's configuration says by now. STATE_CONFLICT when the personal values were erased. */
@@ -48,6 +51,10 @@ CL_MUST_CHECK struct cl_status file_save(struct case_file *file, struct case_tx 
 
 /* Fills what follows from the tracks into the row, without writing it. */
 void file_derive(struct case_file *file, int64_t now_ms);
+
+/* The status as the reply to a command on this case. */
+CL_MUST_CHECK struct cl_status file_reply(ProtobufCMessage **reply_out, const struct case_file *file,
+                                          struct case_tx *tx);
 
 /* Keeps the reasons in the row. */
 CL_MUST_CHECK struct cl_status file_set_reasons(struct case_file *file, struct case_tx *tx,

@@ -324,7 +324,7 @@ struct cl_status case_report_milestone(ProtobufCMessage **reply_out, struct case
                                        const struct case_request *request)
 {
     struct case_file *file = NULL;
-    struct cl_status status = file_open_for_bank(&file, tx, request);
+    struct cl_status status = file_open_request(&file, tx, request);
     if (cl_is_ok(status)) {
         status = take(file, tx, request);
     }

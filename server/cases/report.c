@@ -75,7 +75,7 @@ struct cl_status case_report_verifications(ProtobufCMessage **reply_out, struct 
                                            const struct case_request *request)
 {
     struct case_file *file = NULL;
-    struct cl_status status = file_open_for_bank(&file, tx, request);
+    struct cl_status status = file_open_request(&file, tx, request);
     if (cl_failed(status)) {
         return status;
     }
@@ -83,14 +83,7 @@ struct cl_status case_report_verifications(ProtobufCMessage **reply_out, struct 
     if (cl_failed(status)) {
         return status;
     }
-    tx->effect->application_id = file->row.id;
-    Coloan__V1__ApplicationStatus *told = NULL;
-    status = file_status(&told, tx->arena, &file->row);
-    if (cl_failed(status)) {
-        return status;
-    }
-    *reply_out = &told->base;
-    return cl_ok();
+    return file_reply(reply_out, file, tx);
 }
 
 /* -- The authorities' ---------------------------------------------------------------------------------------- */

@@ -52,28 +52,29 @@ static struct cl_status row_of(struct item_row *out, const struct case_file *fil
     return cl_ok();
 }
 
+struct cl_status settle_open_one(struct case_file *file, struct case_tx *tx, enum item_phase phase, struct item_key key)
+{
+    const struct catalogue_row *catalogue = catalogue_row(key.item);
+    struct settle_source source = {
+        .phase = phase, .owner = catalogue->owner, .authority = catalogue->authority, .receipt = ""};
+    struct item_result result = {.key = key};
+    if (catalogue->owner == OWNER_LOCAL) {
+        item_settle_locally(&result, &file->application, tx->cases->centre->party, key, tx->now_ms);
+    }
+    struct item_row row;
+    struct cl_status status = row_of(&row, file, tx, &result, &source);
+    return cl_is_ok(status) ? items_insert(tx->tx, &row) : status;
+}
+
 struct cl_status settle_open(struct case_file *file, struct case_tx *tx, enum item_phase phase)
 {
     struct item_key keys[CL_ITEM_RESULTS_MAX];
     size_t count = catalogue_items_for(keys, &file->application, phase);
-    for (size_t i = 0; i < count; i++) {
-        const struct catalogue_row *catalogue = catalogue_row(keys[i].item);
-        struct settle_source source = {
-            .phase = phase, .owner = catalogue->owner, .authority = catalogue->authority, .receipt = ""};
-        struct item_result result = {.key = keys[i]};
-        if (catalogue->owner == OWNER_LOCAL) {
-            item_settle_locally(&result, &file->application, tx->cases->centre->party, keys[i], tx->now_ms);
-        }
-        struct item_row row;
-        struct cl_status status = row_of(&row, file, tx, &result, &source);
-        if (cl_is_ok(status)) {
-            status = items_insert(tx->tx, &row);
-        }
-        if (cl_failed(status)) {
-            return status;
-        }
+    struct cl_status status = cl_ok();
+    for (size_t i = 0; cl_is_ok(status) && i < count; i++) {
+        status = settle_open_one(file, tx, phase, keys[i]);
     }
-    return cl_ok();
+    return status;
 }
 
 struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct field_path *path_out,
@@ -158,6 +159,49 @@ struct cl_status settle_consents(struct case_file *file, struct case_tx *tx, boo
     return status;
 }
 
+/* -- Opening again ------------------------------------------------------------------------------------------- */
+
+struct cl_status settle_reopen(struct case_file *file, struct case_tx *tx, settle_concerned *concerned, void *user)
+{
+    struct item_rows items;
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, PHASE_DECISION);
+    for (size_t i = 0; cl_is_ok(status) && i < items.count; i++) {
+        const struct item_row *row = &items.rows[i];
+        struct item_result result = {.key = {.item = (enum item)row->item, .person = row->person}};
+        if (!concerned(user, file, row)) {
+            continue;
+        }
+        if (row->owner == (int)OWNER_LOCAL) {
+            item_settle_locally(&result, &file->application, tx->cases->centre->party, result.key, tx->now_ms);
+        }
+        status = replace(file, tx, row, &result);
+    }
+    return status;
+}
+
+static bool has_run_out(void *user, const struct case_file *file, const struct item_row *row)
+{
+    (void)file;
+    return row->owner == (int)OWNER_FUND && row->outcome != ITEM_OPEN && row->valid_until_ms < *(const int64_t *)user;
+}
+
+struct cl_status settle_refresh(struct case_file *file, struct case_tx *tx)
+{
+    return settle_reopen(file, tx, has_run_out, &tx->now_ms);
+}
+
+static bool is_banks(void *user, const struct case_file *file, const struct item_row *row)
+{
+    (void)user;
+    (void)file;
+    return row->owner == (int)OWNER_BANK;
+}
+
+struct cl_status settle_reopen_banks(struct case_file *file, struct case_tx *tx)
+{
+    return settle_reopen(file, tx, is_banks, NULL);
+}
+
 static bool waits_for_authority(const struct item_row *row)
 {
     return row->outcome == ITEM_OPEN && row->owner == (int)OWNER_FUND;
@@ -193,6 +237,12 @@ struct cl_status settle_finish(struct case_file *file, struct case_tx *tx)
     } else if (file_tells(&events, EVENT_STATUS)) {
         status = event_write_status(tx, &file->row);
     }
+    return cl_is_ok(status) ? file_save(file, tx) : status;
+}
+
+struct cl_status settle_go_on(struct case_file *file, struct case_tx *tx)
+{
+    struct cl_status status = lifecycle_may_decide(&file->tracks) ? fund_decide(file, tx) : settle_ask(file, tx);
     return cl_is_ok(status) ? file_save(file, tx) : status;
 }
 

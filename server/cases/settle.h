@@ -10,6 +10,10 @@
 /* Writes all items of a phase that apply: open ones, and at once the results of those the centre settles by itself. */
 CL_MUST_CHECK struct cl_status settle_open(struct case_file *file, struct case_tx *tx, enum item_phase phase);
 
+/* One of them, that was not there before. */
+CL_MUST_CHECK struct cl_status settle_open_one(struct case_file *file, struct case_tx *tx, enum item_phase phase,
+                                               struct item_key key);
+
 /* Who says what a result says. */
 struct settle_source {
     enum item_phase phase;
@@ -28,6 +32,21 @@ CL_MUST_CHECK struct cl_status settle_item(struct case_file *file, struct case_t
  * those that failed so and may be asked about again are open again. The facts are loaded; the caller moves the case. */
 CL_MUST_CHECK struct cl_status settle_consents(struct case_file *file, struct case_tx *tx, bool given);
 
+/* -- Opening again ------------------------------------------------------------------------------------------- */
+
+/* Which items of the decision a change concerns. */
+typedef bool settle_concerned(void *user, const struct case_file *file, const struct item_row *row);
+
+/* Opens them again; those that the centre settles by itself are settled anew. The facts are loaded. */
+CL_MUST_CHECK struct cl_status settle_reopen(struct case_file *file, struct case_tx *tx, settle_concerned *concerned,
+                                             void *user);
+
+/* Opens the fund's items again whose answers have run out, so that they are asked anew instead of failing. */
+CL_MUST_CHECK struct cl_status settle_refresh(struct case_file *file, struct case_tx *tx);
+
+/* Those the bank reports: of another bank, or of other facts. */
+CL_MUST_CHECK struct cl_status settle_reopen_banks(struct case_file *file, struct case_tx *tx);
+
 /* Whether an open item waits for an authority that nobody may ask any more: a consent ended while it was open. */
 CL_MUST_CHECK struct cl_status settle_is_barred(bool *out, const struct case_file *file, struct case_tx *tx);
 
@@ -38,6 +57,10 @@ void settle_result_of(struct item_result *out, const struct source_question *que
 /* After items of the decision were settled: moves the case, lets the fund decide when nothing is open, writes the
  * events, saves. */
 CL_MUST_CHECK struct cl_status settle_finish(struct case_file *file, struct case_tx *tx);
+
+/* After a command that opened items again moved the case: asks about them, or lets the fund decide when none is open.
+ * Saves. */
+CL_MUST_CHECK struct cl_status settle_go_on(struct case_file *file, struct case_tx *tx);
 
 /* The inquiry for all open items that authorities answer goes to tx->effect->inquiry; NULL when there are none. Nobody
  * is asked about what the consents in force do not cover. Those of the phase REGISTRATION are polled by whoever opened

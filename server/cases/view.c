@@ -203,9 +203,20 @@ static struct cl_status tell_consents(Coloan__V1__ApplicationView *view, struct 
 
 /* -- GetApplication ------------------------------------------------------------------------------------------ */
 
+/* Whether the last version made is on the table or was agreed; after the case was opened again, or came to nothing, it
+ * is history. */
+static bool has_offer(const struct application_row *row)
+{
+    return row->fund == FUND_APPROVED || row->fund == FUND_CONFIRMED || row->fund == FUND_SIGNED ||
+           row->fund == FUND_DISBURSED || row->fund == FUND_SETTLED;
+}
+
 static struct cl_status tell_offer(Coloan__V1__ApplicationView *view, struct case_tx *tx,
                                    const struct application_row *row)
 {
+    if (!has_offer(row)) {
+        return cl_ok();
+    }
     bool found = false;
     struct offer_row *offer = cl_arena_alloc(tx->arena, sizeof *offer);
     Coloan__V1__Offer *message = cl_arena_alloc(tx->arena, sizeof *message);
@@ -447,6 +458,7 @@ static struct cl_status list_filter(struct application_filter *out, struct case_
     const Coloan__V1__ApplicationListQuery *query = (const Coloan__V1__ApplicationListQuery *)request->body;
     struct application_filter filter = {
         .party = scope_of(request),
+        .lends = request->sender_kind == CL_PARTY_BANK,
         .state = (int)query->state,
         .limit = (query->page_size == 0 ? LIST_PAGE_DEFAULT : query->page_size) + 1,
     };
@@ -527,7 +539,7 @@ struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct c
         return cl_fail(CL_MEMORY_LIMIT);
     }
     struct items_told told;
-    struct cl_status status = file_open_for_bank(&file, tx, request);
+    struct cl_status status = file_open_request(&file, tx, request);
     if (cl_is_ok(status)) {
         status = check_consent(tx, request, query->consent_id);
     }

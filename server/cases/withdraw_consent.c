@@ -53,9 +53,7 @@ static struct cl_status tell(const struct case_file *file, struct case_tx *tx, c
     if (!moved || names_lender) {
         return cl_ok();
     }
-    coloan__v1__event__init(&event);
-    event.kind = COLOAN__V1__EVENT_KIND__EVENT_KIND_STATUS;
-    return event_write(&written, tx, &file->row, &event);
+    return event_write_status(tx, &file->row);
 }
 
 /* With the record written. Items that nobody may ask about any more are settled first, so that the case is not left
@@ -101,7 +99,7 @@ struct cl_status case_withdraw_consent(ProtobufCMessage **reply_out, struct case
     struct case_file *file = NULL;
     struct consent_row consent;
     const struct transition *row = NULL;
-    struct cl_status status = file_open(&file, tx, request->application_id, request->sender);
+    struct cl_status status = file_open_request(&file, tx, request);
     if (cl_is_ok(status)) {
         status = find(&consent, tx, file->row.id, body->consent_id);
     }
@@ -117,12 +115,5 @@ struct cl_status case_withdraw_consent(ProtobufCMessage **reply_out, struct case
     if (cl_failed(status)) {
         return status;
     }
-    tx->effect->application_id = file->row.id;
-    Coloan__V1__ApplicationStatus *told = NULL;
-    status = file_status(&told, tx->arena, &file->row);
-    if (cl_failed(status)) {
-        return status;
-    }
-    *reply_out = &told->base;
-    return cl_ok();
+    return file_reply(reply_out, file, tx);
 }

@@ -305,13 +305,19 @@ static bool consent_given(const struct application *application, unsigned person
     return false;
 }
 
+/* To the bank. */
+static bool person_consents_to_bank(const struct application *application, unsigned person, int64_t now_ms)
+{
+    return consent_given(application, person, CONSENT_CREDIT_REPORT, application->bank, now_ms) &&
+           consent_given(application, person, CONSENT_SHARE, application->bank, now_ms);
+}
+
 /* Each person for each purpose and receiver. */
 static bool person_consents(const struct application *application, const char *centre, unsigned person, int64_t now_ms)
 {
     return consent_given(application, person, CONSENT_VERIFY, centre, now_ms) &&
            consent_given(application, person, CONSENT_CREDIT_REPORT, centre, now_ms) &&
-           consent_given(application, person, CONSENT_CREDIT_REPORT, application->bank, now_ms) &&
-           consent_given(application, person, CONSENT_SHARE, application->bank, now_ms);
+           person_consents_to_bank(application, person, now_ms);
 }
 
 bool consents_in_force(const struct application *application, const char *centre, int64_t now_ms)
@@ -324,7 +330,8 @@ bool consents_in_force(const struct application *application, const char *centre
     return true;
 }
 
-static struct cl_status check_consents(struct checking *checking, const struct application *application)
+/* Each by itself, and no number twice. */
+static struct cl_status check_each_consent(struct checking *checking, const struct application *application)
 {
     if (application->consent_count > CL_CONSENTS_MAX) {
         return blame(checking, CL_FIELD_INVALID, "consents");
@@ -340,10 +347,49 @@ static struct cl_status check_consents(struct checking *checking, const struct a
             }
         }
     }
+    return cl_ok();
+}
+
+static struct cl_status check_consents(struct checking *checking, const struct application *application)
+{
+    struct cl_status status = check_each_consent(checking, application);
+    if (cl_failed(status)) {
+        return status;
+    }
     if (!consents_in_force(application, checking->intake->centre, checking->intake->now_ms)) {
         return blame(checking, CL_CONSENT_MISSING, "consents");
     }
     return cl_ok();
+}
+
+static struct cl_status check_bank_consents(struct checking *checking, const struct application *application)
+{
+    struct cl_status status = check_each_consent(checking, application);
+    if (cl_failed(status)) {
+        return status;
+    }
+    for (size_t i = 0; i < application->consent_count; i++) {
+        if (strcmp(application->consents[i].receiver, application->bank) != 0) {
+            return blame_in(checking, CL_CONSENT_INVALID, "consents", i, "receiver");
+        }
+    }
+    for (unsigned person = 0; person < application->person_count; person++) {
+        if (!person_consents_to_bank(application, person, checking->intake->now_ms)) {
+            return blame(checking, CL_CONSENT_MISSING, "consents");
+        }
+    }
+    return cl_ok();
+}
+
+struct cl_status bank_consents_check(struct field_path *path_out, const struct application *application,
+                                     const struct intake *intake)
+{
+    struct checking checking = {.intake = intake, .path = {""}};
+    struct cl_status status = check_bank_consents(&checking, application);
+    if (cl_failed(status) && path_out != NULL) {
+        *path_out = checking.path;
+    }
+    return status;
 }
 
 static struct cl_status check_account(struct checking *checking, const struct application *application)

@@ -152,6 +152,12 @@ CL_MUST_CHECK struct cl_status person_identify(struct person *person, const char
 CL_MUST_CHECK struct cl_status intake_check(struct field_path *path_out, struct application *application,
                                             const struct intake *intake);
 
+/* The consents that a change of bank brings, in application->consents; application->bank is the new bank. Each names it,
+ * and every person lets it query the credit report and see what was verified. CONSENT_INVALID, CONSENT_MISSING,
+ * FIELD_MISSING, FIELD_INVALID, ENUM_UNKNOWN with the path. */
+CL_MUST_CHECK struct cl_status bank_consents_check(struct field_path *path_out, const struct application *application,
+                                                   const struct intake *intake);
+
 /* Whether every consent that intake asks for is still in force: for the item CONSENT, at any later moment. */
 bool consents_in_force(const struct application *application, const char *centre, int64_t now_ms);
 

@@ -89,6 +89,45 @@ static struct cl_status read_row(void *out, struct sql_statement *statement, str
     return cl_ok();
 }
 
+/* -- Lenders ------------------------------------------------------------------------------------------------- */
+
+struct cl_status applications_add_lender(struct store_tx *tx, const struct application_row *row, int64_t since_ms)
+{
+    static const char text[] = "INSERT INTO lenders (application_id, bank_epoch, bank, since_ms)"
+                               " VALUES ($1, $2, $3, $4)";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, row->id);
+    sql_bind_i64(statement, 2, row->bank_epoch);
+    sql_bind_text(statement, 3, row->bank);
+    sql_bind_i64(statement, 4, since_ms);
+    return sql_run(statement);
+}
+
+struct cl_status applications_is_lender(bool *out, struct sql *sql, const char *id, const char *bank)
+{
+    static const char text[] = "SELECT bank_epoch FROM lenders WHERE application_id = $1 AND bank = $2 LIMIT 1";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, id);
+    sql_bind_text(statement, 2, bank);
+    bool row = false;
+    status = sql_step(&row, statement);
+    sql_finish(statement);
+    if (cl_is_ok(status)) {
+        *out = row;
+    }
+    return status;
+}
+
+/* -- Rows ---------------------------------------------------------------------------------------------------- */
+
 struct cl_status applications_insert(struct store_tx *tx, const struct application_row *row)
 {
     static const char text[] = "INSERT INTO applications (" COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
@@ -103,7 +142,8 @@ struct cl_status applications_insert(struct store_tx *tx, const struct applicati
     sql_bind_text(statement, 2, row->external_ref);
     sql_bind_text(statement, 3, row->sender);
     sql_bind_i64(statement, 32, row->submitted_ms);
-    return sql_run(statement);
+    status = sql_run(statement);
+    return cl_is_ok(status) ? applications_add_lender(tx, row, row->submitted_ms) : status;
 }
 
 struct cl_status applications_update(struct store_tx *tx, const struct application_row *row)
@@ -159,13 +199,18 @@ static const char LIST_PARTY_STATE[] =
     "SELECT * FROM (" SELECT " bank = $5 AND state = $4 AND" BEFORE NEWEST ") UNION ALL"
     " SELECT * FROM (" SELECT " sender = $5 AND sender <> bank AND state = $4 AND" BEFORE NEWEST ")" NEWEST;
 
+static const char LIST_BANK[] = SELECT " bank = $5 AND" BEFORE NEWEST;
+static const char LIST_BANK_STATE[] = SELECT " bank = $5 AND state = $4 AND" BEFORE NEWEST;
+
 static struct cl_status prepare_list(struct sql_statement **out, struct sql *sql,
                                      const struct application_filter *filter)
 {
-    const char *const texts[2][2] = {{LIST_ALL, LIST_STATE}, {LIST_PARTY, LIST_PARTY_STATE}};
+    const char *const texts[3][2] = {
+        {LIST_ALL, LIST_STATE}, {LIST_PARTY, LIST_PARTY_STATE}, {LIST_BANK, LIST_BANK_STATE}};
+    size_t of_whom = filter->party == NULL ? 0 : filter->lends ? 2 : 1;
     struct sql_statement *statement = NULL;
     bool first = filter->after_id == NULL;
-    struct cl_status status = sql_prepare(&statement, sql, texts[filter->party != NULL][filter->state != 0]);
+    struct cl_status status = sql_prepare(&statement, sql, texts[of_whom][filter->state != 0]);
     if (cl_failed(status)) {
         return status;
     }

@@ -40,7 +40,7 @@ struct application_row {
 
 /* After messages_add of its submission. STATE_CONFLICT when the id is taken, or the sender has an application under
  * this external_ref: a sender's number names one application for ever, so a sender that lost its message ids cannot
- * file the same case twice. A new try after a refusal gets a new number. */
+ * file the same case twice. Its bank is kept as the lender of the first epoch. A new try after a refusal gets a new number. */
 CL_MUST_CHECK struct cl_status applications_insert(struct store_tx *tx, const struct application_row *row);
 
 /* Writes all but id, external_ref, sender and submitted_ms, which stay. APPLICATION_UNKNOWN. */
@@ -50,8 +50,20 @@ CL_MUST_CHECK struct cl_status applications_update(struct store_tx *tx, const st
 CL_MUST_CHECK struct cl_status applications_get(struct application_row *out, struct sql *sql, struct cl_arena *arena,
                                                 const char *id);
 
+/* -- Lenders ------------------------------------------------------------------------------------------------- */
+
+/* Keeps row->bank as the lender of another epoch, row->bank_epoch. STATE_CONFLICT when that epoch has one. */
+CL_MUST_CHECK struct cl_status applications_add_lender(struct store_tx *tx, const struct application_row *row,
+                                                       int64_t since_ms);
+
+/* Whether a bank lends or lent in this application. */
+CL_MUST_CHECK struct cl_status applications_is_lender(bool *out, struct sql *sql, const char *id, const char *bank);
+
+/* -- Lists --------------------------------------------------------------------------------------------------- */
+
 struct application_filter {
-    const char *party;          /* sender or bank; NULL: all */
+    const char *party;          /* NULL: all */
+    bool lends;                 /* what the party lends in now; else what it sent or lends in */
     int state;                  /* 0: all */
     const char *after_id;       /* last id of the page before; NULL: the first page */
     int64_t after_submitted_ms; /* with after_id */

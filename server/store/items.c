@@ -51,6 +51,26 @@ struct cl_status items_settle(struct store_tx *tx, const struct item_row *row)
     return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
 }
 
+struct cl_status items_remove(struct store_tx *tx, const struct item_row *row)
+{
+    static const char text[] =
+        "DELETE FROM items WHERE application_id = $1 AND phase = $2 AND item = $3 AND person = $4";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, row->application_id);
+    sql_bind_i64(statement, 2, row->phase);
+    sql_bind_i64(statement, 3, row->item);
+    sql_bind_i64(statement, 4, row->person);
+    status = sql_run(statement);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+}
+
 struct cl_status items_replace(struct store_tx *tx, const struct item_row *row)
 {
     static const char text[] = "UPDATE items SET owner = $4, outcome = $5, failure = $6, settled_ms = $7,"

@@ -46,6 +46,8 @@ CL_MUST_CHECK struct cl_status items_replace(struct store_tx *tx, const struct i
 /* Opens the row's item again, whatever it was settled with; the next answer counts. `reopened_out`: there is one and it
  * was settled. Only what names the item is read. */
 CL_MUST_CHECK struct cl_status items_reopen(bool *reopened_out, struct store_tx *tx, const struct item_row *row);
+/* Takes away one that applies no more, after a supplement. STATE_CONFLICT when it is not there. */
+CL_MUST_CHECK struct cl_status items_remove(struct store_tx *tx, const struct item_row *row);
 
 struct item_rows {
     struct item_row *rows;

@@ -395,6 +395,71 @@ struct cl_status vault_put(struct store_tx *tx, const struct vault *vault, const
     return status;
 }
 
+static bool is_among(const struct vault_value *values, size_t count, const char *path)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(values[i].path, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct cl_status drop(struct store_tx *tx, const char *application_id, const char *path)
+{
+    static const char text[] = "DELETE FROM vault_values WHERE application_id = $1 AND path = $2";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, application_id);
+    sql_bind_text(statement, 2, path);
+    return sql_run(statement);
+}
+
+/* One at a time, so that no statement deletes under another's rows. */
+static struct cl_status drop_others(struct store_tx *tx, const char *application_id, const struct vault_value *values,
+                                    size_t count)
+{
+    static const char text[] = "SELECT path FROM vault_values WHERE application_id = $1 AND path > $2"
+                               " ORDER BY path LIMIT 1";
+    char path[PATH_BYTES_MAX + 1] = "";
+    for (;;) {
+        struct sql_statement *statement = NULL;
+        bool row = false;
+        struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+        if (cl_failed(status)) {
+            return status;
+        }
+        char after[PATH_BYTES_MAX + 1];
+        memcpy(after, path, sizeof after);
+        sql_bind_text(statement, 1, application_id);
+        sql_bind_text(statement, 2, after);
+        status = sql_step(&row, statement);
+        if (cl_is_ok(status) && row) {
+            (void)snprintf(path, sizeof path, "%s", sql_column_text(statement, 0));
+        }
+        sql_finish(statement);
+        if (cl_failed(status) || !row) {
+            return status;
+        }
+        if (!is_among(values, count, path)) {
+            status = drop(tx, application_id, path);
+        }
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+}
+
+struct cl_status vault_replace(struct store_tx *tx, const struct vault *vault, const char *application_id,
+                               const struct vault_value *values, size_t count)
+{
+    struct cl_status status = vault_put(tx, vault, application_id, values, count);
+    return cl_is_ok(status) ? drop_others(tx, application_id, values, count) : status;
+}
+
 static struct cl_status read_value(struct vault_value *out, struct sql_statement *statement,
                                    const uint8_t key[KEY_BYTES], struct cl_arena *arena, const char *application_id)
 {

@@ -51,6 +51,9 @@ CL_MUST_CHECK struct cl_status vault_put(struct store_tx *tx, const struct vault
 CL_MUST_CHECK struct cl_status vault_list(struct vault_values *out, struct sql *sql, const struct vault *vault,
                                           struct cl_arena *arena, const char *application_id);
 
+/* The same, and what is kept under other paths goes: from now on these are all values of the application. */
+CL_MUST_CHECK struct cl_status vault_replace(struct store_tx *tx, const struct vault *vault, const char *application_id,
+                                             const struct vault_value *values, size_t count);
 /* For good: later vault_put of this application fails. Harmless when there is nothing. */
 CL_MUST_CHECK struct cl_status vault_erase(struct store_tx *tx, const char *application_id);
 

@@ -135,6 +135,25 @@ BEGIN
     SELECT RAISE(ABORT, 'milestones never change');
 END;
 
+-- Every bank that lends or lent: one for each epoch.
+CREATE TABLE lenders (
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    bank_epoch INTEGER NOT NULL CHECK (bank_epoch > 0),
+    bank TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY (application_id, bank_epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER lenders_stay BEFORE DELETE ON lenders
+BEGIN
+    SELECT RAISE(ABORT, 'lenders stay');
+END;
+
+CREATE TRIGGER lenders_keep BEFORE UPDATE ON lenders
+BEGIN
+    SELECT RAISE(ABORT, 'lenders never change');
+END;
+
 -- What moved a case, and from where.
 CREATE TABLE case_log (
     application_id TEXT NOT NULL REFERENCES applications (id),
