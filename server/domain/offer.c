@@ -124,7 +124,7 @@ static void split_at(struct split *out, const struct splitting *splitting, int32
     enum cl_repayment method = splitting->application->request.method;
     struct household household;
     household_sum(&household, splitting->application, splitting->facts);
-    int32_t loan_number = fund_loan_number(rules, splitting->facts, household.fund_loans_used);
+    int32_t loan_number = fund_loan_number(rules, splitting->facts, household_loans_used(rules, &household));
     int32_t fund_months = (int32_t)lesser(term_months, splitting->limits->fund.months);
     int32_t commercial_months = (int32_t)lesser(term_months, splitting->limits->commercial.months);
     int32_t fund_rate_ppm = rule_fund_rate_ppm(rules, loan_number, fund_months);

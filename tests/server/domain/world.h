@@ -18,6 +18,9 @@ int64_t world_now_ms(void);
 /* rules/REF-NJ-2026-11.yaml, by a reader that knows just enough; fails the test on anything it does not understand. */
 void world_rules(struct rule_set *out);
 
+/* The same of rules/<name>.yaml, e.g. "variants/RELAXED-2026-08". */
+void world_rules_of(struct rule_set *out, const char *name);
+
 /* What one person declares and what the items say of him or her. All zero but the ID number: an answer of the most
  * harmless kind. */
 struct persona_person {
