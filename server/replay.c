@@ -71,6 +71,13 @@ static struct cl_status read_application(struct application *out, struct cl_aren
     if (cl_is_ok(status)) {
         status = convert_application(out, &path, (const Coloan__V1__Application *)message);
     }
+    for (size_t i = 0; cl_is_ok(status) && i < source->record->n_items_unused; i++) {
+        const struct catalogue_row *row = catalogue_row((enum item)source->record->items_unused[i]);
+        if (row == NULL) {
+            return cl_fail(CL_FIELD_INVALID);
+        }
+        out->items_unused |= ITEM_BIT(row->item);
+    }
     return cl_is_ok(status) ? identify(out, arena, source) : status;
 }
 

@@ -166,6 +166,12 @@ void record_make(struct made_record *out, struct cl_arena *arena, const struct w
     convert_digest(&message->rule_set_digest, digest);
     message->decided_ms = now_ms;
     put_application(out, arena, &world->application);
+    message->items_unused = kept_list(arena, ITEM_COUNT, sizeof *message->items_unused);
+    for (unsigned item = ITEM_NONE + 1; item < ITEM_COUNT; item++) {
+        if ((world->application.items_unused & ITEM_BIT(item)) != 0) {
+            message->items_unused[message->n_items_unused++] = (Coloan__V1__Item)item;
+        }
+    }
     message->n_results = world->result_count;
     message->results = kept_list(arena, world->result_count, sizeof *message->results);
     for (size_t i = 0; i < world->result_count; i++) {
