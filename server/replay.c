@@ -214,6 +214,12 @@ static bool same_part(struct difference difference, const char *what, const stru
            same_number(difference, what, now->instalment_fen, then->instalment_fen);
 }
 
+struct cl_status replay_recorded_offer(struct offer *out, struct cl_arena *arena,
+                                       const Coloan__V1__DecisionRecord *record)
+{
+    return convert_terms_in(out, arena, bytes_of(record->terms));
+}
+
 static bool same_terms(struct difference difference, const struct replay *replay, struct cl_arena *arena,
                        const Coloan__V1__DecisionRecord *record)
 {
@@ -225,7 +231,7 @@ static bool same_terms(struct difference difference, const struct replay *replay
     if (!replay->decision.has_offer) {
         return true;
     }
-    if (cl_failed(convert_terms_in(&then, arena, bytes_of(record->terms)))) {
+    if (cl_failed(replay_recorded_offer(&then, arena, record))) {
         return differs(difference, "terms: the recorded ones cannot be read");
     }
     return same_part(difference, "fund part", &now->fund, &then.fund) &&

@@ -38,6 +38,10 @@ CL_MUST_CHECK struct cl_status replay_decision(struct replay *out, struct cl_are
 bool replay_same(const struct replay *replay, struct cl_arena *arena, const Coloan__V1__DecisionRecord *record,
                  char difference[REPLAY_DIFFERENCE_BYTES_MAX]);
 
+/* The recorded terms, as an offer; the record has some. INTERNAL when they cannot be read. */
+CL_MUST_CHECK struct cl_status replay_recorded_offer(struct offer *out, struct cl_arena *arena,
+                                                     const Coloan__V1__DecisionRecord *record);
+
 /* Reads a record from a file's bytes: an Envelope whose body it is, with the disclosures beside it; no signature is
  * looked at. PAYLOAD_TYPE_WRONG when the body is something else; otherwise as cl_dsse_read and cl_unpack. */
 CL_MUST_CHECK struct cl_status replay_read(struct replay_source *out, struct cl_arena *arena, struct cl_bytes envelope);
