@@ -542,45 +542,6 @@ static void unequal_terms_let_the_bank_choose(void **state)
 
 /* -- What holds for every case -------------------------------------------------------------------------------- */
 
-static struct persona any_persona(uint64_t *seed)
-{
-    static const char *const borrowers[] = {BORROWER, MAN_OF_1968, "990101199006010018", "990101200002290011",
-                                            "990101198411050027"};
-    bool second_hand = world_random_in(seed, 0, 2) == 0;
-    struct persona persona = {
-        .name = "random",
-        .persons = {{.id_number = borrowers[world_random_in(seed, 0, 4)],
-                     .category = (enum staff_category)world_random_in(seed, STAFF_WORKER, STAFF_CADRE),
-                     .base_yuan = world_random_in(seed, 2660, 42400),
-                     .balance_yuan = world_random_in(seed, 0, 200000),
-                     .debts_yuan = world_random_in(seed, 0, 3) == 0 ? world_random_in(seed, 0, 8000) : 0,
-                     .loans_used = (int32_t)world_random_in(seed, 0, 1)}},
-        .kind = second_hand ? HOME_SECOND_HAND : HOME_NEW,
-        .price_yuan = world_random_in(seed, 100000, 5000000),
-        .built_year = (int32_t)world_random_in(seed, 1985, 2026),
-        .area_m2 = (int32_t)world_random_in(seed, 40, 200),
-        .homes = (int32_t)world_random_in(seed, 0, 1),
-        .minors = (int32_t)world_random_in(seed, 0, 3),
-        .stars = (int32_t)world_random_in(seed, 0, 3),
-        .income_yuan = world_random_in(seed, 1000, 80000),
-        .term_months = (int32_t)world_random_in(seed, 12, 480),
-        .method = (enum cl_repayment)world_random_in(seed, 1, 2),
-        .fund_only = world_random_in(seed, 0, 1) == 1,
-    };
-    if (second_hand) {
-        persona.appraisal_yuan = world_random_in(seed, persona.price_yuan * 8 / 10, persona.price_yuan * 11 / 10);
-    }
-    if (world_random_in(seed, 0, 1) == 1) {
-        persona.persons[1] = (struct persona_person){.id_number = "990101199107040021",
-                                                     .base_yuan = world_random_in(seed, 0, 1) * 15000,
-                                                     .balance_yuan = world_random_in(seed, 0, 100000)};
-    }
-    if (world_random_in(seed, 0, 2) == 0) {
-        persona.total_yuan = world_random_in(seed, 10000, persona.price_yuan - 1);
-    }
-    return persona;
-}
-
 static void check_approval(const struct fund_decision *decision, const struct persona *persona)
 {
     const struct offer *offer = &decision->offer;
@@ -621,7 +582,7 @@ static void every_approval_keeps_every_limit(void **state)
     uint64_t seed = 20261123;
     size_t verdicts[VERDICT_MANUAL + 1] = {0};
     for (int i = 0; i < RANDOM_CASES; i++) {
-        struct persona persona = any_persona(&seed);
+        struct persona persona = world_any_persona(&seed);
         struct fund_decision decision;
         struct world_case world;
         persona_case(&world, &persona, world_now_ms());
@@ -641,7 +602,7 @@ static void more_income_never_means_less(void **state)
     (void)state;
     uint64_t seed = 4;
     for (int i = 0; i < 200; i++) {
-        struct persona persona = any_persona(&seed);
+        struct persona persona = world_any_persona(&seed);
         int64_t before_fen = 0;
         persona.income_yuan = 2000;
         for (int step = 0; step < 12; step++, persona.income_yuan += world_random_in(&seed, 1, 6000)) {
@@ -660,7 +621,7 @@ static void more_balance_or_base_never_means_a_smaller_fund_part(void **state)
     (void)state;
     uint64_t seed = 5;
     for (int i = 0; i < 200; i++) {
-        struct persona persona = any_persona(&seed);
+        struct persona persona = world_any_persona(&seed);
         int64_t before_fen = 0;
         persona.persons[0].balance_yuan = 0;
         persona.persons[0].base_yuan = 2660;

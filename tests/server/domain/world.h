@@ -95,4 +95,7 @@ const struct decision_step *world_step(const struct fund_decision *decision, con
 uint64_t world_random(uint64_t *state);
 int64_t world_random_in(uint64_t *state, int64_t min, int64_t max);
 
+/* Anybody: alone or a couple, with any income, home and wish. */
+struct persona world_any_persona(uint64_t *seed);
+
 #endif
