@@ -129,7 +129,7 @@ static void make_config(struct world *world, const struct world_options *options
                        "directory_key: %s\n"
                        "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
                        "store: {database: coloan.db, master_key: master.key}\n"
-                       "rules: [%s/rules/REF-NJ-2026-11.yaml]\n"
+                       "rules: [%s/rules/%s.yaml]\n"
                        "authorities:\n"
                        "  - name: sandbox\n"
                        "    base_url: http://127.0.0.1:%u\n"
@@ -141,8 +141,8 @@ static void make_config(struct world *world, const struct world_options *options
                        " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, DOWN_PAYMENT, EMPLOYER, ACCOUNT,"
                        " REGISTRATION]\n"
                        "%s",
-                       hex, COLOAN_SOURCE_DIR, authorities_port(world->authorities), timeout_ms,
-                       options->extra == NULL ? "" : options->extra);
+                       hex, COLOAN_SOURCE_DIR, options->rules == NULL ? "REF-NJ-2026-11" : options->rules,
+                       authorities_port(world->authorities), timeout_ms, options->extra == NULL ? "" : options->extra);
     assert(len > 0 && (size_t)len < sizeof text);
     write_file(world, "coloand.yaml", text, (size_t)len);
     struct cl_setting_error error;
