@@ -53,6 +53,11 @@ static const struct option_row option_rows[] = {
     {"directory", TEXT, MEMBER(directory), "FILE", "the signed key directory", 0, 0},
     {"out", TEXT, MEMBER(out), "FILE", "where it goes", 0, 0},
     {"valid-days", NUMBER, MEMBER(valid_days), "N", "how long the keys are valid (365)", 1, 3650},
+    {"key", TEXT, MEMBER(key), "FILE", "the centre's signing key (PEM PKCS#8, mode 0600)", 0, 0},
+    {"rules", TEXT, MEMBER(rules), "FILE", "the rule set to decide by", 0, 0},
+    {"against", TEXT, MEMBER(against), "FILE", "the rule set to try", 0, 0},
+    {"records", TEXT, MEMBER(records), "DIR|FILE", "decision records: envelopes as Review.GetDecision gives them", 0,
+     0},
     {"personal", FLAG, MEMBER(personal), NULL, "show disclosed personal values too", 0, 0},
 };
 enum { OPTION_COUNT = sizeof option_rows / sizeof option_rows[0] };

@@ -25,7 +25,7 @@ enum cli_exit {
 
 struct cli_options {
     const char *profile, *lang, *environment, *centre, *directory_key, *directory, *out, *keep, *state, *reference,
-        *leg, *account, *until;
+        *leg, *account, *until, *key, *rules, *against, *records;
     bool json, personal;
     int64_t number, valid_days, timeout_ms, every_ms, count, amount_fen, balance_fen, rate_ppm, term_months;
 };
@@ -88,6 +88,9 @@ struct cl_patience cli_patience(const struct cli *cli);
 enum cli_exit cli_get_application(const Coloan__V1__ApplicationView **out, struct cli *cli, bool with_items,
                                   bool with_trace);
 
+/* The keyring to judge by: the profile's, or that of --directory, --directory-key, --centre and --environment. */
+enum cli_exit cli_load_keyring(struct cl_keyring **out, struct cli *cli);
+
 /* The bytes of a file or of standard input ("-"), in the arena. */
 enum cli_exit cli_read_file(struct cl_bytes *out, const struct cli *cli, const char *path);
 
@@ -100,6 +103,8 @@ enum cli_exit cmd_watch(struct cli *cli);
 enum cli_exit cmd_decide(struct cli *cli);
 enum cli_exit cmd_milestone(struct cli *cli);
 enum cli_exit cmd_explain(struct cli *cli);
+enum cli_exit cmd_replay(struct cli *cli);
+enum cli_exit cmd_rules(struct cli *cli);
 enum cli_exit cmd_verify(struct cli *cli);
 enum cli_exit cmd_keys(struct cli *cli);
 enum cli_exit cmd_ping(struct cli *cli);

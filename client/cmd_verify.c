@@ -4,8 +4,7 @@
 #include "client/evidence.h"
 #include "client/view.h"
 
-/* The keyring to judge by: the profile's, or --directory and --directory-key. */
-static enum cli_exit load_keyring(struct cl_keyring **out, struct cli *cli)
+enum cli_exit cli_load_keyring(struct cl_keyring **out, struct cli *cli)
 {
     struct cl_bytes directory;
     struct cl_bytes key_text;
@@ -79,7 +78,7 @@ enum cli_exit cmd_verify(struct cli *cli)
     struct cl_bytes bytes;
     enum cli_exit code = cli_read_file(&bytes, cli, cli->arguments[0]);
     if (code == CLI_DONE) {
-        code = load_keyring(&keyring, cli);
+        code = cli_load_keyring(&keyring, cli);
     }
     if (code != CLI_DONE) {
         return code;

@@ -53,10 +53,34 @@ const struct cli_command cli_commands[] = {
      "  coloan milestone 019357a0-0000-7000-8000-000000000001 repaid --leg fund --amount-fen 320272 \\\n"
      "    --balance-fen 79679728 --reference I-1\n",
      "profile json lang timeout reference leg amount-fen balance-fen account", 2, 2, cmd_milestone},
-    {"explain", "APPLICATION", "why it came out so: rules, limits, offer",
-     "Explains a decision: the offer, what bound it, every item, and every rule with its outcome and reason.\n\n"
-     "  coloan explain 019357a0-0000-7000-8000-000000000001 --lang zh\n",
+    {"explain", "APPLICATION|FILE", "why it came out so: rules, limits, offer",
+     "Explains a decision: the offer, what bound it, every item, and every rule in order with its outcome, its limit "
+     "and\n"
+     "its reason. FILE is a decision record (an envelope as Review.GetDecision gives it) or a bare trace; then no "
+     "centre\n"
+     "is asked.\n\n"
+     "  coloan explain 019357a0-0000-7000-8000-000000000001 --lang zh\n"
+     "  coloan explain record.bin --json\n",
      "profile json lang timeout", 1, 1, cmd_explain},
+    {"replay", "RECORD", "decide a recorded case again, byte for byte",
+     "Decides a recorded case again by the rule set of --rules, and says whether trace, verdict, reasons and terms "
+     "are\n"
+     "the recorded ones, byte for byte; if not, where they part.\n\n"
+     "  coloan replay record.bin --rules rules/REF-NJ-2026-11.yaml\n",
+     "json lang rules", 1, 1, cmd_replay},
+    {"rules", "check|sign|diff|rehearse|fields", "rule sets: check, sign, compare, try",
+     "check FILE...     every wrong field with file and line, gaps and overlaps of the dates; with --profile or "
+     "--directory\n"
+     "                  the signatures, too\n"
+     "sign FILE...      writes FILE.sig with the centre's --key; --centre says whose it is\n"
+     "diff A B          field by field, with units\n"
+     "rehearse          past decisions (--records) run through a new set (--against): what would change\n"
+     "fields            all fields of a rule set\n\n"
+     "  coloan rules check rules/REF-NJ-2026-04.yaml rules/REF-NJ-2026-11.yaml\n"
+     "  coloan rules sign rules/REF-NJ-2026-11.yaml --key fund.sign.key --centre fund:cn-nj-prov\n"
+     "  coloan rules diff rules/REF-NJ-2026-04.yaml rules/REF-NJ-2026-11.yaml --lang zh\n"
+     "  coloan rules rehearse --against rules/NEXT.yaml --records decisions/\n",
+     "profile json lang directory directory-key centre environment key against records", 1, INT_MAX, cmd_rules},
     {"verify", "FILE", "check a joint decision's signatures, offline",
      "Checks a kept joint decision: the centre's and the bank's signatures, and that both name the same terms. Needs\n"
      "the key directory, from the profile or by options, and nothing else.\n\n"

@@ -8,6 +8,7 @@
 #include "client/terms.h"
 #include "libcoloan/clock.h"
 #include "libcoloan/loan_reasons.h"
+#include "server/domain/rule_titles.h"
 
 enum { LABEL_COLUMNS = 18 };
 
@@ -99,7 +100,7 @@ void view_heading(const struct cli *cli, const char *english, const char *chines
 }
 
 /* The text and blanks up to so many columns, at least one. */
-static void print_padded(const struct cli *cli, const char *text, int columns)
+void view_padded(const struct cli *cli, const char *text, int columns)
 {
     int blanks = columns - columns_of(text);
     (void)fprintf(cli->out, "%s%*s", text, blanks > 1 ? blanks : 1, "");
@@ -161,7 +162,7 @@ void view_items(const struct cli *cli, Coloan__V1__VerificationResult *const *it
         (void)fprintf(cli->out, "  %-20s %s %u  %s", view_enum(&coloan__v1__item__descriptor, (int)item->item),
                       cli_word(cli, "person", "当事人"), item->person,
                       cli_colour(cli, passed ? CLI_GREEN : CLI_YELLOW));
-        print_padded(cli, view_term(cli, &coloan__v1__item_outcome__descriptor, (int)item->outcome), 8);
+        view_padded(cli, view_term(cli, &coloan__v1__item_outcome__descriptor, (int)item->outcome), 8);
         (void)fprintf(cli->out, "%s %-18s %s\n", cli_colour(cli, CLI_PLAIN), item->authority,
                       failed ? view_term(cli, &coloan__v1__failure_kind__descriptor, (int)item->failure) : "");
     }
@@ -211,13 +212,14 @@ void view_trace(const struct cli *cli, const Coloan__V1__DecisionTrace *trace)
     for (size_t i = 0; i < trace->n_steps; i++) {
         const Coloan__V1__RuleStep *step = trace->steps[i];
         char limit[VIEW_TEXT_BYTES_MAX] = "";
-        bool limits = step->outcome == COLOAN__V1__RULE_OUTCOME__RULE_OUTCOME_LIMIT;
-        if (limits) {
+        const struct rule_title *title = rule_title_find(step->rule);
+        if (step->limit_fen != 0) { /* a limited term has no amount */
             view_money(limit, step->limit_fen);
         }
-        (void)fprintf(cli->out, "  %s%s %-28s ", cli_colour(cli, step->binding ? CLI_BOLD : CLI_PLAIN),
+        (void)fprintf(cli->out, "  %s%s %-24s ", cli_colour(cli, step->binding ? CLI_BOLD : CLI_PLAIN),
                       step->binding ? ">" : " ", step->rule);
-        print_padded(cli, view_term(cli, &coloan__v1__rule_outcome__descriptor, (int)step->outcome), 8);
+        view_padded(cli, title == NULL ? "" : cli_word(cli, title->en, title->zh), 34);
+        view_padded(cli, view_term(cli, &coloan__v1__rule_outcome__descriptor, (int)step->outcome), 8);
         (void)fprintf(cli->out, "%15s  %-12s %s%s\n", limit, step->reason, reason_text(cli, step->reason),
                       cli_colour(cli, CLI_PLAIN));
     }

@@ -30,6 +30,9 @@ const char *view_term(const struct cli *cli, const ProtobufCEnumDescriptor *type
 void view_row(const struct cli *cli, const char *english, const char *chinese, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The text and blanks up to so many columns of the screen, at least one; Chinese takes two a character. */
+void view_padded(const struct cli *cli, const char *text, int columns);
+
 void view_heading(const struct cli *cli, const char *english, const char *chinese);
 
 void view_status(const struct cli *cli, const Coloan__V1__ApplicationStatus *status);

@@ -95,6 +95,7 @@ const ProtobufCMessageDescriptor *cl_payload_type_find(const char *payload_type)
         &coloan__v1__verification_query__descriptor,
         &coloan__v1__verification_answer__descriptor,
         &coloan__v1__bank_decision__descriptor,
+        &coloan__v1__decision_record__descriptor,
         &coloan__v1__joint_outcome__descriptor,
         &coloan__v1__open__descriptor,
         &coloan__v1__ack__descriptor,

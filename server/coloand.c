@@ -196,12 +196,19 @@ static struct cl_status check_rules_today(const struct rulebook *rules, const st
     return cl_ok();
 }
 
+static struct cl_status load_rules(struct rulebook *out, const struct config *config, const struct cl_keyring *keyring,
+                                   const struct cl_clock *clock, struct cl_setting_error *error)
+{
+    struct cl_status status =
+        rulebook_load(out, config->rules, config->rule_count, config->rules_signed ? keyring : NULL, error);
+    return cl_is_ok(status) ? check_rules_today(out, clock, error) : status;
+}
+
 static struct cl_status make_cases(struct coloand *server, struct cl_setting_error *error)
 {
-    struct cl_status status = rulebook_load(&server->rules, server->config->rules, server->config->rule_count, error);
-    if (cl_is_ok(status)) {
-        status = check_rules_today(&server->rules, server->clock, error);
-    }
+    struct cl_keyring *keyring = cl_keyring_slot_take(server->keyrings);
+    struct cl_status status = load_rules(&server->rules, server->config, keyring, server->clock, error);
+    cl_keyring_unref(keyring);
     server->cases = (struct cases){
         .centre = &server->centre,
         .vault = server->vault,
@@ -448,16 +455,13 @@ static struct cl_status check_certificates(const struct config *config, struct c
 struct cl_status coloand_check(const struct config *config, struct cl_setting_error *error)
 {
     struct rulebook rules = {NULL, 0};
-    struct cl_status status = rulebook_load(&rules, config->rules, config->rule_count, error);
-    if (cl_is_ok(status)) {
-        status = check_rules_today(&rules, cl_clock_system(), error);
-    }
-    rulebook_free(&rules);
     struct cl_signer *signer = NULL;
     struct cl_keyring *keyring = NULL;
+    struct cl_status status = make_identity(&signer, &keyring, config, error);
     if (cl_is_ok(status)) {
-        status = make_identity(&signer, &keyring, config, error);
+        status = load_rules(&rules, config, keyring, cl_clock_system(), error);
     }
+    rulebook_free(&rules);
     cl_keyring_unref(keyring);
     cl_signer_free(signer);
     struct vault *vault = NULL;

@@ -42,6 +42,8 @@ static const struct cl_setting_field file_fields[] = {
      "The public key that signs directories: 64 hex digits, pinned here out of band."},
     {"rules", CL_SETTING_LIST, offsetof(struct file, rules), true, NULL, 1, RULEBOOK_SETS_MAX, NULL,
      "Paths of the rule sets; their dates follow each other without gap or overlap."},
+    {"rules_signed", CL_SETTING_BOOL, offsetof(struct file, config.rules_signed), false, "false", 0, 0, NULL,
+     "Each rule set needs its signature beside it, by a key of the centre's in the directory. In prod always."},
     {"authorities", CL_SETTING_LIST, offsetof(struct file, authorities), true, NULL, 1, SOURCE_AUTHORITIES_MAX, NULL,
      "Who is asked for which items."},
     {"items_unused", CL_SETTING_LIST, offsetof(struct file, items_unused), false, NULL, 0, 0, NULL,
@@ -109,6 +111,11 @@ static struct cl_status check_party(const struct config *config, const struct cl
     if (config->accept_synthetic_ids && strcmp(config->environment, "prod") == 0) {
         return cl_setting_refuse(error, cl_setting_find(root, "accept_synthetic_ids"),
                                  "must be false in prod: ID numbers of area 99 belong to nobody");
+    }
+    if (!config->rules_signed && strcmp(config->environment, "prod") == 0) {
+        const struct cl_setting *setting = cl_setting_find(root, "rules_signed");
+        return cl_setting_refuse(error, setting == NULL ? root : setting,
+                                 "rules_signed must be true in prod: the centre signs the rules it lends by");
     }
     return cl_ok();
 }

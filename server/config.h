@@ -27,6 +27,7 @@ struct config {
     const char *database, *master_key;
     const char *rules[RULEBOOK_SETS_MAX];
     size_t rule_count;
+    bool rules_signed;
 
     struct source_authority_options authorities[SOURCE_AUTHORITIES_MAX];
     size_t authority_count;

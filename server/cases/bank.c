@@ -79,16 +79,16 @@ static struct cl_status end_case(struct case_file *file, struct case_tx *tx, con
 
 /* -- Counter-offer ------------------------------------------------------------------------------------------- */
 
-/* The terms as the bank would have them, checked against the rules the first offer was made by. */
-static struct cl_status counter_terms(struct offer *out, struct case_file *file, struct case_tx *tx,
-                                      const struct answer_to *answer)
+/* The terms as the bank would have them, or the nearest to them, by the rules the first offer was made by. */
+static struct cl_status counter_terms(struct offer *out, struct counter_change *change_out, struct case_file *file,
+                                      struct case_tx *tx, const struct answer_to *answer)
 {
     const struct rule_set *rules = NULL;
     struct case_facts *facts = cl_arena_alloc(tx->arena, sizeof *facts);
     if (facts == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    struct cl_status status = file_rules(&rules, file, tx);
+    struct cl_status status = file_rules(&rules, file);
     if (cl_is_ok(status)) {
         status = file_load_facts(file, tx);
     }
@@ -104,7 +104,7 @@ static struct cl_status counter_terms(struct offer *out, struct case_file *file,
     struct loan_part counter;
     convert_part_in(&counter, answer->decision->counter);
     struct field_path path;
-    status = offer_counter(out, &path, rules, &file->application, facts, &current, &counter, tx->now_ms);
+    status = offer_counter(out, change_out, &path, rules, &file->application, facts, &current, &counter, tx->now_ms);
     if (cl_failed(status)) {
         const char *dot = path.text[0] == '\0' ? "" : ".";
         return case_blame(tx, status.reason, "counter%s%.40s", dot, path.text);
@@ -112,10 +112,44 @@ static struct cl_status counter_terms(struct offer *out, struct case_file *file,
     return status;
 }
 
+/* Adds what the fund changed to the reasons of the decision before, each once and as many as a decision carries. */
+static struct cl_status add_reasons(Coloan__V1__FundDecision *told, struct cl_arena *arena,
+                                    const struct counter_change *change)
+{
+    Coloan__V1__Reason **added = NULL;
+    struct decision_reason reasons[COUNTER_REASONS_MAX] = {{CL_LOAN_NONE, 0}};
+    Coloan__V1__Reason **all =
+        cl_arena_array(arena, told->n_reasons + COUNTER_REASONS_MAX, sizeof(Coloan__V1__Reason *));
+    for (size_t i = 0; i < change->reason_count; i++) {
+        reasons[i].reason = change->reasons[i];
+    }
+    struct cl_status status = convert_reasons(&added, arena, reasons, change->reason_count);
+    if (cl_failed(status) || all == NULL) {
+        return cl_failed(status) ? status : cl_fail(CL_MEMORY_LIMIT);
+    }
+    size_t count = 0;
+    for (; count < told->n_reasons; count++) {
+        all[count] = told->reasons[count];
+    }
+    for (size_t i = 0; i < change->reason_count && count < CL_REASONS_MAX; i++) {
+        bool known = false;
+        for (size_t j = 0; j < count; j++) {
+            known = known || strcmp(all[j]->code, added[i]->code) == 0;
+        }
+        if (!known) {
+            all[count++] = added[i];
+        }
+    }
+    told->reasons = all;
+    told->n_reasons = count;
+    return cl_ok();
+}
+
 static struct cl_status counter_offer(struct case_file *file, struct case_tx *tx, const struct answer_to *answer)
 {
     struct offer offer;
-    struct cl_status status = counter_terms(&offer, file, tx, answer);
+    struct counter_change change;
+    struct cl_status status = counter_terms(&offer, &change, file, tx, answer);
     if (cl_failed(status)) {
         return status;
     }
@@ -129,8 +163,13 @@ static struct cl_status counter_offer(struct case_file *file, struct case_tx *tx
     if (cl_failed(status)) {
         return status;
     }
+    Coloan__V1__FundDecision *told = ((const Coloan__V1__Event *)body)->fund_decision;
+    status = add_reasons(told, tx->arena, &change);
+    if (cl_failed(status)) {
+        return status;
+    }
     struct fund_offered offered;
-    return fund_write_offer(&offered, file, tx, ((const Coloan__V1__Event *)body)->fund_decision, &offer);
+    return fund_write_offer(&offered, file, tx, told, &offer);
 }
 
 /* -- The command --------------------------------------------------------------------------------------------- */

@@ -28,7 +28,7 @@ static struct cl_status check_change(const struct case_file *file, struct case_t
 {
     struct case_input input = {.command = COMMAND_CHANGE_BANK};
     const struct rule_set *rules = NULL;
-    struct cl_status status = file_rules(&rules, file, tx);
+    struct cl_status status = file_rules(&rules, file);
     if (cl_failed(status)) {
         return status;
     }
@@ -38,7 +38,7 @@ static struct cl_status check_change(const struct case_file *file, struct case_t
     if (lifecycle_row(&file->tracks, &input) == NULL) {
         return cl_fail(CL_STATE_CONFLICT);
     }
-    if (file->row.bank_changes >= (uint32_t)3) {
+    if (file->row.bank_changes >= (uint32_t)rules->bank_changes_max) {
         return cl_fail(CL_BANK_CHANGES_USED);
     }
     return check_bank(file, tx, body);

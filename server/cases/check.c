@@ -145,7 +145,7 @@ struct cl_status check_judge(struct item_result *result, const struct case_file 
 {
     const struct rule_set *rules = NULL;
     struct offer agreed;
-    struct cl_status status = file_rules(&rules, file, tx);
+    struct cl_status status = file_rules(&rules, file);
     if (cl_is_ok(status)) {
         status = file_agreed(&agreed, file, tx);
     }

@@ -11,7 +11,7 @@ static struct cl_status find(const struct rule_set **out, struct case_tx *tx, co
                              const char *id)
 {
     const struct rule_set *now = NULL;
-    struct cl_status status = file_rules(&now, file, tx);
+    struct cl_status status = file_rules(&now, file);
     if (cl_failed(status)) {
         return status;
     }
@@ -21,7 +21,7 @@ static struct cl_status find(const struct rule_set **out, struct case_tx *tx, co
     }
     bool later = chosen->effective_from > now->effective_from;
     bool begun = chosen->effective_from <= cl_date_from_ms(tx->now_ms);
-    if (!later || !begun) {
+    if (!later || !begun || !chosen->in_flight_choice) {
         return case_blame(tx, CL_RULE_SET_NOT_OPEN, "rule_set");
     }
     *out = chosen;
@@ -54,6 +54,7 @@ struct cl_status case_choose_rules(ProtobufCMessage **reply_out, struct case_tx 
         status = file_load_facts(file, tx);
     }
     if (cl_is_ok(status)) {
+        file->rules = chosen;
         file->row.rule_set = chosen->id;
         status = settle_refresh(file, tx);
     }

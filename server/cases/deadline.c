@@ -16,8 +16,6 @@
 #define OFFICER_MS DAY_MS
 /* An item that is opened later than that, say after a supplement, gets this much time before an officer has it. */
 #define AUTHORITY_MS HOUR_MS
-/* For the borrower to add what is asked for. */
-#define SUPPLEMENT_MS (30 * DAY_MS)
 /* So soon after a failure due work is tried again: nothing of a case is due to the minute. */
 #define POSTPONE_MS (INT64_C(60) * 1000)
 
@@ -41,7 +39,7 @@ int64_t deadline_of(const struct case_file *file, int64_t offer_until_ms)
         return file->row.clock_from_ms + FUND_DECISION_MS;
     }
     if (file->tracks.fund == FUND_SUPPLEMENT) {
-        return file->row.clock_stopped_ms + SUPPLEMENT_MS;
+        return file->rules == NULL ? 0 : file->row.clock_stopped_ms + file->rules->supplement_days * DAY_MS;
     }
     return offers(file) ? offer_until_ms : 0;
 }

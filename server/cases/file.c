@@ -63,6 +63,7 @@ struct cl_status file_open(struct case_file **out, struct case_tx *tx, const cha
     if (cl_failed(status)) {
         return status;
     }
+    file->rules = rules_find(tx->cases->rule_sets, tx->cases->rule_set_count, file->row.rule_set);
     tracks_in(&file->tracks, &file->row);
     assert(lifecycle_valid(&file->tracks));
     file->checks = file->tracks.checks;
@@ -215,13 +216,12 @@ struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx)
 
 /* -- Changing ------------------------------------------------------------------------------------------------ */
 
-struct cl_status file_rules(const struct rule_set **out, const struct case_file *file, const struct case_tx *tx)
+struct cl_status file_rules(const struct rule_set **out, const struct case_file *file)
 {
-    const struct rule_set *rules = rules_find(tx->cases->rule_sets, tx->cases->rule_set_count, file->row.rule_set);
-    if (rules == NULL) {
+    if (file->rules == NULL) {
         return cl_fail(CL_INTERNAL); /* coloand keeps the sets of all open cases loaded */
     }
-    *out = rules;
+    *out = file->rules;
     return cl_ok();
 }
 
@@ -304,7 +304,7 @@ struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct ca
     const struct rule_set *rules = NULL;
     struct cl_status status = items_count(&counts, tx->sql, file->row.id, PHASE_DECISION);
     if (cl_is_ok(status)) {
-        status = file_rules(&rules, file, tx);
+        status = file_rules(&rules, file);
     }
     if (cl_failed(status)) {
         return status;

@@ -14,6 +14,7 @@
 
 struct case_file {
     struct application_row row;
+    const struct rule_set *rules; /* that it is decided by; NULL: the centre has them no longer */
     struct case_tracks tracks;
     struct case_checks checks; /* as they are now: what REGISTER and CHECK put into the tracks */
     int64_t checks_until_ms;   /* when the first of them runs out; 0: not counted */
@@ -76,7 +77,6 @@ CL_MUST_CHECK struct cl_status file_agreed(struct offer *out, const struct case_
 bool file_tells(const struct case_events *events, enum case_event event);
 
 /* The rule set the case is decided by; INTERNAL when the centre has it no longer. */
-CL_MUST_CHECK struct cl_status file_rules(const struct rule_set **out, const struct case_file *file,
-                                          const struct case_tx *tx);
+CL_MUST_CHECK struct cl_status file_rules(const struct rule_set **out, const struct case_file *file);
 
 #endif

@@ -188,7 +188,7 @@ struct cl_status fund_decide(struct case_file *file, struct case_tx *tx)
     if (decision == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    struct cl_status status = file_rules(&rules, file, tx);
+    struct cl_status status = file_rules(&rules, file);
     if (cl_is_ok(status)) {
         status = file_load_facts(file, tx);
     }

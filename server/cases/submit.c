@@ -21,6 +21,7 @@ static struct cl_status insert(struct case_file *file, struct case_tx *tx, const
         .rule_set = rules->id,
         .clock_from_ms = tx->now_ms,
     };
+    file->rules = rules;
     file_derive(file, tx->now_ms);
     return applications_insert(tx->tx, &file->row);
 }

@@ -237,11 +237,18 @@ static enum item contribution_item(const struct person_facts *facts)
     return facts->answer[ITEM_CONTRIBUTION_OFFSITE] != ANSWER_UNUSED ? ITEM_CONTRIBUTION_OFFSITE : ITEM_CONTRIBUTION;
 }
 
+/* Months that were paid later in one go do not count: the account's months are those paid as they fell due. */
+static int32_t months_needed(const struct rule_set *rules, enum person_role role)
+{
+    bool more = role == PERSON_CO_BORROWER && rules->co_borrower_months_min > rules->contribution_months_min;
+    return more ? rules->co_borrower_months_min : rules->contribution_months_min;
+}
+
 static void judge_contribution(struct deciding *deciding, size_t index)
 {
     const struct person_facts *facts = &deciding->facts->persons[index];
     unsigned person = (unsigned)index + 1;
-    int32_t months_min = deciding->rules->contribution_months_min;
+    int32_t months_min = months_needed(deciding->rules, deciding->application->persons[index].role);
     enum item item = contribution_item(facts);
     enum answer answer = facts->answer[item];
     if (answer == ANSWER_UNUSED) {
@@ -338,11 +345,12 @@ static void judge_loan_counts(struct deciding *deciding)
 {
     const struct rule_set *rules = deciding->rules;
     const struct household *household = &deciding->household;
-    int32_t counted = rules->fund_count_settled ? household->fund_loans_used : household->fund_loans_open;
+    int32_t loans_used = household_loans_used(rules, household);
+    int32_t counted = rules->fund_count_settled ? loans_used : household->fund_loans_open;
     bool too_many = counted + 1 > rules->fund_loans_max;
     bool mortgaged = household->mortgages_open > rules->mortgages_open_max;
     judge(deciding, "loans.count", 0, too_many ? CL_LOAN_HPF_COUNT : CL_LOAN_NONE,
-          &(struct inputs){{{"loans_used", household->fund_loans_used},
+          &(struct inputs){{{"loans_used", loans_used},
                             {"loans_open", household->fund_loans_open},
                             {"count_settled", rules->fund_count_settled},
                             {"loans_max", rules->fund_loans_max}}});
@@ -410,6 +418,35 @@ static void judge_couple(struct deciding *deciding)
                CL_LOAN_NONE);
 }
 
+/* 代际互助: a parent or a child who takes part. What makes him fit - months, no unsettled loan - the rules on each person
+ * ask already. */
+static void judge_co_borrowers(struct deciding *deciding)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < deciding->application->person_count; i++) {
+        count += deciding->application->persons[i].role == PERSON_CO_BORROWER ? 1 : 0;
+    }
+    bool allowed = deciding->rules->co_borrowers_allowed;
+    if (count > 0) {
+        judge(deciding, "co_borrower.allowed", 0, allowed ? CL_LOAN_NONE : CL_LOAN_COB_NOT_ALLOWED,
+              &(struct inputs){{{"co_borrowers", count}, {"allowed", allowed}}});
+    }
+}
+
+/* Told with the offer, so that nobody is surprised when the money waits for the building. */
+static void judge_presale(struct deciding *deciding)
+{
+    const struct rule_set *rules = deciding->rules;
+    bool presale = deciding->application->home.presale;
+    bool held = rule_holds_presale(rules, presale, false, deciding->date);
+    if (presale) {
+        judge(deciding, "home.presale", 0, held ? CL_LOAN_HSE_PRESALE : CL_LOAN_NONE,
+              &(struct inputs){{{"date", deciding->date},
+                                {"hold_from", rules->presale_hold_from},
+                                {"hold_fund", rules->presale_hold_fund}}});
+    }
+}
+
 static void judge_benefits(struct deciding *deciding)
 {
     const struct case_facts *facts = deciding->facts;
@@ -436,9 +473,11 @@ static void judge_case(struct deciding *deciding)
 {
     judge_consent(deciding);
     judge_age(deciding);
+    judge_co_borrowers(deciding);
     judge_loan_counts(deciding);
     judge_couple(deciding);
     judge_home(deciding);
+    judge_presale(deciding);
     judge_property(deciding);
     judge_account(deciding);
     judge_benefits(deciding);
@@ -504,7 +543,7 @@ static void judge_term(struct deciding *deciding, const char *rule, const struct
 static void trace_rates(struct deciding *deciding, const struct split *split)
 {
     judge(deciding, "rate.tier", 0, CL_LOAN_NONE,
-          &(struct inputs){{{"loans_used", deciding->household.fund_loans_used},
+          &(struct inputs){{{"loans_used", household_loans_used(deciding->rules, &deciding->household)},
                             {"homes", deciding->facts->homes},
                             {"fund_rate_ppm", split->offer.fund.rate_ppm},
                             {"commercial_rate_ppm", split->offer.commercial.rate_ppm}}});
@@ -520,6 +559,8 @@ static void trace_quota(struct deciding *deciding, const struct split *split)
     const struct household *household = &deciding->household;
     const struct inputs inputs[QUOTA_COUNT] = {
         [QUOTA_CAP] = {{{"contributors", household->contributors},
+                        {"co_borrowers", household->co_borrowers},
+                        {"homes", deciding->facts->homes},
                         {"minors", deciding->facts->minors},
                         {"trade_in", deciding->facts->trade_in},
                         {"stars", deciding->facts->green_stars},
@@ -533,7 +574,7 @@ static void trace_quota(struct deciding *deciding, const struct split *split)
         [QUOTA_PTI] = {{{"base_fen", household->base_fen},
                         {"debts_fen", household->debts_fen},
                         {"share_ppm", deciding->rules->fund_pti_ppm},
-                        {"loans_used", household->fund_loans_used},
+                        {"loans_used", household_loans_used(deciding->rules, household)},
                         {"homes", deciding->facts->homes},
                         {"asked_months", deciding->application->request.term_months},
                         {"method", deciding->application->request.method}}},

@@ -124,7 +124,7 @@ static void split_at(struct split *out, const struct splitting *splitting, int32
     enum cl_repayment method = splitting->application->request.method;
     struct household household;
     household_sum(&household, splitting->application, splitting->facts);
-    int32_t loan_number = fund_loan_number(rules, splitting->facts, household.fund_loans_used);
+    int32_t loan_number = fund_loan_number(rules, splitting->facts, household_loans_used(rules, &household));
     int32_t fund_months = (int32_t)lesser(term_months, splitting->limits->fund.months);
     int32_t commercial_months = (int32_t)lesser(term_months, splitting->limits->commercial.months);
     int32_t fund_rate_ppm = rule_fund_rate_ppm(rules, loan_number, fund_months);
@@ -240,9 +240,9 @@ static struct cl_status blame(struct field_path *path_out, enum cl_reason reason
     return cl_fail(reason);
 }
 
+/* What is nonsense in itself, whatever the ratios. */
 static struct cl_status check_counter(struct field_path *path_out, const struct rule_set *rules,
-                                      const struct offer *current, const struct loan_part *counter,
-                                      int32_t term_months_max)
+                                      const struct offer *current, const struct loan_part *counter)
 {
     const struct loan_part *offered = &current->commercial;
     if (counter->amount_fen < 1 || counter->amount_fen > offered->amount_fen) {
@@ -251,9 +251,7 @@ static struct cl_status check_counter(struct field_path *path_out, const struct 
     if (counter->rate_ppm < rules->commercial_rate_ppm_min || counter->rate_ppm > rules->commercial_rate_ppm_max) {
         return blame(path_out, CL_FIELD_INVALID, "rate_ppm");
     }
-    bool unequal = rules->equal_term && counter->term_months != current->fund.term_months;
-    bool short_or_long = counter->term_months < APPLICATION_TERM_MONTHS_MIN || counter->term_months > term_months_max;
-    if (unequal || short_or_long) {
+    if (counter->term_months < APPLICATION_TERM_MONTHS_MIN || counter->term_months > CL_TERM_MONTHS_MAX) {
         return blame(path_out, CL_TERM_INVALID, "term_months");
     }
     bool known = counter->method == CL_REPAYMENT_EQUAL_INSTALMENT || counter->method == CL_REPAYMENT_EQUAL_PRINCIPAL;
@@ -262,40 +260,148 @@ static struct cl_status check_counter(struct field_path *path_out, const struct 
     }
     int64_t instalment_fen =
         instalment_of(counter->amount_fen, counter->rate_ppm, counter->term_months, counter->method);
-    if (counter->instalment_fen != instalment_fen) {
-        return blame(path_out, CL_FIELD_INVALID, "instalment_fen");
-    }
-    bool same = counter->amount_fen == offered->amount_fen && counter->rate_ppm == offered->rate_ppm &&
-                counter->term_months == offered->term_months && counter->method == offered->method;
-    return same ? blame(path_out, CL_FIELD_INVALID, "amount_fen") : cl_ok(); /* that would be an approval */
+    return counter->instalment_fen == instalment_fen ? cl_ok() : blame(path_out, CL_FIELD_INVALID, "instalment_fen");
 }
 
-struct cl_status offer_counter(struct offer *out, struct field_path *path_out, const struct rule_set *rules,
-                               const struct application *application, const struct case_facts *facts,
-                               const struct offer *current, const struct loan_part *counter, int64_t now_ms)
+static bool same_terms(const struct loan_part *a, const struct loan_part *b)
+{
+    return a->amount_fen == b->amount_fen && a->rate_ppm == b->rate_ppm && a->term_months == b->term_months &&
+           a->method == b->method;
+}
+
+struct countering {
+    struct splitting splitting;
+    const struct offer *current;
+    const struct loan_part *counter;
+    struct term_limit
+        longest; /* of the commercial part; an offer holds for its term even if a birthday has passed since */
+};
+
+/* The fund part over another term: at that term's rate, within the repayment capacity, and never above what was offered. */
+static struct loan_part fund_part_over(const struct countering *countering, int32_t term_months)
+{
+    const struct splitting *splitting = &countering->splitting;
+    const struct loan_part *offered = &countering->current->fund;
+    struct household household;
+    struct quota quota;
+    if (!splitting->rules->equal_term || term_months == offered->term_months) {
+        return *offered;
+    }
+    household_sum(&household, splitting->application, splitting->facts);
+    int32_t loan_number =
+        fund_loan_number(splitting->rules, splitting->facts, household_loans_used(splitting->rules, &household));
+    int32_t rate_ppm = rule_fund_rate_ppm(splitting->rules, loan_number, term_months);
+    quota_fund(&quota, splitting->rules, splitting->application, splitting->facts, rate_ppm, term_months);
+    return part_of(lesser(quota.fund_fen, offered->amount_fen), rate_ppm, term_months, offered->method);
+}
+
+/* The nearest offer over that term; false when the ratios leave nothing for one of the parts. */
+static bool counter_over(struct offer *out, const struct countering *countering, int32_t term_months)
+{
+    const struct splitting *splitting = &countering->splitting;
+    const struct loan_part *counter = countering->counter;
+    struct offer offer = *countering->current;
+    int64_t most_fen = 0;
+    offer.fund = fund_part_over(countering, term_months);
+    offer.commercial = (struct loan_part){.amount_fen = 0};
+    struct joint joint = joint_of(splitting->rules, splitting->application, splitting->facts, &offer);
+    int64_t room_fen = lesser(joint.housing_limit_fen - joint.housing_fen, joint.debts_limit_fen - joint.debts_fen);
+    if (offer.fund.amount_fen == 0 || room_fen <= 0) {
+        return false;
+    }
+    struct cl_status status = cl_principal_for(&most_fen, room_fen, counter->rate_ppm, term_months, counter->method);
+    assert(cl_is_ok(status)); /* the counter-offer's rate, term and method were checked */
+    int64_t amount_fen = counter->amount_fen;
+    if (instalment_of(amount_fen, counter->rate_ppm, term_months, counter->method) > room_fen) {
+        amount_fen = quota_round_fen(splitting->rules, lesser(most_fen, amount_fen));
+    }
+    if (amount_fen == 0) {
+        return false;
+    }
+    offer.commercial = part_of(amount_fen, counter->rate_ppm, term_months, counter->method);
+    offer.down_payment_fen = offer.price_fen - offer.fund.amount_fen - amount_fen;
+    offer.interest_subsidy =
+        subsidised(splitting->rules, splitting->application, splitting->facts, amount_fen, splitting->date);
+    *out = offer;
+    return true;
+}
+
+static void note(struct counter_change *change, bool happened, enum cl_loan_reason reason)
+{
+    if (happened) {
+        assert(change->reason_count < COUNTER_REASONS_MAX);
+        change->reasons[change->reason_count++] = reason;
+    }
+}
+
+static void note_changes(struct counter_change *out, const struct countering *countering, const struct offer *offer)
+{
+    const struct loan_part *counter = countering->counter;
+    const struct offer *current = countering->current;
+    struct counter_change change = {.reason_count = 0};
+    note(&change, offer->commercial.amount_fen < counter->amount_fen, CL_LOAN_JNT_CUT);
+    note(&change, offer->commercial.term_months < counter->term_months, countering->longest.reason);
+    note(&change, offer->commercial.term_months > counter->term_months, CL_LOAN_JNT_TERM);
+    bool follows = offer->fund.term_months != current->fund.term_months;
+    note(&change, follows && offer->fund.term_months == counter->term_months, CL_LOAN_TRM_BANK);
+    note(&change, offer->fund.amount_fen < current->fund.amount_fen, CL_LOAN_AMT_PTI);
+    *out = change;
+}
+
+/* The longest term of the commercial part, and of both with equal_term. */
+static struct term_limit counter_term_max(const struct splitting *splitting, const struct offer *current)
+{
+    struct term_limits limits;
+    term_limits_for(&limits, splitting->rules, splitting->application, splitting->facts, splitting->date);
+    struct term_limit longest = limits.commercial;
+    if (longest.months < current->commercial.term_months) {
+        longest.months = current->commercial.term_months;
+    }
+    return longest;
+}
+
+/* The fund's answer would be what is on the table: the bank has to approve that, or decline. */
+static struct cl_status no_other_terms(struct field_path *path_out, const struct loan_part *offered,
+                                       const struct loan_part *counter)
+{
+    struct loan_part over_offered_term = *counter;
+    over_offered_term.term_months = offered->term_months;
+    if (same_terms(counter, offered)) {
+        return blame(path_out, CL_FIELD_INVALID, "amount_fen");
+    }
+    return same_terms(&over_offered_term, offered) ? blame(path_out, CL_TERM_INVALID, "term_months")
+                                                   : blame(path_out, CL_AMOUNT_INVALID, "amount_fen");
+}
+
+struct cl_status offer_counter(struct offer *out, struct counter_change *change_out, struct field_path *path_out,
+                               const struct rule_set *rules, const struct application *application,
+                               const struct case_facts *facts, const struct offer *current,
+                               const struct loan_part *counter, int64_t now_ms)
 {
     if (now_ms > current->valid_until_ms) {
         return blame(path_out, CL_OFFER_EXPIRED, "");
     }
-    int32_t date = cl_date_from_ms(now_ms);
-    struct term_limits limits;
-    term_limits_for(&limits, rules, application, facts, date);
-    /* An offer holds for its term even if a birthday has passed since. */
-    int32_t term_months_max = limits.commercial.months > current->commercial.term_months
-                                  ? limits.commercial.months
-                                  : current->commercial.term_months;
-    struct cl_status status = check_counter(path_out, rules, current, counter, term_months_max);
+    struct cl_status status = check_counter(path_out, rules, current, counter);
     if (cl_failed(status)) {
         return status;
     }
-    struct offer offer = *current;
-    offer.commercial = *counter;
-    offer.down_payment_fen = offer.price_fen - offer.fund.amount_fen - counter->amount_fen;
-    offer.interest_subsidy = subsidised(rules, application, facts, counter->amount_fen, date);
-    struct joint joint = joint_of(rules, application, facts, &offer);
-    if (!joint_holds(&joint)) {
+    struct countering countering = {
+        .splitting = {.rules = rules, .application = application, .facts = facts, .date = cl_date_from_ms(now_ms)},
+        .current = current,
+        .counter = counter,
+    };
+    countering.longest = counter_term_max(&countering.splitting, current);
+    int32_t term_months = (int32_t)lesser(counter->term_months, countering.longest.months);
+    struct offer offer;
+    bool found =
+        counter_over(&offer, &countering, term_months) || counter_over(&offer, &countering, countering.longest.months);
+    if (!found) {
         return blame(path_out, CL_AMOUNT_INVALID, "amount_fen");
     }
+    if (same_terms(&offer.commercial, &current->commercial) && same_terms(&offer.fund, &current->fund)) {
+        return no_other_terms(path_out, &current->commercial, counter);
+    }
+    note_changes(change_out, &countering, &offer);
     *out = offer;
     return cl_ok();
 }

@@ -59,14 +59,31 @@ bool joint_holds(const struct joint *joint);
 void split_loan(struct split *out, const struct rule_set *rules, const struct application *application,
                 const struct case_facts *facts, const struct term_limits *limits, int64_t now_ms);
 
-/* The current offer with the bank's commercial part instead: amount above 0 and at most the one offered, rate and term
- * within the rules; the down payment rises by the difference; valid as long as the current one. What the bank says of
- * the instalment is checked. Whether the facts are still in force does not matter here: both lenders ask again before
- * they pay. AMOUNT_INVALID (also when the ratios no longer hold), TERM_INVALID, FIELD_INVALID (rate, method,
- * instalment, or nothing differs) with the path within the part, e.g. "rate_ppm"; OFFER_EXPIRED. */
-CL_MUST_CHECK struct cl_status offer_counter(struct offer *out, struct field_path *path_out,
-                                             const struct rule_set *rules, const struct application *application,
-                                             const struct case_facts *facts, const struct offer *current,
-                                             const struct loan_part *counter, int64_t now_ms);
+#define COUNTER_REASONS_MAX 4
+
+/* What the fund had to change before it could sign a counter-offer; none: the bank's terms stand as they are. */
+struct counter_change {
+    enum cl_loan_reason reasons[COUNTER_REASONS_MAX]; /* JNT_CUT, TRM_BANK, AMT_PTI, and why a term was cut */
+    size_t reason_count;
+};
+
+/* The current offer with the bank's commercial part instead: amount above 0 and at most the one offered, rate within the
+ * rules; what the bank says of the instalment is checked. The down payment rises by what is lent less; valid as long as the
+ * current one. Whether the facts are still in force does not matter here: both lenders ask again before they pay.
+ *
+ * Terms that do not fit are answered with the nearest the fund can sign, and `change_out` says how: the bank's rate and
+ * method stay; its term is cut to the longest allowed; with equal_term the fund part follows the bank's term, at that
+ * term's rate and within the repayment capacity; the amount is cut to what the ratios leave room for. When they leave none
+ * over the bank's term, the longest term is tried.
+ *
+ * AMOUNT_INVALID (also when nothing helps), TERM_INVALID (shorter than any loan, longer than the law knows, or all that
+ * differs is a term the fund cannot give), FIELD_INVALID
+ * (rate, method, instalment, or nothing differs from the current offer) with the path within the part, e.g. "rate_ppm";
+ * OFFER_EXPIRED. */
+CL_MUST_CHECK struct cl_status offer_counter(struct offer *out, struct counter_change *change_out,
+                                             struct field_path *path_out, const struct rule_set *rules,
+                                             const struct application *application, const struct case_facts *facts,
+                                             const struct offer *current, const struct loan_part *counter,
+                                             int64_t now_ms);
 
 #endif

@@ -21,6 +21,11 @@ static int64_t lesser(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Each member of a couple has the loans they took together on record, so the count of a family is its members' highest,
  * not their sum. */
 void household_sum(struct household *out, const struct application *application, const struct case_facts *facts)
@@ -28,14 +33,19 @@ void household_sum(struct household *out, const struct application *application,
     struct household sum = {.contributors = 0};
     for (size_t i = 0; i < application->person_count; i++) {
         const struct person_facts *person = &facts->persons[i];
+        bool joins = application->persons[i].role == PERSON_CO_BORROWER;
         if (application->persons[i].contributes) {
             sum.contributors++;
+            sum.co_borrowers += joins ? 1 : 0;
             sum.base_fen += person->contribution_base_fen;
             sum.balance_fen += person->contribution_balance_fen;
         }
         sum.debts_fen += person->debts_fen;
         if (person->fund_loans_used > sum.fund_loans_used) {
             sum.fund_loans_used = person->fund_loans_used;
+        }
+        if (!joins && person->fund_loans_used > sum.own_loans_used) {
+            sum.own_loans_used = person->fund_loans_used;
         }
         if (person->fund_loans_open > sum.fund_loans_open) {
             sum.fund_loans_open = person->fund_loans_open;
@@ -50,6 +60,44 @@ void household_sum(struct household *out, const struct application *application,
     *out = sum;
 }
 
+int32_t household_loans_used(const struct rule_set *rules, const struct household *household)
+{
+    return rules->co_borrower_loans_count ? household->fund_loans_used : household->own_loans_used;
+}
+
+/* What a cap is before and after both uplifts. */
+struct cap {
+    int64_t plain_fen;
+    int64_t stacked_fen;
+};
+
+static struct cap family_cap(const struct rule_set *rules, unsigned contributors, bool second)
+{
+    bool several = contributors > 1;
+    struct cap cap = {.plain_fen = several ? rules->cap_household_fen : rules->cap_single_fen,
+                      .stacked_fen = several ? rules->cap_household_stacked_fen : rules->cap_single_stacked_fen};
+    int64_t second_fen = several ? rules->cap_household_second_fen : rules->cap_single_second_fen;
+    if (second && second_fen != 0) {
+        int64_t uplift_fen = cap.stacked_fen - cap.plain_fen; /* the uplifts are worth the same on either home */
+        cap = (struct cap){.plain_fen = second_fen, .stacked_fen = second_fen + uplift_fen};
+    }
+    return cap;
+}
+
+/* With a co-borrower of another generation there may be a cap of its own, which never takes away what the family has
+ * without him. */
+static struct cap cap_of(const struct rule_set *rules, const struct household *household, bool second)
+{
+    if (household->co_borrowers == 0 || rules->co_borrower_cap_fen == 0) {
+        return family_cap(rules, household->contributors, second);
+    }
+    struct cap alone = family_cap(rules, household->contributors - household->co_borrowers, second);
+    return (struct cap){
+        .plain_fen = greater(alone.plain_fen, rules->co_borrower_cap_fen),
+        .stacked_fen = greater(alone.stacked_fen, rules->co_borrower_cap_stacked_fen),
+    };
+}
+
 /* Two groups of uplifts: one for the family (minors, trade-in), one for the building (green, improved). One of either
  * raises the cap by a share; one of each gives the stacked cap. The voucher stands apart and is not stacked: the higher
  * result counts. */
@@ -58,22 +106,20 @@ int64_t quota_cap_fen(const struct rule_set *rules, const struct application *ap
 {
     struct household household;
     household_sum(&household, application, facts);
-    bool several = household.contributors > 1;
-    int64_t plain_fen = several ? rules->cap_household_fen : rules->cap_single_fen;
-    int64_t stacked_fen = several ? rules->cap_household_stacked_fen : rules->cap_single_stacked_fen;
+    struct cap cap = cap_of(rules, &household, facts->homes > 0);
     bool family = facts->minors >= rules->uplift_minors_min || facts->trade_in;
     bool building = facts->green_stars >= rules->uplift_green_stars_min || facts->improved_home;
     bool voucher = facts->youth_voucher && application->home.kind == HOME_NEW;
 
-    int64_t cap_fen = plain_fen;
+    int64_t cap_fen = cap.plain_fen;
     if (family || building) {
-        cap_fen += quota_share_fen(plain_fen, rules->uplift_ppm);
+        cap_fen += quota_share_fen(cap.plain_fen, rules->uplift_ppm);
     }
     if (family && building) {
-        cap_fen = stacked_fen;
+        cap_fen = cap.stacked_fen;
     }
-    int64_t voucher_fen = voucher ? plain_fen * rules->voucher_multiple : 0;
-    return voucher_fen > cap_fen ? voucher_fen : cap_fen;
+    int64_t voucher_fen = voucher ? cap.plain_fen * rules->voucher_multiple : 0;
+    return greater(voucher_fen, cap_fen);
 }
 
 static int64_t ltv_limit_fen(const struct rule_set *rules, const struct application *application,

@@ -31,17 +31,22 @@ struct quota {
 /* The household's numbers that the limits are made of. */
 struct household {
     unsigned contributors;
+    unsigned co_borrowers; /* of them: parents or children of the borrower (代际互助) */
     int64_t base_fen;
     int64_t balance_fen;
-    int64_t debts_fen; /* monthly */
-    int32_t fund_loans_used;
+    int64_t debts_fen;       /* monthly */
+    int32_t fund_loans_used; /* of all persons: the highest */
+    int32_t own_loans_used;  /* of borrower and spouse */
     int32_t fund_loans_open;
     int32_t mortgages_open;
 };
 
 void household_sum(struct household *out, const struct application *application, const struct case_facts *facts);
 
-/* The cap: one or several contributors, uplifts, voucher. */
+/* The fund loans that count as the family's. */
+int32_t household_loans_used(const struct rule_set *rules, const struct household *household);
+
+/* The cap: first or second home, one or several contributors, uplifts, voucher. */
 int64_t quota_cap_fen(const struct rule_set *rules, const struct application *application,
                       const struct case_facts *facts);
 

@@ -4,15 +4,30 @@
 
 #include "libcoloan/date.h"
 
-const struct rule_set *rules_in_force(const struct rule_set *sets, size_t count, int32_t date)
+/* The set that begins next after this one; NULL: none. */
+static const struct rule_set *follower(const struct rule_set *sets, size_t count, const struct rule_set *set)
 {
+    const struct rule_set *next = NULL;
     for (size_t i = 0; i < count; i++) {
-        bool ended = sets[i].effective_until != 0 && sets[i].effective_until < date;
-        if (sets[i].effective_from <= date && !ended) {
-            return &sets[i];
+        bool later = sets[i].effective_from > set->effective_from;
+        if (later && (next == NULL || sets[i].effective_from < next->effective_from)) {
+            next = &sets[i];
         }
     }
-    return NULL;
+    return next;
+}
+
+const struct rule_set *rules_in_force(const struct rule_set *sets, size_t count, int32_t date)
+{
+    const struct rule_set *latest = NULL;
+    for (size_t i = 0; i < count; i++) {
+        bool begun = sets[i].effective_from <= date;
+        if (begun && (latest == NULL || sets[i].effective_from > latest->effective_from)) {
+            latest = &sets[i];
+        }
+    }
+    bool ended = latest != NULL && latest->effective_until != 0 && latest->effective_until < date;
+    return ended ? NULL : latest;
 }
 
 const struct rule_set *rules_find(const struct rule_set *sets, size_t count, const char *id)
@@ -25,50 +40,45 @@ const struct rule_set *rules_find(const struct rule_set *sets, size_t count, con
     return NULL;
 }
 
-/* How many sets have the day in them. */
-static size_t sets_on(const struct rule_set *sets, size_t count, int32_t date)
+int32_t rules_last_day(const struct rule_set *sets, size_t count, size_t index)
 {
-    size_t found = 0;
-    for (size_t i = 0; i < count; i++) {
-        found += rules_in_force(&sets[i], 1, date) != NULL ? 1 : 0;
+    const struct rule_set *next = follower(sets, count, &sets[index]);
+    int32_t own = sets[index].effective_until;
+    if (next == NULL) {
+        return own;
     }
-    return found;
+    int32_t before_next = cl_date_from_ms(cl_date_to_ms(next->effective_from) - 1);
+    return own != 0 && own < before_next ? own : before_next;
 }
 
-static bool is_latest(const struct rule_set *sets, size_t count, const struct rule_set *set)
+static enum rules_fault fault_of(const struct rule_set *sets, size_t count, size_t index)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (sets[i].effective_from > set->effective_from) {
-            return false;
+    const struct rule_set *set = &sets[index];
+    for (size_t i = 0; i < index; i++) {
+        if (strcmp(sets[i].id, set->id) == 0) {
+            return RULES_SAME_ID;
+        }
+        if (sets[i].effective_from == set->effective_from) {
+            return RULES_OVERLAP;
         }
     }
-    return true;
+    const struct rule_set *next = follower(sets, count, set);
+    bool gap = next != NULL && set->effective_until != 0 && cl_date_next(set->effective_until) < next->effective_from;
+    return gap ? RULES_GAP : RULES_FINE;
 }
 
-/* A set is alone on its first day, and another one begins on the day after its last: then there is neither overlap (the
- * later of two overlapping sets is not alone on its first day) nor gap. Only the latest may end with nothing after it.
- */
-static bool fits_in(const struct rule_set *sets, size_t count, const struct rule_set *set)
+struct cl_status rules_check(const struct rule_set *sets, size_t count, enum rules_fault *fault_out, size_t *at_out)
 {
-    if (rules_find(sets, count, set->id) != set || sets_on(sets, count, set->effective_from) != 1) {
-        return false;
+    enum rules_fault fault = count == 0 ? RULES_NONE : RULES_FINE;
+    size_t at = 0;
+    for (size_t i = 0; i < count && fault == RULES_FINE; i++) {
+        fault = fault_of(sets, count, i);
+        at = i;
     }
-    if (is_latest(sets, count, set)) {
-        return true;
+    if (fault == RULES_FINE) {
+        return cl_ok();
     }
-    return set->effective_until != 0 && sets_on(sets, count, cl_date_next(set->effective_until)) == 1;
-}
-
-struct cl_status rules_check(const struct rule_set *sets, size_t count, const char **id_out)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (fits_in(sets, count, &sets[i])) {
-            continue;
-        }
-        if (id_out != NULL) {
-            *id_out = sets[i].id;
-        }
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    return count > 0 ? cl_ok() : cl_fail(CL_CONFIG_INVALID);
+    *fault_out = fault;
+    *at_out = at;
+    return cl_fail(CL_CONFIG_INVALID);
 }

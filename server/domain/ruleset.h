@@ -1,7 +1,7 @@
 /* ruleset.h - the numbers of one rule set: what a policy sets, with the dates between which it holds.
  *
  * The logic of the rules is code; every number they use is a field here. A file rules/<id>.yaml is one rule set: a flat
- * mapping of exactly the names in rule_fields (all of them, each once, nothing else), plus the list `rates`:
+ * mapping of the names in rule_fields (each once, nothing else), plus the list `rates`:
  *
  *     id: REF-NJ-2026-11              # text
  *     effective_from: 20261101        # date, yyyymmdd
@@ -10,7 +10,11 @@
  *     rates:                          # 1 to RULE_RATES_MAX mappings of exactly loan, months_max, ppm
  *       - {loan: 1, months_max: 60, ppm: 21000}
  *
- * The reader walks rule_fields and rule_rate_fields, puts each value with rule_put_number or rule_put_text, sets
+ * A field that came later than the first files is optional: left out, it has the value that keeps what held before there
+ * was such a field, so an old file means what it always meant. All others have to stand there. A set ends the day before
+ * the next one begins (rules.h); an old file is never edited for that, and keeps its digest.
+ *
+ * The reader starts from rule_set_init, walks rule_fields and rule_rate_fields, puts each value with rule_put_number or rule_put_text, sets
  * `digest` to the SHA-256 of the file's bytes, and then calls rule_set_validate.
  *
  * Values only: no ownership, any thread. Fails: FIELD_INVALID and CONFIG_INVALID, for the file's author to mend. */
@@ -40,13 +44,15 @@ struct rule_set {
     char id[CL_TEXT_BYTES_MAX + 1];
     struct cl_digest digest; /* of the file's bytes; not a field of the file */
     int32_t effective_from;
-    int32_t effective_until; /* the last day; 0: until further notice */
+    int32_t effective_until; /* the policy's own last day; 0: until another set follows */
 
     int64_t cap_single_fen;
     int64_t cap_household_fen;
     int32_t uplift_ppm;
     int64_t cap_single_stacked_fen;
     int64_t cap_household_stacked_fen;
+    int64_t cap_single_second_fen;
+    int64_t cap_household_second_fen;
     int32_t uplift_minors_min;
     int32_t uplift_green_stars_min;
     int32_t voucher_multiple;
@@ -60,6 +66,12 @@ struct rule_set {
     int32_t fund_pti_ppm;
     int32_t joint_housing_ppm;
     int32_t joint_debt_ppm;
+
+    bool co_borrowers_allowed;
+    int32_t co_borrower_months_min;
+    int64_t co_borrower_cap_fen;
+    int64_t co_borrower_cap_stacked_fen;
+    bool co_borrower_loans_count;
 
     int32_t contribution_months_min;
     int32_t fund_loans_max;
@@ -90,6 +102,12 @@ struct rule_set {
 
     int32_t offer_valid_days;
     int32_t offer_versions_max;
+    int32_t supplement_days;
+    int32_t bank_changes_max;
+    bool in_flight_choice;
+
+    int32_t presale_hold_from;
+    bool presale_hold_fund;
 
     int32_t subsidy_from;
     int32_t subsidy_until;
@@ -117,7 +135,13 @@ struct rule_field {
     int64_t max;
     const char *unit; /* "fen", "ppm", "months", ... or "" */
     const char *doc;  /* one sentence */
+    const char *zh;   /* what it is, in a few words */
+    bool optional;
+    int64_t absent; /* of an optional number: what it is when left out */
 };
+
+/* All zero but the optional fields, which have what they are when left out. */
+void rule_set_init(struct rule_set *out);
 
 /* Row `index`, or NULL past the end. */
 const struct rule_field *rule_field_at(unsigned index);
@@ -142,5 +166,10 @@ CL_MUST_CHECK struct cl_status rule_set_validate(const struct rule_set *rules, c
 /* The yearly rate of the `loan`-th fund loan (from 1) over `term_months`. The rules are valid, the term at most their
  * longest. */
 int32_t rule_fund_rate_ppm(const struct rule_set *rules, int32_t loan, int32_t term_months);
+
+/* Whether a leg of a loan for a home sold before completion waits for the completion filing (竣工备案): for cases
+ * accepted (`accepted_date`, yyyymmdd) on the rule's first day or later. The fund's own leg only where the centre says
+ * so. */
+bool rule_holds_presale(const struct rule_set *rules, bool presale, bool fund_leg, int32_t accepted_date);
 
 #endif

@@ -11,8 +11,6 @@
 
 #include "libcoloan/personal.h"
 #include "libcoloan/wirescan.h"
-#include "server/cases/file.h"
-#include "server/rulebook.h"
 #include "server/store/sql.h"
 #include "tests/e2e/journey.h"
 
@@ -231,53 +229,24 @@ void journey_file(struct journey *journey)
     assert_string_equal(cl_status_name(journey_try_tell(journey, filing)), "OK");
 }
 
-/* -- What no party of the test may do ------------------------------------------------------------------------- */
+/* -- The borrower -------------------------------------------------------------------------------------------- */
 
-struct backstage {
-    struct journey *journey;
-    struct cases cases;
-};
-
-static struct cl_status confirm(void *user, struct store_tx *tx)
-{
-    struct backstage *backstage = user;
-    struct case_effect effect = {0};
-    struct case_tx view = case_tx_of(&backstage->cases, tx, backstage->journey->arena, &effect);
-    struct case_file *file = NULL;
-    struct case_events events;
-    struct cl_status status = file_open(&file, &view, backstage->journey->id, NULL);
-    if (cl_is_ok(status)) {
-        status = file_move(file, &view, &events, COMMAND_CONFIRM);
-    }
-    return cl_is_ok(status) ? file_save(file, &view) : status;
-}
-
-/* With the server's own parts, while it is away. */
 void journey_confirm(struct journey *journey)
 {
-    const struct config *config = &journey->world->config;
-    const struct store_options options = {.path = config->database, .clock = &journey->world->clock};
-    struct centre centre = {
-        .party = config->party, .environment = config->environment, .clock = &journey->world->clock};
-    struct rulebook rules = {NULL, 0};
-    struct store *store = NULL;
-    struct vault *vault = NULL;
-    struct cl_setting_error error;
-    cl_session_free(journey->bank);
-    world_stop(journey->world);
-    assert_true(cl_is_ok(rulebook_load(&rules, config->rules, config->rule_count, &error)));
-    assert_true(cl_is_ok(vault_open(&vault, config->master_key)));
-    assert_true(cl_is_ok(store_open(&store, &options)));
-    struct backstage backstage = {
-        .journey = journey,
-        .cases = {.centre = &centre, .vault = vault, .rule_sets = rules.sets, .rule_set_count = rules.count}};
-    struct cl_status status = store_run(store, confirm, &backstage);
-    assert_string_equal(cl_status_name(status), "OK");
-    store_close(store);
-    vault_close(vault);
-    rulebook_free(&rules);
-    world_start(journey->world);
-    journey->bank = world_session(journey->world, journey->certificate, journey->key);
+    static uint8_t signed_letter[CL_DIGEST_BYTES] = {0x5e};
+    const Coloan__V1__ApplicationView *view = journey_view(journey);
+    Coloan__V1__OfferConfirmation confirmation = COLOAN__V1__OFFER_CONFIRMATION__INIT;
+    assert_non_null(view->offer);
+    confirmation.offer_version = view->status->offer_version;
+    confirmation.terms_digest = view->offer->terms_digest;
+    confirmation.document_sha256 = (ProtobufCBinaryData){.data = signed_letter, .len = sizeof signed_letter};
+    struct cl_session_call what = {
+        .method = JOINT "ConfirmOffer",
+        .body = &confirmation.base,
+        .reply_type = &coloan__v1__application_status__descriptor,
+        .application_id = journey->id,
+    };
+    (void)call(journey, &what);
 }
 
 /* -- Waiting ------------------------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "server/rulebook.h"
 #include "tests/e2e/world.h"
 
 enum { ARGUMENTS_MAX = 4, GOOD = 0, USAGE = 2, CONFIG = 3, WAIT_TRIES = 400 };
@@ -130,6 +131,7 @@ static void test_check_names_what_is_wrong(void **state)
         {"directory: directory.bin", "directory: nowhere.bin", "coloan keys issue"},
         {"master_key: master.key", "master_key: crl.pem", "--make-master-key"},
         {"REF-NJ-2026-11", "REF-XX-1999-01", "REF-XX-1999-01"},
+        {"environment: test", "environment: test\nrules_signed: true", "is not signed"},
         {"certificate: server.pem", "certificate: nowhere.pem", "nowhere.pem"},
         {"certificate: server.pem", "certificate: alpha.pem", "server.key"},
         {"crl: crl.pem", "crl: crl-expired.pem", "crl-expired.pem"},
@@ -145,6 +147,47 @@ static void test_check_names_what_is_wrong(void **state)
         assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--check"}, CONFIG, "err", rows[i].words);
     }
     assert_runs((const char *[ARGUMENTS_MAX]){"--config", "/nowhere.yaml", "--check"}, CONFIG, "err", "/nowhere.yaml");
+}
+
+static void write_bytes(const char *name, struct cl_bytes bytes)
+{
+    FILE *file = fopen(pki_files_path(&world.files, name), "wbe");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes.data, 1, bytes.len, file), bytes.len);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The reference in the server's own folder, signed by one of the parties. */
+static void write_signed_rules(enum world_key key)
+{
+    struct cl_arena *arena = NULL;
+    struct cl_bytes sig;
+    static char text[32768];
+    FILE *file = fopen(COLOAN_SOURCE_DIR "/rules/REF-NJ-2026-11.yaml", "rbe");
+    assert_non_null(file);
+    struct cl_bytes bytes = cl_bytes((const uint8_t *)text, fread(text, 1, sizeof text, file));
+    assert_int_equal(fclose(file), 0);
+    assert_true(cl_is_ok(cl_arena_create(&arena, 1024 * 1024)));
+    assert_true(cl_is_ok(rulebook_sign(&sig, arena, world.signers[key], bytes)));
+    write_bytes("signed.yaml", bytes);
+    write_bytes("signed.yaml.sig", sig);
+    cl_arena_free(arena);
+}
+
+static void test_rules_are_signed_by_the_centre(void **state)
+{
+    (void)state;
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&world.files, "other.yaml"));
+    write_config("rules: [" COLOAN_SOURCE_DIR "/rules/REF-NJ-2026-11.yaml]",
+                 "rules_signed: true\nrules: [signed.yaml]");
+    write_signed_rules(WORLD_KEY_CENTRE);
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--check"}, GOOD, "out", "the configuration is good");
+    write_signed_rules(WORLD_KEY_ALPHA);
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--check"}, CONFIG, "err", "signed.yaml.sig");
+    assert_true(said("err", "KEY_UNKNOWN"));
+    (void)remove(pki_files_path(&world.files, "signed.yaml.sig"));
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path}, CONFIG, "err", "is not signed");
 }
 
 static void test_one_database_has_one_server(void **state)
@@ -196,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_usage),
         cmocka_unit_test(test_a_master_key_is_never_overwritten),
         cmocka_unit_test(test_check_names_what_is_wrong),
+        cmocka_unit_test(test_rules_are_signed_by_the_centre),
         cmocka_unit_test(test_one_database_has_one_server),
         cmocka_unit_test(test_it_serves_reloads_and_stops),
     };

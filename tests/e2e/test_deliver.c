@@ -299,6 +299,16 @@ static struct decision decision_on(const Coloan__V1__Event *event)
     return decision;
 }
 
+static bool has_reason(const Coloan__V1__FundDecision *decision, const char *code)
+{
+    for (size_t i = 0; i < decision->n_reasons; i++) {
+        if (strcmp(decision->reasons[i]->code, code) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* P03 is open: report on it, and its offer comes as event 4. */
 static void test_only_the_right_decision_ends_a_case(void **state)
 {
@@ -348,10 +358,12 @@ static void test_only_the_right_decision_ends_a_case(void **state)
         }
     }
 
-    /* A counter-offer makes version 2, which the bank then has to approve. */
+    /* A counter-offer makes version 2, which the bank then has to approve. It asks for 40 years, which the fund cannot
+     * give: the fund answers with its longest, and says why. */
     struct decision counter = decision_on(event.event);
     counter.body.verdict = COLOAN__V1__BANK_VERDICT__BANK_VERDICT_COUNTER;
     counter.counter.amount_fen = 60000000;
+    counter.counter.term_months = 480;
     struct cl_loan loan = {.principal_fen = counter.counter.amount_fen,
                            .rate_ppm = counter.counter.rate_ppm,
                            .term_months = counter.counter.term_months,
@@ -367,6 +379,8 @@ static void test_only_the_right_decision_ends_a_case(void **state)
     event = next_event(stream, COLOAN__V1__EVENT_KIND__EVENT_KIND_FUND_DECISION);
     struct decision approve = decision_on(event.event);
     assert_int_equal(approve.counter.amount_fen, 60000000);
+    assert_int_equal(approve.counter.term_months, 360);
+    assert_true(has_reason(event.event->fund_decision, "TRM-MAX"));
     assert_string_equal(cl_status_name(decide(&approve, &outcome)), "OK");
     assert_int_equal(outcome->outcome, COLOAN__V1__OUTCOME__OUTCOME_APPROVED_COMBINED);
     event = next_event(stream, COLOAN__V1__EVENT_KIND__EVENT_KIND_JOINT_DECISION);

@@ -275,6 +275,9 @@ static void compare(const struct told *told, const json_t *expect)
     compare_number(told, expect, "down_payment_fen", told->down_payment_fen);
 }
 
+/* Under which rule set this run goes: the personas' "expect", or "expect_relaxed" of those who have one. */
+static const char *expectation = "expect";
+
 static void test_every_persona_ends_as_expected(void **state)
 {
     struct world *world = *state;
@@ -288,8 +291,11 @@ static void test_every_persona_ends_as_expected(void **state)
     assert_true(cl_is_ok(cl_session_deliver_open(&bank->delivery, bank->session, &options)));
     for (size_t i = 0; people_at(world->people, i) != NULL; i++) {
         cl_arena_reset(arena);
-        submit(bank, arena, people_at(world->people, i));
+        if (json_object_get(people_at(world->people, i), expectation) != NULL) {
+            submit(bank, arena, people_at(world->people, i));
+        }
     }
+    assert_true(bank->told_count > 0);
     while (bank->ended_count < bank->told_count) {
         struct cl_delivered delivered;
         cl_arena_reset(arena);
@@ -303,7 +309,7 @@ static void test_every_persona_ends_as_expected(void **state)
         }
     }
     for (size_t i = 0; i < bank->told_count; i++) {
-        compare(&bank->told[i], json_object_get(people_find(world->people, bank->told[i].id), "expect"));
+        compare(&bank->told[i], json_object_get(people_find(world->people, bank->told[i].id), expectation));
     }
     cl_session_deliver_close(bank->delivery);
     cl_session_free(bank->session);
@@ -311,10 +317,14 @@ static void test_every_persona_ends_as_expected(void **state)
     free(bank);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct world world;
     struct world_options options = {0};
+    if (argc == 2 && strcmp(argv[1], "relaxed") == 0) {
+        options.rules = "variants/RELAXED-2026-08";
+        expectation = "expect_relaxed";
+    }
     world_open(&world, &options);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_every_persona_ends_as_expected, &world),

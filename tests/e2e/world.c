@@ -120,38 +120,39 @@ static void make_config(struct world *world, const struct world_options *options
     cl_hex_encode(hex, cl_bytes(cl_signer_public_key(world->signers[WORLD_KEY_DIRECTORY])->bytes, CL_PUBLIC_KEY_BYTES));
     int timeout_ms = options->authority_timeout_ms == 0 ? 300 : (int)options->authority_timeout_ms;
     char text[4096];
-    int len = snprintf(text, sizeof text,
-                       "party: " WORLD_CENTRE "\n"
-                       "environment: test\n"
-                       "accept_synthetic_ids: true\n"
-                       "log_level: error\n"
-                       "listen: 127.0.0.1:0\n"
-                       "metrics: 127.0.0.1:0\n"
-                       "signing_key: centre.key\n"
-                       "directory: directory.bin\n"
-                       "directory_key: %s\n"
-                       "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
-                       "store: {database: coloan.db, master_key: master.key}\n"
-                       "rules: [%s/rules/REF-NJ-2026-11.yaml]\n"
-                       "authorities:\n"
-                       "  - name: sandbox\n"
-                       "    base_url: http://127.0.0.1:%u\n"
-                       "    timeout: %dms\n"
-                       "    attempts: 2\n"
-                       "    items: [IDENTITY, MARRIAGE, CHILDREN, CONTRIBUTION, LOAN_HISTORY, FRAUD_LIST, CREDIT_FUND,"
-                       " FACE, ID_DOCUMENT, MARRIAGE_PAIR,"
-                       " CONTRIBUTION_OFFSITE, COURT_LIST, MORTGAGES, DOWN_PAYMENT, EMPLOYER, ACCOUNT]\n"
-                       "  - name: housing\n"
-                       "    base_url: http://127.0.0.1:%u\n"
-                       "    timeout: %dms\n"
-                       "    attempts: 2\n"
-                       "    items: [HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING, PROJECT, COMPLETION_FILING,"
-                       " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, REGISTRATION]\n"
-                       "    %s\n"
-                       "%s",
-                       hex, COLOAN_SOURCE_DIR, authorities_port(world->authorities), timeout_ms,
-                       authorities_port(world->authorities), timeout_ms,
-                       options->housing == NULL ? "" : options->housing, options->extra == NULL ? "" : options->extra);
+    int len =
+        snprintf(text, sizeof text,
+                 "party: " WORLD_CENTRE "\n"
+                 "environment: test\n"
+                 "accept_synthetic_ids: true\n"
+                 "log_level: error\n"
+                 "listen: 127.0.0.1:0\n"
+                 "metrics: 127.0.0.1:0\n"
+                 "signing_key: centre.key\n"
+                 "directory: directory.bin\n"
+                 "directory_key: %s\n"
+                 "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
+                 "store: {database: coloan.db, master_key: master.key}\n"
+                 "rules: [%s/rules/%s.yaml]\n"
+                 "authorities:\n"
+                 "  - name: sandbox\n"
+                 "    base_url: http://127.0.0.1:%u\n"
+                 "    timeout: %dms\n"
+                 "    attempts: 2\n"
+                 "    items: [IDENTITY, MARRIAGE, CHILDREN, CONTRIBUTION, LOAN_HISTORY, FRAUD_LIST, CREDIT_FUND,"
+                 " FACE, ID_DOCUMENT, MARRIAGE_PAIR,"
+                 " CONTRIBUTION_OFFSITE, COURT_LIST, MORTGAGES, DOWN_PAYMENT, EMPLOYER, ACCOUNT]\n"
+                 "  - name: housing\n"
+                 "    base_url: http://127.0.0.1:%u\n"
+                 "    timeout: %dms\n"
+                 "    attempts: 2\n"
+                 "    items: [HOME_COUNT, HOME_CONTRACT, GREEN_BUILDING, PROJECT, COMPLETION_FILING,"
+                 " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, REGISTRATION]\n"
+                 "    %s\n"
+                 "%s",
+                 hex, COLOAN_SOURCE_DIR, options->rules == NULL ? "REF-NJ-2026-11" : options->rules,
+                 authorities_port(world->authorities), timeout_ms, authorities_port(world->authorities), timeout_ms,
+                 options->housing == NULL ? "" : options->housing, options->extra == NULL ? "" : options->extra);
     assert(len > 0 && (size_t)len < sizeof text);
     write_file(world, "coloand.yaml", text, (size_t)len);
     struct cl_setting_error error;

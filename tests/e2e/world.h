@@ -50,6 +50,7 @@ struct world_options {
     int64_t authority_timeout_ms; /* of one attempt; 0: 300 */
     const char *extra;            /* lines for the configuration; NULL: none */
     const char *housing;          /* a field of the authority that answers for homes, "hours: ..."; NULL: none */
+    const char *rules;            /* rules/<this>.yaml; NULL: REF-NJ-2026-11 */
 };
 
 void world_open(struct world *world, const struct world_options *options);

@@ -53,6 +53,7 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &coloan__v1__reason__descriptor,
     &coloan__v1__fund_decision__descriptor,
     &coloan__v1__decision_trace__descriptor,
+    &coloan__v1__decision_record__descriptor,
     &coloan__v1__bank_decision__descriptor,
     &coloan__v1__joint_outcome__descriptor,
     &coloan__v1__joint_decision__descriptor,

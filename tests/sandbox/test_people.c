@@ -67,9 +67,10 @@ static void check_digits_are_gb_11643(void **state)
 static void every_persona_is_there(void **state)
 {
     (void)state;
-    static const char *const ids[] = {"P01", "P02", "P03", "P04", "P04R", "P05", "P06", "P07", "P08",
-                                      "P09", "P10", "P11", "P12", "P21",  "P22", "P23", "P24", "P31",
-                                      "P32", "P33", "P34", "P35", "P36",  "P37", "P38", "P39"};
+    static const char *const ids[] = {"P01", "P02", "P03", "P04", "P04R", "P05", "P06", "P07", "P08", "P09",
+                                      "P10", "P11", "P12", "P21", "P22",  "P23", "P24", "P31", "P32", "P33",
+                                      "P34", "P35", "P36", "P37", "P38",  "P39", "E01", "E02", "E03", "E04",
+                                      "E05", "E06", "E07", "E08", "E09",  "E10", "E11"};
     struct people *people = personas();
     size_t count = sizeof ids / sizeof ids[0];
     for (size_t i = 0; i < count; i++) {

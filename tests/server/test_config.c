@@ -169,6 +169,7 @@ static void test_each_mistake_is_named(void **state)
          "environment: test",
          "environment: prod\naccept_synthetic_ids: true",
          {"accept_synthetic_ids", "prod"}},
+        {"unsigned rules in prod", "environment: test", "environment: prod", {"rules_signed", "prod"}},
         {"an unknown field", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\nlissten: 1", {"lissten"}},
         {"an unknown level", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\nlog_level: loud", {"log_level", "warning"}},
         {"a short key", "directory_key: d7", "directory_key: ", {"directory_key"}},

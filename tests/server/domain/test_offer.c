@@ -304,8 +304,8 @@ CHANGE(dearer, c->rate_ppm = 35000; recompute(c))
 CHANGE(dearest, c->rate_ppm = 52500; recompute(c))
 CHANGE(too_dear, c->rate_ppm = 52501; recompute(c))
 CHANGE(too_cheap, c->rate_ppm = 30499; recompute(c))
-CHANGE(shorter, c->term_months = 240; recompute(c))
 CHANGE(longer, c->term_months = 372; recompute(c))
+CHANGE(longest, c->term_months = CL_TERM_MONTHS_MAX + 1)
 CHANGE(no_term, c->term_months = 0)
 CHANGE(other_method, c->method = CL_REPAYMENT_EQUAL_PRINCIPAL; recompute(c))
 CHANGE(no_method, c->method = CL_REPAYMENT_UNSPECIFIED)
@@ -330,8 +330,8 @@ static void counter_offers_stay_within_the_rules(void **state)
         {"dearest", dearest, CL_OK, ""},
         {"too dear", too_dear, CL_FIELD_INVALID, "rate_ppm"},
         {"too cheap", too_cheap, CL_FIELD_INVALID, "rate_ppm"},
-        {"shorter", shorter, CL_TERM_INVALID, "term_months"}, /* equal terms */
-        {"longer", longer, CL_TERM_INVALID, "term_months"},
+        {"longer than the law knows", longest, CL_TERM_INVALID, "term_months"},
+        {"longer than the policy, so nothing differs", longer, CL_TERM_INVALID, "term_months"},
         {"no term", no_term, CL_TERM_INVALID, "term_months"},
         {"other method", other_method, CL_OK, ""},
         {"no method", no_method, CL_FIELD_INVALID, "method"},
@@ -345,142 +345,24 @@ static void counter_offers_stay_within_the_rules(void **state)
         struct field_path path = {""};
         struct loan_part counter = current->commercial;
         rows[i].change(&counter);
-        struct cl_status status = offer_counter(&offer, &path, &rules, &made.world.application, &made.facts, current,
-                                                &counter, world_now_ms());
+        struct counter_change change = {.reason_count = 9};
+        struct cl_status status = offer_counter(&offer, &change, &path, &rules, &made.world.application, &made.facts,
+                                                current, &counter, world_now_ms());
         if (status.reason != rows[i].reason || strcmp(path.text, rows[i].path) != 0) {
             fail_msg("%s: %s %s", rows[i].name, cl_status_name(status), path.text);
         }
         if (cl_failed(status)) {
             assert_int_equal(offer.price_fen, -1);
+            assert_int_equal(change.reason_count, 9);
             continue;
         }
+        assert_int_equal(change.reason_count, 0);
         assert_memory_equal(&offer.fund, &current->fund, sizeof offer.fund);
         assert_memory_equal(&offer.commercial, &counter, sizeof counter);
         assert_int_equal(offer.fund.amount_fen + offer.commercial.amount_fen + offer.down_payment_fen, offer.price_fen);
         assert_true(offer.down_payment_fen >= current->down_payment_fen);
         assert_int_equal(offer.valid_until_ms, current->valid_until_ms);
     }
-}
-
-static void a_dearer_counter_offer_must_still_be_affordable(void **state)
-{
-    (void)state;
-    struct made made;
-    struct offer offer;
-    struct field_path path = {""};
-    make(&made, &rules, &plain, 844210); /* exactly 50 % */
-    struct loan_part counter = made.split.offer.commercial;
-    counter.rate_ppm += 100;
-    recompute(&counter);
-    assert_int_equal(offer_counter(&offer, &path, &rules, &made.world.application, &made.facts, &made.split.offer,
-                                   &counter, world_now_ms())
-                         .reason,
-                     CL_AMOUNT_INVALID);
-    assert_string_equal(path.text, "amount_fen");
-}
-
-static void an_offer_ends(void **state)
-{
-    (void)state;
-    struct made made;
-    struct offer offer;
-    make(&made, &rules, &plain, 18000 * YUAN);
-    int64_t until_ms = made.split.offer.valid_until_ms;
-    struct loan_part counter = made.split.offer.commercial;
-    less(&counter);
-    assert_int_equal(until_ms, cl_date_to_ms(20270222) - 1);
-    assert_int_equal(
-        offer_counter(&offer, NULL, &rules, &made.world.application, &made.facts, &made.split.offer, &counter, until_ms)
-            .reason,
-        CL_OK);
-    assert_int_equal(offer_counter(&offer, NULL, &rules, &made.world.application, &made.facts, &made.split.offer,
-                                   &counter, until_ms + 1)
-                         .reason,
-                     CL_OFFER_EXPIRED);
-}
-
-/* The contribution's answer holds ten days, the offer ninety: what the offer was made of still counts. */
-static void a_counter_offer_outlives_the_answers(void **state)
-{
-    (void)state;
-    struct made made;
-    struct offer offer;
-    make(&made, &rules, &plain, 18000 * YUAN);
-    int64_t later_ms = made.split.offer.valid_until_ms;
-    struct loan_part counter = made.split.offer.commercial;
-    less(&counter);
-    facts_read(&made.facts, &made.world.application, made.world.results, made.world.result_count, later_ms);
-    assert_int_equal(made.facts.persons[0].answer[ITEM_CONTRIBUTION], ANSWER_TECHNICAL);
-    assert_int_equal(made.facts.persons[0].contribution_base_fen, 18000 * YUAN);
-    assert_int_equal(
-        offer_counter(&offer, NULL, &rules, &made.world.application, &made.facts, &made.split.offer, &counter, later_ms)
-            .reason,
-        CL_OK);
-}
-
-static void unequal_terms_let_the_bank_choose(void **state)
-{
-    (void)state;
-    struct rule_set set = rules;
-    struct made made;
-    struct offer offer;
-    set.equal_term = false;
-    make(&made, &set, &plain, 18000 * YUAN);
-    struct loan_part counter = made.split.offer.commercial;
-    static const struct {
-        int32_t term_months;
-        enum cl_reason reason;
-    } rows[] = {{240, CL_OK}, {12, CL_OK}, {468, CL_OK}, {469, CL_TERM_INVALID}, {11, CL_TERM_INVALID}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        counter.amount_fen = 20000 * YUAN;
-        counter.term_months = rows[i].term_months;
-        recompute(&counter);
-        assert_int_equal(offer_counter(&offer, NULL, &set, &made.world.application, &made.facts, &made.split.offer,
-                                       &counter, world_now_ms())
-                             .reason,
-                         rows[i].reason);
-    }
-}
-
-/* -- What holds for every case -------------------------------------------------------------------------------- */
-
-static struct persona any_persona(uint64_t *seed)
-{
-    static const char *const borrowers[] = {BORROWER, MAN_OF_1968, "990101199006010018", "990101200002290011",
-                                            "990101198411050027"};
-    bool second_hand = world_random_in(seed, 0, 2) == 0;
-    struct persona persona = {
-        .name = "random",
-        .persons = {{.id_number = borrowers[world_random_in(seed, 0, 4)],
-                     .category = (enum staff_category)world_random_in(seed, STAFF_WORKER, STAFF_CADRE),
-                     .base_yuan = world_random_in(seed, 2660, 42400),
-                     .balance_yuan = world_random_in(seed, 0, 200000),
-                     .debts_yuan = world_random_in(seed, 0, 3) == 0 ? world_random_in(seed, 0, 8000) : 0,
-                     .loans_used = (int32_t)world_random_in(seed, 0, 1)}},
-        .kind = second_hand ? HOME_SECOND_HAND : HOME_NEW,
-        .price_yuan = world_random_in(seed, 100000, 5000000),
-        .built_year = (int32_t)world_random_in(seed, 1985, 2026),
-        .area_m2 = (int32_t)world_random_in(seed, 40, 200),
-        .homes = (int32_t)world_random_in(seed, 0, 1),
-        .minors = (int32_t)world_random_in(seed, 0, 3),
-        .stars = (int32_t)world_random_in(seed, 0, 3),
-        .income_yuan = world_random_in(seed, 1000, 80000),
-        .term_months = (int32_t)world_random_in(seed, 12, 480),
-        .method = (enum cl_repayment)world_random_in(seed, 1, 2),
-        .fund_only = world_random_in(seed, 0, 1) == 1,
-    };
-    if (second_hand) {
-        persona.appraisal_yuan = world_random_in(seed, persona.price_yuan * 8 / 10, persona.price_yuan * 11 / 10);
-    }
-    if (world_random_in(seed, 0, 1) == 1) {
-        persona.persons[1] = (struct persona_person){.id_number = "990101199107040021",
-                                                     .base_yuan = world_random_in(seed, 0, 1) * 15000,
-                                                     .balance_yuan = world_random_in(seed, 0, 100000)};
-    }
-    if (world_random_in(seed, 0, 2) == 0) {
-        persona.total_yuan = world_random_in(seed, 10000, persona.price_yuan - 1);
-    }
-    return persona;
 }
 
 static void check_part(const struct loan_part *part)
@@ -495,6 +377,170 @@ static void check_part(const struct loan_part *part)
     assert_true(cl_is_ok(cl_first_instalment(&payment_fen, &loan)));
     assert_int_equal(part->instalment_fen, payment_fen);
 }
+
+/* What does not fit is answered with the nearest that does. */
+static void the_fund_counters_what_does_not_fit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int64_t income_fen;
+        int32_t months, rate_ppm;
+        int64_t amount_yuan; /* 0: as offered */
+        int64_t commercial_yuan, fund_yuan;
+        int32_t term_months, fund_rate_ppm;
+        enum cl_loan_reason reasons[COUNTER_REASONS_MAX];
+    } rows[] = {
+        /* Exactly 50 % with 4,221.05 of 8,442.10; at the dearer rate 239,000 cost 1,015.38 of the 1,018.33 left. */
+        {"dearer at the limit", 844210, 360, 30600, 0, 239000, 800000, 360, 26000, {CL_LOAN_JNT_CUT}},
+        {"dearer below it", 900000, 360, 30600, 0, 240000, 800000, 360, 26000, {CL_LOAN_NONE}},
+        {"a shorter term, for both", 1800000, 240, 30500, 0, 240000, 800000, 240, 26000, {CL_LOAN_TRM_BANK}},
+        /* Half the base of 18,000 pays 512,000 in five years at the short rate; half the income leaves 1,003 a month. */
+        {"five years",
+         2000000,
+         60,
+         30500,
+         0,
+         55000,
+         512000,
+         60,
+         21000,
+         {CL_LOAN_JNT_CUT, CL_LOAN_TRM_BANK, CL_LOAN_AMT_PTI}},
+        {"a longer term than the policy's", 1800000, 480, 30500, 200000, 200000, 800000, 360, 26000, {CL_LOAN_TRM_MAX}},
+        /* Over ten years the fund part takes all: then the longest term. */
+        {"no room over the bank's term",
+         844210,
+         120,
+         30600,
+         0,
+         239000,
+         800000,
+         360,
+         26000,
+         {CL_LOAN_JNT_CUT, CL_LOAN_JNT_TERM}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct made made;
+        struct offer offer;
+        struct counter_change change;
+        make(&made, &rules, &plain, rows[i].income_fen);
+        struct loan_part counter = made.split.offer.commercial;
+        counter.term_months = rows[i].months;
+        counter.rate_ppm = rows[i].rate_ppm;
+        counter.amount_fen = rows[i].amount_yuan > 0 ? rows[i].amount_yuan * YUAN : counter.amount_fen;
+        recompute(&counter);
+        struct cl_status status = offer_counter(&offer, &change, NULL, &rules, &made.world.application, &made.facts,
+                                                &made.split.offer, &counter, world_now_ms());
+        if (cl_failed(status)) {
+            fail_msg("%s: %s", rows[i].name, cl_status_name(status));
+        }
+        check_part(&offer.fund);
+        check_part(&offer.commercial);
+        assert_int_equal(offer.commercial.amount_fen, rows[i].commercial_yuan * YUAN);
+        assert_int_equal(offer.fund.amount_fen, rows[i].fund_yuan * YUAN);
+        assert_int_equal(offer.commercial.rate_ppm, rows[i].rate_ppm);
+        assert_int_equal(offer.fund.rate_ppm, rows[i].fund_rate_ppm);
+        assert_int_equal(offer.commercial.term_months, rows[i].term_months);
+        assert_int_equal(offer.fund.term_months, rows[i].term_months);
+        assert_int_equal(offer.fund.amount_fen + offer.commercial.amount_fen + offer.down_payment_fen, offer.price_fen);
+        size_t count = 0;
+        for (; count < COUNTER_REASONS_MAX && rows[i].reasons[count] != CL_LOAN_NONE; count++) {
+            assert_true(count < change.reason_count);
+            assert_int_equal(change.reasons[count], rows[i].reasons[count]);
+        }
+        assert_int_equal(change.reason_count, count);
+    }
+}
+
+/* Nothing helps: the income carries the fund part alone, which is not what the bank asked. */
+static void a_counter_offer_without_any_room_is_refused(void **state)
+{
+    (void)state;
+    struct made made;
+    struct offer offer;
+    struct counter_change change;
+    struct field_path path = {""};
+    make(&made, &rules, &plain, 18000 * YUAN);
+    struct loan_part counter = made.split.offer.commercial;
+    less(&counter);
+    made.facts.income_fen = 2 * made.split.offer.fund.instalment_fen; /* what a later look would find */
+    assert_int_equal(offer_counter(&offer, &change, &path, &rules, &made.world.application, &made.facts,
+                                   &made.split.offer, &counter, world_now_ms())
+                         .reason,
+                     CL_AMOUNT_INVALID);
+    assert_string_equal(path.text, "amount_fen");
+}
+
+static void an_offer_ends(void **state)
+{
+    (void)state;
+    struct made made;
+    struct offer offer;
+    struct counter_change change;
+    make(&made, &rules, &plain, 18000 * YUAN);
+    int64_t until_ms = made.split.offer.valid_until_ms;
+    struct loan_part counter = made.split.offer.commercial;
+    less(&counter);
+    assert_int_equal(until_ms, cl_date_to_ms(20270222) - 1);
+    assert_int_equal(offer_counter(&offer, &change, NULL, &rules, &made.world.application, &made.facts,
+                                   &made.split.offer, &counter, until_ms)
+                         .reason,
+                     CL_OK);
+    assert_int_equal(offer_counter(&offer, &change, NULL, &rules, &made.world.application, &made.facts,
+                                   &made.split.offer, &counter, until_ms + 1)
+                         .reason,
+                     CL_OFFER_EXPIRED);
+}
+
+/* The contribution's answer holds ten days, the offer ninety: what the offer was made of still counts. */
+static void a_counter_offer_outlives_the_answers(void **state)
+{
+    (void)state;
+    struct made made;
+    struct offer offer;
+    struct counter_change change;
+    make(&made, &rules, &plain, 18000 * YUAN);
+    int64_t later_ms = made.split.offer.valid_until_ms;
+    struct loan_part counter = made.split.offer.commercial;
+    less(&counter);
+    facts_read(&made.facts, &made.world.application, made.world.results, made.world.result_count, later_ms);
+    assert_int_equal(made.facts.persons[0].answer[ITEM_CONTRIBUTION], ANSWER_TECHNICAL);
+    assert_int_equal(made.facts.persons[0].contribution_base_fen, 18000 * YUAN);
+    assert_int_equal(offer_counter(&offer, &change, NULL, &rules, &made.world.application, &made.facts,
+                                   &made.split.offer, &counter, later_ms)
+                         .reason,
+                     CL_OK);
+}
+
+static void unequal_terms_let_the_bank_choose(void **state)
+{
+    (void)state;
+    struct rule_set set = rules;
+    struct made made;
+    struct offer offer;
+    struct counter_change change;
+    set.equal_term = false;
+    make(&made, &set, &plain, 18000 * YUAN);
+    struct loan_part counter = made.split.offer.commercial;
+    static const struct {
+        int32_t term_months;
+        enum cl_reason reason;
+    } rows[] = {{240, CL_OK},           {12, CL_OK},          {468, CL_OK}, {469, CL_OK}, {480, CL_OK},
+                {481, CL_TERM_INVALID}, {11, CL_TERM_INVALID}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        counter.amount_fen = 20000 * YUAN;
+        counter.term_months = rows[i].term_months;
+        if (counter.term_months <= CL_TERM_MONTHS_MAX) {
+            recompute(&counter);
+        }
+        assert_int_equal(offer_counter(&offer, &change, NULL, &set, &made.world.application, &made.facts,
+                                       &made.split.offer, &counter, world_now_ms())
+                             .reason,
+                         rows[i].reason);
+    }
+}
+
+/* -- What holds for every case -------------------------------------------------------------------------------- */
 
 static void check_approval(const struct fund_decision *decision, const struct persona *persona)
 {
@@ -536,7 +582,7 @@ static void every_approval_keeps_every_limit(void **state)
     uint64_t seed = 20261123;
     size_t verdicts[VERDICT_MANUAL + 1] = {0};
     for (int i = 0; i < RANDOM_CASES; i++) {
-        struct persona persona = any_persona(&seed);
+        struct persona persona = world_any_persona(&seed);
         struct fund_decision decision;
         struct world_case world;
         persona_case(&world, &persona, world_now_ms());
@@ -556,7 +602,7 @@ static void more_income_never_means_less(void **state)
     (void)state;
     uint64_t seed = 4;
     for (int i = 0; i < 200; i++) {
-        struct persona persona = any_persona(&seed);
+        struct persona persona = world_any_persona(&seed);
         int64_t before_fen = 0;
         persona.income_yuan = 2000;
         for (int step = 0; step < 12; step++, persona.income_yuan += world_random_in(&seed, 1, 6000)) {
@@ -575,7 +621,7 @@ static void more_balance_or_base_never_means_a_smaller_fund_part(void **state)
     (void)state;
     uint64_t seed = 5;
     for (int i = 0; i < 200; i++) {
-        struct persona persona = any_persona(&seed);
+        struct persona persona = world_any_persona(&seed);
         int64_t before_fen = 0;
         persona.persons[0].balance_yuan = 0;
         persona.persons[0].base_yuan = 2660;
@@ -610,7 +656,8 @@ int main(void)
         cmocka_unit_test(remedies_give_their_reasons),
         cmocka_unit_test(the_subsidy_has_its_limits),
         cmocka_unit_test(counter_offers_stay_within_the_rules),
-        cmocka_unit_test(a_dearer_counter_offer_must_still_be_affordable),
+        cmocka_unit_test(the_fund_counters_what_does_not_fit),
+        cmocka_unit_test(a_counter_offer_without_any_room_is_refused),
         cmocka_unit_test(an_offer_ends),
         cmocka_unit_test(a_counter_offer_outlives_the_answers),
         cmocka_unit_test(unequal_terms_let_the_bank_choose),

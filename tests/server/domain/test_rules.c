@@ -49,20 +49,24 @@ static void sets_follow_each_other(void **state)
          NULL},
         {"over a leap day", {dated("A", 20240101, 20240229), dated("B", 20240301, 0)}, 2, NULL},
         {"a day's gap", {dated("A", 20260101, 20260630), dated("B", 20260702, 0)}, 2, "A"},
-        {"a day's overlap", {dated("A", 20260101, 20260701), dated("B", 20260701, 0)}, 2, "B"},
-        {"no end before another", {dated("A", 20260101, 0), dated("B", 20260701, 0)}, 2, "A"},
-        {"one inside another", {dated("A", 20260101, 20261231), dated("B", 20260301, 20260331)}, 2, "A"},
-        {"the same days", {dated("A", 20260101, 0), dated("B", 20260101, 0)}, 2, "A"},
+        {"replaced before its own end", {dated("A", 20260101, 20261231), dated("B", 20260301, 20260331)}, 2, NULL},
+        {"no end of its own before another", {dated("A", 20260101, 0), dated("B", 20260701, 0)}, 2, NULL},
+        {"a gap in the middle",
+         {dated("C", 20270101, 0), dated("A", 20250101, 0), dated("B", 20260101, 20261230)},
+         3,
+         "B"},
+        {"the same first day", {dated("A", 20260101, 0), dated("B", 20260101, 0)}, 2, "B"},
         {"the same id", {dated("A", 20260101, 20260630), dated("A", 20260701, 0)}, 2, "A"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *id = NULL;
-        struct cl_status status = rules_check(rows[i].sets, rows[i].count, &id);
+        enum rules_fault fault = RULES_FINE;
+        size_t at = 0;
+        struct cl_status status = rules_check(rows[i].sets, rows[i].count, &fault, &at);
         if (cl_is_ok(status) != (rows[i].wrong == NULL)) {
             fail_msg("%s", rows[i].name);
         }
         if (rows[i].wrong != NULL && rows[i].wrong[0] != '\0') {
-            assert_string_equal(id, rows[i].wrong);
+            assert_string_equal(rows[i].sets[at].id, rows[i].wrong);
         }
     }
 }
@@ -84,6 +88,13 @@ static void one_set_is_in_force(void **state)
             assert_string_equal(found->id, rows[i].id);
         }
     }
+    assert_int_equal(rules_last_day(sets, 2, 0), 20261231);
+    assert_int_equal(rules_last_day(sets, 2, 1), 20260630);
+    const struct rule_set open_ended[] = {dated("A", 20260101, 0), dated("B", 20260701, 0)};
+    assert_int_equal(rules_last_day(open_ended, 2, 0), 20260630); /* the next one's eve */
+    assert_int_equal(rules_last_day(open_ended, 2, 1), 0);
+    assert_string_equal(rules_in_force(open_ended, 2, 20260630)->id, "A");
+    assert_string_equal(rules_in_force(open_ended, 2, 20260701)->id, "B");
     assert_ptr_equal(rules_find(sets, 2, "A"), &sets[1]);
     assert_null(rules_find(sets, 2, "C"));
 }

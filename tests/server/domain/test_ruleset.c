@@ -145,6 +145,16 @@ static void break_debt(struct rule_set *set)
     set->joint_debt_ppm = set->joint_housing_ppm - 1;
 }
 
+static void break_co_borrower(struct rule_set *set)
+{
+    set->co_borrower_cap_stacked_fen = 0;
+}
+
+static void break_presale(struct rule_set *set)
+{
+    set->presale_hold_from = 0; /* but the fund part is held */
+}
+
 static void break_counter_rates(struct rule_set *set)
 {
     set->commercial_rate_ppm_max = set->commercial_rate_ppm_min - 1;
@@ -214,6 +224,8 @@ static void a_set_is_consistent(void **state)
         {break_household_stacked, "cap_household_stacked_fen"},
         {break_step, "round_to_fen"},
         {break_debt, "joint_debt_ppm"},
+        {break_co_borrower, "co_borrower_cap_stacked_fen"},
+        {break_presale, "presale_hold_fund"},
         {break_counter_rates, "commercial_rate_ppm_max"},
         {break_subsidy, "subsidy_until"},
         {break_no_rates, "rates"},
@@ -252,6 +264,60 @@ static void rates_have_tiers(void **state)
     }
 }
 
+/* A file from before a field keeps its meaning. */
+static void what_is_left_out_is_as_before(void **state)
+{
+    (void)state;
+    struct rule_set set;
+    rule_set_init(&set);
+    assert_int_equal(set.effective_until, 0);
+    assert_int_equal(set.cap_household_second_fen, 0);
+    assert_true(set.co_borrowers_allowed);
+    assert_true(set.co_borrower_loans_count);
+    assert_int_equal(set.co_borrower_cap_fen, 0);
+    assert_int_equal(set.supplement_days, 30);
+    assert_int_equal(set.bank_changes_max, 3);
+    assert_false(set.in_flight_choice);
+    assert_int_equal(set.presale_hold_from, 0);
+    assert_false(set.presale_hold_fund);
+}
+
+static void presale_homes_wait_for_completion(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t from;
+        bool hold_fund, presale, fund_leg;
+        int32_t accepted;
+        bool held;
+    } rows[] = {
+        {20260828, true, true, false, 20260828, true},  {20260828, true, true, true, 20260828, true},
+        {20260828, true, true, false, 20260827, false}, {20260828, false, true, true, 20260901, false},
+        {20260828, false, true, false, 20260901, true}, {20260828, true, false, false, 20260901, false},
+        {0, false, true, false, 20260901, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct rule_set set = rules;
+        set.presale_hold_from = rows[i].from;
+        set.presale_hold_fund = rows[i].hold_fund;
+        assert_int_equal(rule_holds_presale(&set, rows[i].presale, rows[i].fund_leg, rows[i].accepted), rows[i].held);
+    }
+}
+
+static void every_shipped_set_is_valid(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"REF-NJ-2026-11", "REF-NJ-2026-04", "variants/RELAXED-2026-08"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct rule_set set;
+        const char *field = "";
+        world_rules_of(&set, names[i]);
+        if (cl_failed(rule_set_validate(&set, &field))) {
+            fail_msg("%s: %s", names[i], field);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +326,9 @@ int main(void)
         cmocka_unit_test(dates_and_ids_have_their_form),
         cmocka_unit_test(a_set_is_consistent),
         cmocka_unit_test(rates_have_tiers),
+        cmocka_unit_test(what_is_left_out_is_as_before),
+        cmocka_unit_test(presale_homes_wait_for_completion),
+        cmocka_unit_test(every_shipped_set_is_valid),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

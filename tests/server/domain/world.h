@@ -18,6 +18,9 @@ int64_t world_now_ms(void);
 /* rules/REF-NJ-2026-11.yaml, by a reader that knows just enough; fails the test on anything it does not understand. */
 void world_rules(struct rule_set *out);
 
+/* The same of rules/<name>.yaml, e.g. "variants/RELAXED-2026-08". */
+void world_rules_of(struct rule_set *out, const char *name);
+
 /* What one person declares and what the items say of him or her. All zero but the ID number: an answer of the most
  * harmless kind. */
 struct persona_person {
@@ -91,5 +94,8 @@ const struct decision_step *world_step(const struct fund_decision *decision, con
 /* A fixed sequence of pseudo-random numbers (xorshift64*), the same in every run. */
 uint64_t world_random(uint64_t *state);
 int64_t world_random_in(uint64_t *state, int64_t min, int64_t max);
+
+/* Anybody: alone or a couple, with any income, home and wish. */
+struct persona world_any_persona(uint64_t *seed);
 
 #endif
