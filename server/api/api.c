@@ -115,7 +115,8 @@ struct cl_status api_create(struct api **out, const struct api_options *options)
                                       .source = options->source,
                                       .push = options->push,
                                       .decided = options->meter.decided,
-                                      .decided_user = options->meter.user};
+                                      .decided_user = options->meter.user,
+                                      .review = &api->counters.review};
     struct cl_status status = make_beside(api);
     if (cl_is_ok(status)) {
         status = effects_create(&api->effects, &effects);

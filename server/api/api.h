@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "libcoloan/rpc.h"
+#include "server/api/effects.h"
 #include "server/api/pipeline.h"
 #include "server/cases/cases.h"
 #include "server/push/push.h"
@@ -27,6 +28,7 @@ struct api_counters {
     atomic_uint_least64_t calls[API_METHOD_COUNT];    /* frames of streams among them; by api_method_at's index */
     atomic_uint_least64_t refusals[API_REASON_COUNT]; /* by enum api_reason */
     atomic_uint_least64_t replies, repeats;
+    struct review_counters review;
 };
 
 /* Whom to tell how long things took. Any thread; must be cheap and not block. Both or neither are set. */

@@ -7,12 +7,20 @@
 #ifndef COLOAN_API_EFFECTS_H
 #define COLOAN_API_EFFECTS_H
 
+#include <stdatomic.h>
+
 #include "server/cases/cases.h"
 #include "server/push/push.h"
 #include "server/source/source.h"
 #include "server/store/store.h"
 
 struct effects;
+
+/* What waits for officers and what they did, as the last sweep found it (struct review_sums). */
+struct review_counters {
+    atomic_int_least64_t tasks_open[TASK_KINDS], steps[OFFICER_STEP_COUNT];
+    atomic_int_least64_t referred[CL_LOAN_REASON_COUNT], overridden[CL_LOAN_REASON_COUNT];
+};
 
 struct effects_options {
     const struct cases *cases;
@@ -21,6 +29,7 @@ struct effects_options {
     struct push *push;
     void (*decided)(void *user, int64_t took_ms); /* told after the commit of a joint decision; NULL is fine */
     void *decided_user;
+    struct review_counters *review;
 };
 
 CL_MUST_CHECK struct cl_status effects_create(struct effects **out, const struct effects_options *options);

@@ -7,6 +7,7 @@
 #include "libcoloan/wirescan.h"
 #include "server/cases/consent.h"
 #include "server/cases/convert.h"
+#include "server/cases/tasks.h"
 #include "server/domain/rules.h"
 #include "server/store/case_log.h"
 #include "server/store/messages.h"
@@ -144,17 +145,11 @@ static struct cl_status read_results(struct case_file *file, struct case_tx *tx,
         if (items->rows[i].outcome == ITEM_OPEN) {
             continue;
         }
-        ProtobufCMessage *message = NULL;
+        size_t place = file->result_count++;
         struct cl_status status =
-            cl_unpack(&message, tx->arena, &coloan__v1__verification_result__descriptor, items->rows[i].result);
+            convert_kept_result(&file->results[place], &file->kept_results[place], tx->arena, items->rows[i].result);
         if (cl_failed(status)) {
-            return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
-        }
-        struct field_path ignored;
-        status = convert_result(&file->results[file->result_count++], &ignored,
-                                (const Coloan__V1__VerificationResult *)message);
-        if (cl_failed(status)) {
-            return cl_fail(CL_INTERNAL);
+            return status;
         }
     }
     return cl_ok();
@@ -349,7 +344,7 @@ struct cl_status file_save(struct case_file *file, struct case_tx *tx)
     if (cl_is_ok(status) && lifecycle_frees_persons(&file->tracks)) {
         status = applications_release_persons(tx->tx, file->row.id);
     }
-    return status;
+    return cl_is_ok(status) ? tasks_follow(file, tx) : status;
 }
 
 /* Reasons are kept as an ApplicationStatus that holds nothing else. */
