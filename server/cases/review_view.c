@@ -25,7 +25,7 @@ static struct cl_status tell_items(Coloan__V1__TaskView *view, struct case_tx *t
                                    const struct case_file *file)
 {
     struct items_told told;
-    struct cl_status status = view_items(&told, tx, file, request);
+    struct cl_status status = case_view_items(&told, tx, file, request);
     if (cl_is_ok(status)) {
         view->items = told.list;
         view->n_items = told.count;
@@ -117,7 +117,7 @@ static struct cl_status tell_overrides(Coloan__V1__TaskView *view, struct case_t
 static struct cl_status tell_timeline(Coloan__V1__TaskView *view, struct case_tx *tx, const char *application_id)
 {
     struct timeline_told told;
-    struct cl_status status = view_timeline(&told, tx, application_id, TIMELINE_MAX);
+    struct cl_status status = case_view_timeline(&told, tx, application_id, TIMELINE_MAX);
     if (cl_is_ok(status)) {
         view->timeline = told.list;
         view->n_timeline = told.count;

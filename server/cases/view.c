@@ -135,8 +135,8 @@ static struct cl_status sharing_of(struct consent_sharing *out, struct case_tx *
 }
 
 /* A channel stands for the borrower and an officer for the centre: only a bank needs the persons' consent. */
-struct cl_status view_items(struct items_told *out, struct case_tx *tx, const struct case_file *file,
-                            const struct case_request *request)
+struct cl_status case_view_items(struct items_told *out, struct case_tx *tx, const struct case_file *file,
+                                 const struct case_request *request)
 {
     struct item_rows items;
     struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, ITEM_PHASE_ANY);
@@ -287,7 +287,8 @@ static struct cl_status timeline_entry(Coloan__V1__TimelineEntry **out, struct c
     return cl_ok();
 }
 
-struct cl_status view_timeline(struct timeline_told *out, struct case_tx *tx, const char *application_id, size_t max)
+struct cl_status case_view_timeline(struct timeline_told *out, struct case_tx *tx, const char *application_id,
+                                    size_t max)
 {
     struct case_log_rows log;
     struct cl_status status = case_log_list(&log, tx->sql, tx->arena, application_id);
@@ -315,7 +316,7 @@ static struct cl_status tell_parts(Coloan__V1__ApplicationView *view, struct cas
     struct cl_status status = cl_ok();
     if (query->with_items) {
         struct items_told told;
-        status = view_items(&told, tx, file, request);
+        status = case_view_items(&told, tx, file, request);
         if (cl_is_ok(status)) {
             view->items = told.list;
             view->n_items = told.count;
@@ -328,7 +329,7 @@ static struct cl_status tell_parts(Coloan__V1__ApplicationView *view, struct cas
     }
     if (cl_is_ok(status) && query->with_timeline) {
         struct timeline_told told = {NULL, 0};
-        status = view_timeline(&told, tx, file->row.id, CASE_LOG_STEPS_MAX);
+        status = case_view_timeline(&told, tx, file->row.id, CASE_LOG_STEPS_MAX);
         view->timeline = told.list;
         view->n_timeline = told.count;
     }
@@ -487,7 +488,7 @@ struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct c
         status = check_consent(tx, request, query->consent_id);
     }
     if (cl_is_ok(status)) {
-        status = view_items(&told, tx, file, request);
+        status = case_view_items(&told, tx, file, request);
     }
     if (cl_failed(status)) {
         return status;

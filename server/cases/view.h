@@ -15,8 +15,8 @@ struct items_told {
 
 /* The items of an application that are in the sender's column of the catalogue, wanted by the request, and covered by the
  * consents that the sender needs. */
-CL_MUST_CHECK struct cl_status view_items(struct items_told *out, struct case_tx *tx, const struct case_file *file,
-                                          const struct case_request *request);
+CL_MUST_CHECK struct cl_status case_view_items(struct items_told *out, struct case_tx *tx, const struct case_file *file,
+                                               const struct case_request *request);
 
 struct timeline_told {
     Coloan__V1__TimelineEntry **list;
@@ -24,7 +24,7 @@ struct timeline_told {
 };
 
 /* The newest `max` steps, oldest first. */
-CL_MUST_CHECK struct cl_status view_timeline(struct timeline_told *out, struct case_tx *tx, const char *application_id,
-                                             size_t max);
+CL_MUST_CHECK struct cl_status case_view_timeline(struct timeline_told *out, struct case_tx *tx,
+                                                  const char *application_id, size_t max);
 
 #endif
