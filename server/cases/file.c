@@ -271,7 +271,7 @@ static void counts_out(struct application_row *row, const struct case_tracks *tr
     row->items_open = tracks->items.open;
     row->items_bank = tracks->items.bank;
     row->items_by_person = tracks->items.officer;
-    row->items_by_machine = counts->by_outcome[ITEM_PASS] + counts->by_outcome[ITEM_FAIL];
+    row->items_by_machine = counts->by_outcome[ITEM_PASS] + counts->by_outcome[ITEM_FAIL] - counts->by_person;
 }
 
 struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
@@ -374,7 +374,7 @@ struct cl_status file_status(Coloan__V1__ApplicationStatus **out, struct cl_aren
     coloan__v1__item_progress__init(progress);
     progress->total = row->items_total;
     progress->by_machine = row->items_by_machine;
-    progress->by_person = row->items_by_person;
+    progress->by_person = row->items_total - row->items_open - row->items_by_machine;
     progress->open = row->items_open;
 
     Coloan__V1__ApplicationStatus *told = (Coloan__V1__ApplicationStatus *)message;

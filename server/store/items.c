@@ -50,7 +50,7 @@ static struct cl_status run_settle(struct store_tx *tx, const char *text, const 
 struct cl_status items_replace(struct store_tx *tx, const struct item_row *row)
 {
     static const char text[] = "UPDATE items SET owner = $4, outcome = $5, failure = $6, settled_ms = $7,"
-                               " valid_until_ms = $8, result = $9"
+                               " valid_until_ms = $8, result = $9, by_person = 0"
                                " WHERE application_id = $1 AND phase = $10 AND item = $2 AND person = $3";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
@@ -74,19 +74,19 @@ struct cl_status items_replace(struct store_tx *tx, const struct item_row *row)
     return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
 }
 
-#define SETTLE                                                                                                         \
-    "UPDATE items SET outcome = $4, failure = $5, settled_ms = $6, valid_until_ms = $7, result = $8"                   \
-    " WHERE application_id = $1 AND phase = $9 AND item = $2 AND person = $3 AND $4 <> 0"
-
 struct cl_status items_settle(struct store_tx *tx, const struct item_row *row)
 {
-    static const char text[] = SETTLE " AND outcome = 0";
+    static const char text[] =
+        "UPDATE items SET by_person = 0, outcome = $4, failure = $5, settled_ms = $6, valid_until_ms = $7, result = $8"
+        " WHERE application_id = $1 AND phase = $9 AND item = $2 AND person = $3 AND $4 <> 0 AND outcome = 0";
     return run_settle(tx, text, row);
 }
 
 struct cl_status items_settle_again(struct store_tx *tx, const struct item_row *row)
 {
-    static const char text[] = SETTLE " AND outcome <> 0";
+    static const char text[] =
+        "UPDATE items SET by_person = 1, outcome = $4, failure = $5, settled_ms = $6, valid_until_ms = $7, result = $8"
+        " WHERE application_id = $1 AND phase = $9 AND item = $2 AND person = $3 AND $4 <> 0 AND outcome <> 0";
     return run_settle(tx, text, row);
 }
 
@@ -182,8 +182,8 @@ struct cl_status items_past(struct item_past_rows *out, struct sql *sql, struct 
 
 struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id, int phase)
 {
-    static const char text[] = "SELECT outcome, owner, count(*) FROM items WHERE application_id = $1 AND phase = $2"
-                               " GROUP BY outcome, owner";
+    static const char text[] = "SELECT outcome, owner, count(*), sum(by_person AND outcome IN (1, 2)) FROM items"
+                               " WHERE application_id = $1 AND phase = $2 GROUP BY outcome, owner";
     struct sql_statement *statement = NULL;
     struct item_counts counts = {.total = 0};
     bool row = false;
@@ -199,6 +199,7 @@ struct cl_status items_count(struct item_counts *out, struct sql *sql, const cha
         uint32_t count = (uint32_t)sql_column_i64(statement, 2);
         counts.by_outcome[outcome & (ITEM_OUTCOMES - 1)] += count;
         counts.open_by_owner[sql_column_i64(statement, 1) & (ITEM_OWNERS - 1)] += outcome == 0 ? count : 0;
+        counts.by_person += (uint32_t)sql_column_i64(statement, 3);
         counts.total += count;
         status = sql_step(&row, statement);
     }

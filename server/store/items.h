@@ -80,6 +80,7 @@ struct item_counts {
     uint32_t total;
     uint32_t by_outcome[ITEM_OUTCOMES]; /* [0]: open */
     uint32_t open_by_owner[ITEM_OWNERS];
+    uint32_t by_person; /* settled again by officers */
 };
 
 /* Of one phase. */

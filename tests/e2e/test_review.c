@@ -802,7 +802,8 @@ static void test_a_settled_case_is_approved(void **state)
     const Coloan__V1__ApplicationStatus *status = NULL;
     assert_string_equal(settle(&status, officer, broken, id, found), "OK");
     assert_int_equal(status->state, COLOAN__V1__CASE_STATE__CASE_STATE_OFFERED);
-    assert_int_equal(status->items->by_person, 0);
+    assert_int_equal(status->items->by_person, 1);
+    assert_int_equal(status->items->by_machine, status->items->total - 1);
 
     const Coloan__V1__ApplicationView *offered = view(broken);
     ProtobufCMessage *message = NULL;

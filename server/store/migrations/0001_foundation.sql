@@ -124,6 +124,7 @@ CREATE TABLE items (
     settled_ms INTEGER NOT NULL,
     valid_until_ms INTEGER NOT NULL,
     result BLOB NOT NULL,
+    by_person INTEGER NOT NULL DEFAULT 0 CHECK (by_person IN (0, 1)),
     PRIMARY KEY (application_id, phase, item, person)
 ) STRICT, WITHOUT ROWID;
 

@@ -231,6 +231,10 @@ static void a_settled_item_changes_by_officers_only(void **state)
     assert_int_equal(items_settle_again(tx, &another).reason, CL_STATE_CONFLICT); /* not what they signed */
     assert_int_equal(items_settle_again(tx, &row).reason, CL_OK);
     assert_past(fixture, tx, (const char *const[]){"machine", "old"}, 2);
+    struct item_counts counts;
+    assert_int_equal(items_count(&counts, store_tx_sql(tx), row.application_id, 1).reason, CL_OK);
+    assert_int_equal(counts.by_outcome[PASS], 1);
+    assert_int_equal(counts.by_person, 1);
     row = item(FUND, PASS, "new", 40);
     assert_int_equal(items_settle_again(tx, &row).reason, CL_STATE_CONFLICT); /* what they signed replaced "old" */
     struct sql *sql = store_tx_sql(tx);
