@@ -26,8 +26,9 @@ enum cli_exit {
 struct cli_options {
     const char *profile, *lang, *environment, *centre, *directory_key, *directory, *out, *keep, *state, *reference,
         *leg, *account, *until, *key, *rules, *against, *records;
-    bool json, personal;
-    int64_t number, valid_days, timeout_ms, every_ms, count, amount_fen, balance_fen, rate_ppm, term_months;
+    const char *kind, *note, *document, *failure;
+    bool json, personal, mine, unclaimed;
+    int64_t number, valid_days, timeout_ms, every_ms, count, amount_fen, balance_fen, rate_ppm, term_months, person;
 };
 
 struct cli {
@@ -105,6 +106,14 @@ enum cli_exit cmd_milestone(struct cli *cli);
 enum cli_exit cmd_explain(struct cli *cli);
 enum cli_exit cmd_replay(struct cli *cli);
 enum cli_exit cmd_rules(struct cli *cli);
+enum cli_exit cmd_tasks(struct cli *cli);
+enum cli_exit cmd_task(struct cli *cli);
+enum cli_exit cmd_claim(struct cli *cli);
+enum cli_exit cmd_release(struct cli *cli);
+enum cli_exit cmd_settle(struct cli *cli);
+enum cli_exit cmd_override(struct cli *cli);
+enum cli_exit cmd_decision(struct cli *cli);
+enum cli_exit cmd_counters(struct cli *cli);
 enum cli_exit cmd_verify(struct cli *cli);
 enum cli_exit cmd_keys(struct cli *cli);
 enum cli_exit cmd_ping(struct cli *cli);

@@ -81,6 +81,47 @@ const struct cli_command cli_commands[] = {
      "  coloan rules diff rules/REF-NJ-2026-04.yaml rules/REF-NJ-2026-11.yaml --lang zh\n"
      "  coloan rules rehearse --against rules/NEXT.yaml --records decisions/\n",
      "profile json lang directory directory-key centre environment key against records", 1, INT_MAX, cmd_rules},
+    {"tasks", "[APPLICATION]", "what waits for officers, the most urgent first",
+     "Lists open tasks, the most urgent first; of one application, ended ones, too. With --json one object a line.\n\n"
+     "  coloan tasks --unclaimed --kind ITEM --profile officer.yaml\n"
+     "  coloan tasks 019357a0-0000-7000-8000-000000000001\n",
+     "profile json lang timeout count mine unclaimed kind", 0, 1, cmd_tasks},
+    {"task", "TASK", "a task and its case, all an officer needs",
+     "Shows a task: why a person is needed, the case, its items and what they were before, what officers did.\n"
+     "The submission's signature is checked, and the personal values against it; --personal shows them.\n\n"
+     "  coloan task 019357a0-0000-7000-8000-000000000009 --personal --profile officer.yaml\n",
+     "profile json lang timeout personal", 1, 1, cmd_task},
+    {"claim", "TASK", "work on a task: nobody else may for half an hour",
+     "Claims a task for 30 minutes; claiming it again prolongs that.\n\n"
+     "  coloan claim 019357a0-0000-7000-8000-000000000009\n",
+     "profile json lang timeout", 1, 1, cmd_claim},
+    {"release", "TASK", "give a claimed task back",
+     "Gives a task back before its half hour is over.\n\n"
+     "  coloan release 019357a0-0000-7000-8000-000000000009\n",
+     "profile json lang timeout", 1, 1, cmd_release},
+    {"settle", "TASK pass|fail ...", "settle the item of a claimed task",
+     "Says what was found out about a task's item: pass with its facts (docs/PROTOCOL.md, chapter 10),\n"
+     "or fail with --failure. --document or --note says what it rests on. The fund then decides anew.\n\n"
+     "  coloan settle 019357a0-0000-7000-8000-000000000009 pass loans_used=0 loans_open=0 --note SRC-DESK\n"
+     "  coloan settle 019357a0-0000-7000-8000-000000000009 fail --failure MISMATCH --document letter.pdf\n",
+     "profile json lang timeout failure note document", 2, INT_MAX, cmd_settle},
+    {"override", "APPLICATION STEP ITEM", "change a settled item, with four eyes",
+     "Changes a settled item of a case that is not decided. STEP is propose, confirm or withdraw: one officer\n"
+     "proposes it and says why, another one confirms what the first one signed; until then nothing changes. Who\n"
+     "proposed it may withdraw it. It ends by itself after three days.\n\n"
+     "  coloan override 019357a0-0000-7000-8000-000000000001 propose MARRIAGE pass status=1 --note RULING\n"
+     "  coloan override 019357a0-0000-7000-8000-000000000001 confirm MARRIAGE\n"
+     "  coloan override 019357a0-0000-7000-8000-000000000001 withdraw MARRIAGE --person 1\n",
+     "profile json lang timeout person failure note document", 3, INT_MAX, cmd_override},
+    {"decision", "APPLICATION", "the record of a decision, to make it again",
+     "Shows what one of the fund's decisions rested on, the newest unless --number says which. --out FILE keeps\n"
+     "the signed record with the ID numbers that the rules need: `coloan replay` makes the decision again from it.\n\n"
+     "  coloan decision 019357a0-0000-7000-8000-000000000001 --out decision.bin --profile officer.yaml\n",
+     "profile json lang timeout number out", 1, 1, cmd_decision},
+    {"counters", "", "how much officers did, and why they had to",
+     "Counts what each officer did, and for each reason how often an item was referred, settled, overridden.\n\n"
+     "  coloan counters --profile officer.yaml\n",
+     "profile json lang timeout", 0, 0, cmd_counters},
     {"verify", "FILE", "check a joint decision's signatures, offline",
      "Checks a kept joint decision: the centre's and the bank's signatures, and that both name the same terms. Needs\n"
      "the key directory, from the profile or by options, and nothing else.\n\n"

@@ -4,6 +4,7 @@
 #include <coloan/v1/application.pb-c.h>
 #include <coloan/v1/directory.pb-c.h>
 #include <coloan/v1/push.pb-c.h>
+#include <coloan/v1/review.pb-c.h>
 #include <coloan/v1/verification.pb-c.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,6 +105,19 @@ const ProtobufCMessageDescriptor *cl_payload_type_find(const char *payload_type)
         &coloan__v1__heartbeat__descriptor,
         &coloan__v1__gap__descriptor,
         &coloan__v1__drain__descriptor,
+        &coloan__v1__task_list_query__descriptor,
+        &coloan__v1__task_list__descriptor,
+        &coloan__v1__task_query__descriptor,
+        &coloan__v1__task_view__descriptor,
+        &coloan__v1__task_claim__descriptor,
+        &coloan__v1__task_release__descriptor,
+        &coloan__v1__task__descriptor,
+        &coloan__v1__item_settlement__descriptor,
+        &coloan__v1__override_request__descriptor,
+        &coloan__v1__item_override__descriptor,
+        &coloan__v1__decision_query__descriptor,
+        &coloan__v1__counters_query__descriptor,
+        &coloan__v1__counters__descriptor,
         &coloan__v1__keys_query__descriptor,
         &coloan__v1__keys_answer__descriptor,
         &coloan__v1__key_directory__descriptor,

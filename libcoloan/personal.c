@@ -149,8 +149,8 @@ static bool salt_repeats(Coloan__V1__Disclosure *const *disclosures, size_t inde
     return false;
 }
 
-struct cl_status cl_disclosure_check(const struct cl_personal_field *fields, size_t field_count,
-                                     Coloan__V1__Disclosure *const *disclosures, size_t disclosure_count)
+struct cl_status cl_disclosure_check_shown(const struct cl_personal_field *fields, size_t field_count,
+                                           Coloan__V1__Disclosure *const *disclosures, size_t disclosure_count)
 {
     assert(field_count <= CL_PERSONAL_FIELDS_MAX);
     bool seen[CL_PERSONAL_FIELDS_MAX] = {false};
@@ -167,6 +167,16 @@ struct cl_status cl_disclosure_check(const struct cl_personal_field *fields, siz
         if (salt_repeats(disclosures, i)) {
             return cl_fail(CL_DISCLOSURE_MISMATCH);
         }
+    }
+    return cl_ok();
+}
+
+struct cl_status cl_disclosure_check(const struct cl_personal_field *fields, size_t field_count,
+                                     Coloan__V1__Disclosure *const *disclosures, size_t disclosure_count)
+{
+    struct cl_status status = cl_disclosure_check_shown(fields, field_count, disclosures, disclosure_count);
+    if (cl_failed(status)) {
+        return status;
     }
     return disclosure_count == field_count ? cl_ok() : cl_fail(CL_DISCLOSURE_MISSING);
 }

@@ -43,6 +43,11 @@ CL_MUST_CHECK struct cl_status cl_personal_fields(struct cl_personal_field *out,
 CL_MUST_CHECK struct cl_status cl_disclosure_check(const struct cl_personal_field *fields, size_t field_count,
                                                    Coloan__V1__Disclosure *const *disclosures, size_t disclosure_count);
 
+/* The same where not every value has to be shown: a receiver sees those that it may. */
+CL_MUST_CHECK struct cl_status cl_disclosure_check_shown(const struct cl_personal_field *fields, size_t field_count,
+                                                         Coloan__V1__Disclosure *const *disclosures,
+                                                         size_t disclosure_count);
+
 /* The value disclosed under `path`, borrowed; empty when there is none. */
 struct cl_bytes cl_disclosure_value(Coloan__V1__Disclosure *const *disclosures, size_t disclosure_count,
                                     const char *path);

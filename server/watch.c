@@ -265,6 +265,55 @@ static struct cl_status register_time(struct watch *watch, struct ops_metrics *m
     return cl_ok();
 }
 
+static struct cl_status register_tasks(struct watch *watch, struct ops_metrics *metrics)
+{
+    static const char *const kinds[TASK_KINDS] = {
+        [1] = "item",           [2] = "decision", [3] = "check",   [4] = "registration",
+        [5] = "half_disbursed", [6] = "deadline", [7] = "override"};
+    static const char *const steps[OFFICER_STEP_COUNT] = {
+        [OFFICER_CLAIM] = "claim",     [OFFICER_RELEASE] = "release", [OFFICER_SETTLE] = "settle",
+        [OFFICER_PROPOSE] = "propose", [OFFICER_CONFIRM] = "confirm", [OFFICER_WITHDRAW] = "withdraw"};
+    struct review_counters *review = &api_counters(watch->api)->review;
+    struct ops_name name = {
+        .name = "coloan_tasks_open", .help = "Tasks that wait for officers, claimed ones among them.", .label = "kind"};
+    struct cl_status status = cl_ok();
+    for (size_t i = 1; cl_is_ok(status) && i < TASK_KINDS; i++) {
+        name.label_value = kinds[i];
+        status = ops_metrics_reader(metrics, &name, OPS_GAUGE, api_gauge, &review->tasks_open[i]);
+    }
+    name = (struct ops_name){.name = "coloan_officer_steps_total",
+                             .help = "What officers did, since the database was made.",
+                             .label = "step"};
+    for (size_t i = OFFICER_CLAIM; cl_is_ok(status) && i < OFFICER_STEP_COUNT; i++) {
+        name.label_value = steps[i];
+        status = ops_metrics_reader(metrics, &name, OPS_COUNTER, api_gauge, &review->steps[i]);
+    }
+    return status;
+}
+
+/* Of the loan reasons, those that can be a reason to ask a person are few, but which they are the rules decide. */
+static struct cl_status register_reviews(struct watch *watch, struct ops_metrics *metrics)
+{
+    struct review_counters *review = &api_counters(watch->api)->review;
+    struct ops_name referred = {.name = "coloan_referrals_total",
+                                .help = "Items left to a person, since the database was made.",
+                                .label = "reason"};
+    struct ops_name overridden = {.name = "coloan_overrides_total",
+                                  .help = "Items changed by two officers, by what their answer had meant before.",
+                                  .label = "reason"};
+    struct cl_status status = cl_ok();
+    for (unsigned i = 0; cl_is_ok(status) && i < CL_LOAN_REASON_COUNT; i++) {
+        const char *code = cl_loan_reason_code((enum cl_loan_reason)i);
+        referred.label_value = code[0] == '\0' ? "none" : code;
+        overridden.label_value = referred.label_value;
+        status = ops_metrics_reader(metrics, &referred, OPS_COUNTER, api_gauge, &review->referred[i]);
+        if (cl_is_ok(status)) {
+            status = ops_metrics_reader(metrics, &overridden, OPS_COUNTER, api_gauge, &review->overridden[i]);
+        }
+    }
+    return status;
+}
+
 static struct cl_status register_rooms(struct watch *watch, struct ops_metrics *metrics)
 {
     static const struct {
@@ -313,6 +362,12 @@ struct cl_status watch_register(struct watch *watch, struct ops_metrics *metrics
     }
     if (cl_is_ok(status)) {
         status = register_time(watch, metrics);
+    }
+    if (cl_is_ok(status)) {
+        status = register_tasks(watch, metrics);
+    }
+    if (cl_is_ok(status)) {
+        status = register_reviews(watch, metrics);
     }
     return cl_is_ok(status) ? register_rooms(watch, metrics) : status;
 }

@@ -1,5 +1,6 @@
 // The services (chapter 6): what each method takes and gives.
 const JOINT = 'coloan.v1.JointApproval/';
+const REVIEW = 'coloan.v1.Review/';
 const DIRECTORY = 'coloan.v1.Directory/';
 
 export const METHODS = {
@@ -11,6 +12,14 @@ export const METHODS = {
   ReportBankDecision: { name: `${JOINT}ReportBankDecision`, request: 'BankDecision', reply: 'JointOutcome' },
   WithdrawConsent: { name: `${JOINT}WithdrawConsent`, request: 'ConsentWithdrawal', reply: 'ApplicationStatus' },
   ReportMilestone: { name: `${JOINT}ReportMilestone`, request: 'Milestone', reply: 'ApplicationStatus' },
+  ListTasks: { name: `${REVIEW}ListTasks`, request: 'TaskListQuery', reply: 'TaskList' },
+  GetTask: { name: `${REVIEW}GetTask`, request: 'TaskQuery', reply: 'TaskView' },
+  ClaimTask: { name: `${REVIEW}ClaimTask`, request: 'TaskClaim', reply: 'Task' },
+  ReleaseTask: { name: `${REVIEW}ReleaseTask`, request: 'TaskRelease', reply: 'Task' },
+  SettleItem: { name: `${REVIEW}SettleItem`, request: 'ItemSettlement', reply: 'ApplicationStatus' },
+  Override: { name: `${REVIEW}Override`, request: 'OverrideRequest', reply: 'ItemOverride' },
+  GetDecision: { name: `${REVIEW}GetDecision`, request: 'DecisionQuery', reply: 'DecisionRecord' },
+  GetCounters: { name: `${REVIEW}GetCounters`, request: 'CountersQuery', reply: 'Counters' },
   GetKeys: { name: `${DIRECTORY}GetKeys`, request: 'KeysQuery', reply: 'KeysAnswer' },
   GetCapabilities: { name: `${DIRECTORY}GetCapabilities`, request: 'CapabilitiesQuery', reply: 'Capabilities' },
 };

@@ -22,6 +22,12 @@ enum api_reason {
     API_REASON_COUNT
 };
 
+/* What waits for officers and what they did, as the last sweep found it (struct review_sums). */
+struct review_counters {
+    atomic_int_least64_t tasks_open[TASK_KINDS], steps[OFFICER_STEP_COUNT];
+    atomic_int_least64_t referred[CL_LOAN_REASON_COUNT], overridden[CL_LOAN_REASON_COUNT];
+};
+
 /* What is counted for operators, of the contract's own methods. */
 struct api_counters {
     atomic_uint_least64_t calls[API_METHOD_COUNT];    /* frames of streams among them; by api_method_at's index */
@@ -33,6 +39,7 @@ struct api_counters {
     /* As they stood at the last look for what is due. */
     atomic_int_least64_t cases[CASE_STATE_COUNT]; /* by enum case_state */
     atomic_int_least64_t overdue;                 /* the fund has not decided in time */
+    struct review_counters review;
 };
 
 /* Whom to tell how long things took. Any thread; must be cheap and not block. Both or neither are set. */

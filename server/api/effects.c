@@ -268,13 +268,39 @@ struct sweep {
     size_t count;
 };
 
+static void keep_sums(atomic_int_least64_t *out, const int64_t *sums, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        atomic_store_explicit(&out[i], sums[i], memory_order_relaxed);
+    }
+}
+
+static struct cl_status count_reviews(struct review_counters *out, struct case_tx *tx)
+{
+    struct review_sums sums;
+    struct cl_status status = case_review_sums(&sums, tx);
+    if (cl_is_ok(status)) {
+        keep_sums(out->tasks_open, sums.tasks_open, TASK_KINDS);
+        keep_sums(out->steps, sums.steps, OFFICER_STEP_COUNT);
+        keep_sums(out->referred, sums.referred, CL_LOAN_REASON_COUNT);
+        keep_sums(out->overridden, sums.overridden, CL_LOAN_REASON_COUNT);
+    }
+    return status;
+}
+
 static struct cl_status sweep_apply(struct store_command *command, struct store_tx *tx)
 {
     struct sweep *sweep = (struct sweep *)command;
     struct application_ids open;
     struct case_effect none = {0};
     struct case_tx look = case_tx_of(sweep->effects->options.cases, tx, sweep->arena, &none);
-    struct cl_status status = case_unasked(&open, &look, ASKING_MAX / 2 + SWEEP_MAX);
+    struct cl_status status = case_expire_overrides(&look);
+    if (cl_is_ok(status)) {
+        status = count_reviews(&sweep->effects->options.counters->review, &look);
+    }
+    if (cl_is_ok(status)) {
+        status = case_unasked(&open, &look, ASKING_MAX / 2 + SWEEP_MAX);
+    }
     for (size_t i = 0; cl_is_ok(status) && i < open.count && sweep->count < SWEEP_MAX; i++) {
         if (remembered(sweep->effects, open.ids[i], look.now_ms)) {
             continue;

@@ -28,6 +28,7 @@ struct api_method {
     bool reads;             /* changes nothing, so nothing refers to its request before there is a reply */
     bool creates;           /* makes an application: the header names none yet */
     bool needs_application; /* the header has to name one */
+    bool discloses;         /* personal values go beside the stored reply when it is sent */
     unsigned callers;       /* bit 1 << enum cl_party_kind of each; 0: nobody */
     struct cl_expected_body bodies[API_BODIES_MAX];
     size_t body_count;
@@ -35,7 +36,7 @@ struct api_method {
     case_handler *handler;                   /* of STORED */
 };
 
-#define API_METHOD_COUNT 16
+#define API_METHOD_COUNT 24
 
 const struct api_method *api_method_at(size_t index); /* NULL past the end */
 const struct api_method *api_method_find(const char *path);

@@ -158,6 +158,29 @@ static struct cl_status process(struct unary *unary, struct case_tx *tx)
                  : messages_set_reply(tx->tx, &unary->request.opened.digest, &digest);
 }
 
+/* Steps 10 to 12. */
+static struct cl_status take(struct unary *unary, struct case_tx *tx)
+{
+    struct cl_status status = cl_header_check_time(unary->request.opened.header, tx->now_ms);
+    if (cl_is_ok(status)) {
+        status = unary->request.body_status;
+    }
+    return cl_is_ok(status) ? process(unary, tx) : status;
+}
+
+/* What is kept has no personal values; what is sent gets those that may be seen now, a repetition like the first. */
+static struct cl_status disclose(struct unary *unary, struct case_tx *tx)
+{
+    const struct api_method *method = unary->request.method;
+    struct case_disclosures disclosures;
+    struct cl_status status =
+        case_reply_disclosures(&disclosures, tx->arena, tx->sql, tx->cases, unary->reply, method->reply, tx->now_ms);
+    if (cl_failed(status) || disclosures.count == 0) {
+        return status;
+    }
+    return case_with_disclosures(&unary->reply, tx->arena, unary->reply, &disclosures);
+}
+
 static struct cl_status unary_apply(struct store_command *command, struct store_tx *store_tx)
 {
     struct unary *unary = (struct unary *)command;
@@ -165,14 +188,10 @@ static struct cl_status unary_apply(struct store_command *command, struct store_
     tx.by = unary->request.sender;
     tx.message = &unary->request.opened.digest;
     struct cl_status status = find_duplicate(unary, &tx);
-    if (cl_failed(status) || unary->repeated) {
-        return status;
+    if (cl_is_ok(status) && !unary->repeated) {
+        status = take(unary, &tx);
     }
-    status = cl_header_check_time(unary->request.opened.header, tx.now_ms);
-    if (cl_is_ok(status)) {
-        status = unary->request.body_status;
-    }
-    return cl_is_ok(status) ? process(unary, &tx) : status;
+    return cl_is_ok(status) && unary->request.method->discloses ? disclose(unary, &tx) : status;
 }
 
 /* -- After it ------------------------------------------------------------------------------------------------ */

@@ -16,13 +16,16 @@
 
 #include "libcoloan/arena.h"
 #include "libcoloan/envelope.h"
+#include "libcoloan/loan_reasons.h"
 #include "server/cases/centre.h"
 #include "server/domain/application.h"
 #include "server/domain/lifecycle.h"
 #include "server/domain/ruleset.h"
 #include "server/store/applications.h"
 #include "server/store/due.h"
+#include "server/store/officers.h"
 #include "server/store/store.h"
+#include "server/store/tasks.h"
 #include "server/vault/vault.h"
 
 struct source_inquiry;
@@ -118,6 +121,28 @@ case_handler case_acknowledge;          /* Ack -> nothing; answered on the strea
  * requests that only read. */
 CL_MUST_CHECK struct cl_status case_may_repeat(struct case_tx *tx, const struct case_request *request);
 
+case_handler case_list_tasks;   /* TaskListQuery -> TaskList */
+case_handler case_get_task;     /* TaskQuery -> TaskView */
+case_handler case_claim_task;   /* TaskClaim -> Task */
+case_handler case_release_task; /* TaskRelease -> Task */
+case_handler case_settle_item;  /* ItemSettlement -> ApplicationStatus */
+case_handler case_override;     /* OverrideRequest -> ItemOverride */
+case_handler case_get_decision; /* DecisionQuery -> DecisionRecord */
+case_handler case_get_counters; /* CountersQuery -> Counters */
+
+/* Ends proposed overrides that nobody confirmed in time, some at a time. */
+CL_MUST_CHECK struct cl_status case_expire_overrides(struct case_tx *tx);
+
+/* What waits for officers and what they did, since the database was made. */
+struct review_sums {
+    int64_t tasks_open[TASK_KINDS];    /* by coloan.v1.TaskKind */
+    int64_t steps[OFFICER_STEP_COUNT]; /* by enum officer_step */
+    int64_t
+        referred[CL_LOAN_REASON_COUNT]; /* items left to a person, by why; [CL_LOAN_NONE]: the kind of task says it */
+    int64_t overridden[CL_LOAN_REASON_COUNT]; /* items changed by two officers, by what their answer had meant before */
+};
+CL_MUST_CHECK struct cl_status case_review_sums(struct review_sums *out, struct case_tx *tx);
+
 /* Answers of the authorities come in as a command of our own. Items that were settled meanwhile are left alone. */
 CL_MUST_CHECK struct cl_status case_take_answers(struct case_tx *tx, const struct source_inquiry *inquiry);
 
@@ -164,5 +189,17 @@ struct case_disclosures {
 CL_MUST_CHECK struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_arena *arena,
                                                       struct sql *sql, const struct cases *cases,
                                                       const struct case_outgoing *event, int64_t now_ms);
+
+/* The same for a stored reply of a method that discloses (api_method.discloses): what a person let the centre verify,
+ * for its officers. After an erasure, or when the consents have ended, there are none. */
+CL_MUST_CHECK struct cl_status case_reply_disclosures(struct case_disclosures *out, struct cl_arena *arena,
+                                                      struct sql *sql, const struct cases *cases,
+                                                      struct cl_bytes reply_envelope,
+                                                      const ProtobufCMessageDescriptor *type, int64_t now_ms);
+
+/* A stored envelope with disclosures beside it, in the arena: to be sent, never to be kept. */
+CL_MUST_CHECK struct cl_status case_with_disclosures(struct cl_bytes *out, struct cl_arena *arena,
+                                                     struct cl_bytes envelope,
+                                                     const struct case_disclosures *disclosures);
 
 #endif

@@ -364,6 +364,24 @@ struct cl_status convert_result(struct item_result *out, struct field_path *path
     return cl_ok();
 }
 
+struct cl_status convert_kept_result(struct item_result *out, Coloan__V1__VerificationResult **kept_out,
+                                     struct cl_arena *arena, struct cl_bytes packed)
+{
+    ProtobufCMessage *message = NULL;
+    struct field_path ignored;
+    struct cl_status status = cl_unpack(&message, arena, &coloan__v1__verification_result__descriptor, packed);
+    if (cl_is_ok(status)) {
+        status = convert_result(out, &ignored, (const Coloan__V1__VerificationResult *)message);
+    }
+    if (cl_failed(status)) {
+        return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
+    }
+    if (kept_out != NULL) {
+        *kept_out = (Coloan__V1__VerificationResult *)message;
+    }
+    return cl_ok();
+}
+
 void convert_text(char **out, const char *text)
 {
     *out = cl_unconst(text);

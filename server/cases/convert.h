@@ -44,6 +44,10 @@ void convert_disclosure(Coloan__V1__Disclosure *out, struct vault_value *value);
 CL_MUST_CHECK struct cl_status convert_result(struct item_result *out, struct field_path *path_out,
                                               const Coloan__V1__VerificationResult *in);
 
+/* A result as the store keeps it; `kept_out` (NULL is fine) is the message. INTERNAL when it does not read. */
+CL_MUST_CHECK struct cl_status convert_kept_result(struct item_result *out, Coloan__V1__VerificationResult **kept_out,
+                                                   struct cl_arena *arena, struct cl_bytes packed);
+
 /* The other way; `authority` and `source_receipt` are borrowed. */
 CL_MUST_CHECK struct cl_status convert_result_out(Coloan__V1__VerificationResult **out, struct cl_arena *arena,
                                                   const struct item_result *in, const char *authority,

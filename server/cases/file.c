@@ -8,6 +8,7 @@
 #include "server/cases/consent.h"
 #include "server/cases/convert.h"
 #include "server/cases/deadline.h"
+#include "server/cases/tasks.h"
 #include "server/domain/rules.h"
 #include "server/store/case_log.h"
 #include "server/store/messages.h"
@@ -152,17 +153,11 @@ static struct cl_status read_results(struct case_file *file, struct case_tx *tx,
         if (items->rows[i].outcome == ITEM_OPEN) {
             continue;
         }
-        ProtobufCMessage *message = NULL;
+        size_t place = file->result_count++;
         struct cl_status status =
-            cl_unpack(&message, tx->arena, &coloan__v1__verification_result__descriptor, items->rows[i].result);
+            convert_kept_result(&file->results[place], &file->kept_results[place], tx->arena, items->rows[i].result);
         if (cl_failed(status)) {
-            return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
-        }
-        struct field_path ignored;
-        status = convert_result(&file->results[file->result_count++], &ignored,
-                                (const Coloan__V1__VerificationResult *)message);
-        if (cl_failed(status)) {
-            return cl_fail(CL_INTERNAL);
+            return status;
         }
     }
     return cl_ok();
@@ -294,7 +289,7 @@ static void counts_out(struct application_row *row, const struct case_tracks *tr
     row->items_open = tracks->items.open;
     row->items_bank = tracks->items.bank;
     row->items_by_person = tracks->items.officer;
-    row->items_by_machine = counts->by_outcome[ITEM_PASS] + counts->by_outcome[ITEM_FAIL];
+    row->items_by_machine = counts->by_outcome[ITEM_PASS] + counts->by_outcome[ITEM_FAIL] - counts->by_person;
 }
 
 struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
@@ -360,7 +355,7 @@ struct cl_status file_save(struct case_file *file, struct case_tx *tx)
     if (cl_is_ok(status) && lifecycle_frees_persons(&file->tracks)) {
         status = applications_release_persons(tx->tx, file->row.id);
     }
-    return status;
+    return cl_is_ok(status) ? tasks_follow(file, tx) : status;
 }
 
 struct cl_status file_reply(ProtobufCMessage **reply_out, const struct case_file *file, struct case_tx *tx)
@@ -402,7 +397,7 @@ struct cl_status file_status(Coloan__V1__ApplicationStatus **out, struct cl_aren
     coloan__v1__item_progress__init(progress);
     progress->total = row->items_total;
     progress->by_machine = row->items_by_machine;
-    progress->by_person = row->items_by_person;
+    progress->by_person = row->items_total - row->items_open - row->items_by_machine;
     progress->open = row->items_open;
 
     Coloan__V1__ApplicationStatus *told = (Coloan__V1__ApplicationStatus *)message;

@@ -21,6 +21,7 @@ struct case_file {
     /* Filled by file_load_facts. */
     struct application application; /* persons identified; personal values as texts in the arena */
     struct item_result results[CL_ITEM_RESULTS_MAX];
+    Coloan__V1__VerificationResult *kept_results[CL_ITEM_RESULTS_MAX]; /* the same, as they are kept */
     size_t result_count;
 };
 
@@ -46,8 +47,8 @@ CL_MUST_CHECK struct cl_status file_load_results(struct case_file *file, struct 
 CL_MUST_CHECK struct cl_status file_move(struct case_file *file, struct case_tx *tx, struct case_events *events_out,
                                          enum case_command command);
 
-/* Writes the row with everything that follows from the tracks, sets what is due by time, and releases the persons when
- * the case has ended. */
+/* Writes the row with everything that follows from the tracks, sets what is due by time, releases the persons when the
+ * case has ended, opens and ends the officers' tasks. */
 CL_MUST_CHECK struct cl_status file_save(struct case_file *file, struct case_tx *tx);
 
 /* Fills what follows from the tracks into the row, without writing it. */

@@ -4,6 +4,7 @@
 
 #include "server/cases/convert.h"
 #include "server/cases/events.h"
+#include "server/cases/record.h"
 #include "server/domain/rules.h"
 #include "server/store/decisions.h"
 #include "server/store/offers.h"
@@ -46,7 +47,7 @@ struct cl_status fund_write_offer(struct fund_offered *out, struct case_file *fi
     if (cl_failed(status)) {
         return status;
     }
-    *out = (struct fund_offered){.terms_digest = terms.digest, .event = event.envelope};
+    *out = (struct fund_offered){.terms = terms.bytes, .terms_digest = terms.digest, .event = event.envelope};
     struct offer_row row = {
         .application_id = file->row.id,
         .version = of.version,
@@ -113,17 +114,6 @@ static enum case_command command_of(const struct fund_decision *decision)
     return COMMAND_FUND_MANUAL;
 }
 
-static struct cl_status keep_trace(struct terms *trace_out, struct case_file *file, struct case_tx *tx,
-                                   const struct rule_set *rules, const struct fund_decision *decision)
-{
-    struct cl_status status = convert_trace(trace_out, tx->arena, rules, decision);
-    if (cl_failed(status)) {
-        return status;
-    }
-    struct trace_row row = {.application_id = file->row.id, .digest = trace_out->digest, .trace = trace_out->bytes};
-    return decisions_add_trace(tx->tx, &row);
-}
-
 static struct cl_status make_decision(Coloan__V1__FundDecision *out, struct case_file *file, struct case_tx *tx,
                                       const struct rule_set *rules, const struct fund_decision *decision,
                                       const struct cl_digest *trace)
@@ -144,8 +134,9 @@ static struct cl_status make_decision(Coloan__V1__FundDecision *out, struct case
 }
 
 /* Tells the verdict, and the joint decision too when nobody else has to decide. */
-static struct cl_status tell(struct case_file *file, struct case_tx *tx, const struct fund_decision *decision,
-                             const struct case_events *events, Coloan__V1__FundDecision *told)
+static struct cl_status tell(struct cl_bytes *terms_out, struct case_file *file, struct case_tx *tx,
+                             const struct fund_decision *decision, const struct case_events *events,
+                             Coloan__V1__FundDecision *told)
 {
     struct fund_end end = {.has_terms = decision->has_offer};
     struct cl_status status;
@@ -155,6 +146,7 @@ static struct cl_status tell(struct case_file *file, struct case_tx *tx, const s
         if (cl_is_ok(status)) {
             end.terms_digest = offered.terms_digest;
             end.fund_envelope = offered.event;
+            *terms_out = offered.terms;
         }
     } else {
         struct event_written event;
@@ -197,7 +189,7 @@ struct cl_status fund_decide(struct case_file *file, struct case_tx *tx)
     }
     struct terms trace;
     if (cl_is_ok(status)) {
-        status = keep_trace(&trace, file, tx, rules, decision);
+        status = convert_trace(&trace, tx->arena, rules, decision);
     }
     if (cl_is_ok(status)) {
         status = file_set_reasons(file, tx, decision->reasons, decision->reason_count);
@@ -210,5 +202,9 @@ struct cl_status fund_decide(struct case_file *file, struct case_tx *tx)
     if (cl_is_ok(status)) {
         status = make_decision(&told, file, tx, rules, decision, &trace.digest);
     }
-    return cl_is_ok(status) ? tell(file, tx, decision, &events, &told) : status;
+    struct record_made made = {.told = &told, .trace = &trace, .terms = {NULL, 0}};
+    if (cl_is_ok(status)) {
+        status = tell(&made.terms, file, tx, decision, &events, &told);
+    }
+    return cl_is_ok(status) ? record_keep(file, tx, &made) : status;
 }

@@ -10,6 +10,7 @@
 CL_MUST_CHECK struct cl_status fund_decide(struct case_file *file, struct case_tx *tx);
 
 struct fund_offered {
+    struct cl_bytes terms; /* in the arena */
     struct cl_digest terms_digest;
     struct cl_bytes event; /* the stored FundDecision event that carries the offer */
 };

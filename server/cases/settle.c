@@ -27,8 +27,8 @@ static struct cl_status pack_result(struct cl_bytes *out, struct case_tx *tx, co
     return cl_pack(out, tx->arena, &message->base);
 }
 
-static struct cl_status row_of(struct item_row *out, const struct case_file *file, struct case_tx *tx,
-                               const struct item_result *result, const struct settle_source *source)
+struct cl_status settle_row(struct item_row *out, const struct case_file *file, struct case_tx *tx,
+                            const struct item_result *result, const struct settle_source *source)
 {
     struct cl_bytes packed = {NULL, 0};
     if (result->outcome != ITEM_OPEN) {
@@ -62,7 +62,7 @@ struct cl_status settle_open_one(struct case_file *file, struct case_tx *tx, enu
         item_settle_locally(&result, &file->application, tx->cases->centre->party, key, tx->now_ms);
     }
     struct item_row row;
-    struct cl_status status = row_of(&row, file, tx, &result, &source);
+    struct cl_status status = settle_row(&row, file, tx, &result, &source);
     return cl_is_ok(status) ? items_insert(tx->tx, &row) : status;
 }
 
@@ -85,7 +85,7 @@ struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct 
         return status;
     }
     struct item_row row;
-    status = row_of(&row, file, tx, result, source);
+    status = settle_row(&row, file, tx, result, source);
     return cl_is_ok(status) ? items_settle(tx->tx, &row) : status;
 }
 
@@ -117,7 +117,7 @@ static struct cl_status replace(struct case_file *file, struct case_tx *tx, cons
                                    .owner = (enum item_owner)was->owner,
                                    .authority = SETTLE_CENTRE,
                                    .receipt = ""};
-    struct cl_status status = row_of(&row, file, tx, result, &source);
+    struct cl_status status = settle_row(&row, file, tx, result, &source);
     return cl_is_ok(status) ? items_replace(tx->tx, &row) : status;
 }
 

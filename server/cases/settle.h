@@ -27,6 +27,10 @@ struct settle_source {
 CL_MUST_CHECK struct cl_status settle_item(struct case_file *file, struct case_tx *tx, struct field_path *path_out,
                                            const struct item_result *result, const struct settle_source *source);
 
+/* The row that keeps a result; without checking or writing it. */
+CL_MUST_CHECK struct cl_status settle_row(struct item_row *out, const struct case_file *file, struct case_tx *tx,
+                                          const struct item_result *result, const struct settle_source *source);
+
 /* After consents were taken or withdrawn: loads those in force into file->application and brings the items in line with
  * them. CONSENT is settled anew; open items that nobody may ask about any more fail as not authorised; with `given`
  * those that failed so and may be asked about again are open again. The facts are loaded; the caller moves the case. */

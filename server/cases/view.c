@@ -9,6 +9,7 @@
 #include "server/cases/consent.h"
 #include "server/cases/convert.h"
 #include "server/cases/file.h"
+#include "server/cases/view.h"
 #include "server/store/case_log.h"
 #include "server/store/decisions.h"
 #include "server/store/messages.h"
@@ -46,13 +47,6 @@ static bool wanted(const Coloan__V1__VerificationQuery *query, int item)
     }
     return false;
 }
-
-struct items_told {
-    Coloan__V1__VerificationResult **list;
-    size_t count;
-    char **consents; /* that they rest on; none when nobody's is needed */
-    size_t consent_count;
-};
 
 static struct cl_status item_told(Coloan__V1__VerificationResult **out, struct case_tx *tx, const struct item_row *row,
                                   enum item_view view)
@@ -143,8 +137,8 @@ static struct cl_status sharing_of(struct consent_sharing *out, struct case_tx *
 }
 
 /* A channel stands for the borrower and an officer for the centre: only a bank needs the persons' consent. */
-static struct cl_status tell_items(struct items_told *out, struct case_tx *tx, const struct case_file *file,
-                                   const struct case_request *request)
+struct cl_status case_view_items(struct items_told *out, struct case_tx *tx, const struct case_file *file,
+                                 const struct case_request *request)
 {
     struct item_rows items;
     struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, ITEM_PHASE_ANY);
@@ -247,7 +241,7 @@ static struct cl_status tell_trace(Coloan__V1__ApplicationView *view, struct cas
 {
     bool found = false;
     struct trace_row trace;
-    struct cl_status status = decisions_last_trace(&found, &trace, tx->sql, tx->arena, application_id);
+    struct cl_status status = decisions_trace(&found, &trace, tx->sql, tx->arena, application_id, 0);
     if (cl_failed(status) || !found) {
         return status;
     }
@@ -306,19 +300,23 @@ static struct cl_status timeline_entry(Coloan__V1__TimelineEntry **out, struct c
     return cl_ok();
 }
 
-static struct cl_status tell_timeline(Coloan__V1__ApplicationView *view, struct case_tx *tx, const char *application_id)
+struct cl_status case_view_timeline(struct timeline_told *out, struct case_tx *tx, const char *application_id,
+                                    size_t max)
 {
     struct case_log_rows log;
     struct cl_status status = case_log_list(&log, tx->sql, tx->arena, application_id);
     if (cl_failed(status)) {
         return status;
     }
-    view->timeline = cl_arena_array(tx->arena, log.count + 1, sizeof *view->timeline);
-    if (view->timeline == NULL) {
+    struct timeline_told told = {.list = cl_arena_array(tx->arena, log.count + 1, sizeof *told.list)};
+    if (told.list == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    for (size_t i = 0; cl_is_ok(status) && i < log.count; i++) {
-        status = timeline_entry(&view->timeline[view->n_timeline++], tx->arena, &log.rows[i]);
+    for (size_t i = log.count > max ? log.count - max : 0; cl_is_ok(status) && i < log.count; i++) {
+        status = timeline_entry(&told.list[told.count++], tx->arena, &log.rows[i]);
+    }
+    if (cl_is_ok(status)) {
+        *out = told;
     }
     return status;
 }
@@ -371,7 +369,7 @@ static struct cl_status tell_parts(Coloan__V1__ApplicationView *view, struct cas
     struct cl_status status = cl_ok();
     if (query->with_items) {
         struct items_told told;
-        status = tell_items(&told, tx, file, request);
+        status = case_view_items(&told, tx, file, request);
         if (cl_is_ok(status)) {
             view->items = told.list;
             view->n_items = told.count;
@@ -383,7 +381,10 @@ static struct cl_status tell_parts(Coloan__V1__ApplicationView *view, struct cas
         status = tell_trace(view, tx, file->row.id, request->sender_kind);
     }
     if (cl_is_ok(status) && query->with_timeline) {
-        status = tell_timeline(view, tx, file->row.id);
+        struct timeline_told told = {NULL, 0};
+        status = case_view_timeline(&told, tx, file->row.id, CASE_LOG_STEPS_MAX);
+        view->timeline = told.list;
+        view->n_timeline = told.count;
     }
     if (cl_is_ok(status) && query->with_timeline) {
         status = tell_milestones(view, tx, file->row.id);
@@ -544,7 +545,7 @@ struct cl_status case_query_verifications(ProtobufCMessage **reply_out, struct c
         status = check_consent(tx, request, query->consent_id);
     }
     if (cl_is_ok(status)) {
-        status = tell_items(&told, tx, file, request);
+        status = case_view_items(&told, tx, file, request);
     }
     if (cl_failed(status)) {
         return status;

@@ -178,6 +178,11 @@ static enum cl_loan_reason answer_reason(enum item item, enum answer answer)
     return CL_LOAN_SYS_SOURCE;
 }
 
+enum cl_loan_reason decide_answer_reason(enum item item, enum answer answer)
+{
+    return answer_reason(item, answer);
+}
+
 /* The reason of the answer if it is no yes; otherwise `reason` if `broken`. */
 static enum cl_loan_reason reason_if(enum item item, enum answer answer, bool broken, enum cl_loan_reason reason)
 {

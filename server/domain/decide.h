@@ -63,6 +63,9 @@ struct fund_decision {
     size_t step_count;
 };
 
+/* What an item's answer means for a case by itself, whatever the facts: one table for all rules. CL_LOAN_NONE: nothing. */
+enum cl_loan_reason decide_answer_reason(enum item item, enum answer answer);
+
 CL_MUST_CHECK struct cl_status decide_fund(struct fund_decision *out, struct cl_arena *arena,
                                            const struct rule_set *rules, const struct application *application,
                                            const struct case_facts *facts, int64_t now_ms);

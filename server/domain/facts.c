@@ -135,18 +135,21 @@ static bool has_values(const struct application *application, const struct item_
     return result->outcome == ITEM_PASS && cl_is_ok(item_result_check(NULL, application, result));
 }
 
-static enum answer answer_of(const struct application *application, const struct item_result *result, int64_t now_ms)
+enum answer facts_answer(const struct item_result *result, int64_t now_ms)
 {
     if (result->outcome == ITEM_OPEN) {
         return ANSWER_OPEN;
-    }
-    if (cl_failed(item_result_check(NULL, application, result))) {
-        return ANSWER_TECHNICAL;
     }
     if (result->outcome != ITEM_PASS) {
         return answer_of_failure(result);
     }
     return in_force(catalogue_row(result->key.item), result, now_ms) ? ANSWER_YES : ANSWER_TECHNICAL;
+}
+
+static enum answer answer_of(const struct application *application, const struct item_result *result, int64_t now_ms)
+{
+    bool readable = result->outcome == ITEM_OPEN || cl_is_ok(item_result_check(NULL, application, result));
+    return readable ? facts_answer(result, now_ms) : ANSWER_TECHNICAL;
 }
 
 /* A fact that the catalogue requires, of a result that passed. */

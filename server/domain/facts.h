@@ -115,6 +115,9 @@ void facts_read_phase(struct case_facts *out, const struct application *applicat
  * counts when it was asked for, the declared one otherwise. */
 int64_t facts_price_base_fen(const struct application *application, const struct case_facts *facts);
 
+/* What a result that was taken in says at `now_ms`. */
+enum answer facts_answer(const struct item_result *result, int64_t now_ms);
+
 /* Settles one of the LOCAL items: ID_NUMBER (an application that passed intake has none that is not well-formed),
  * RETIREMENT, CONSENT and PRICE_SANITY. `key` is one of them and applies; the persons are identified. */
 void item_settle_locally(struct item_result *out, const struct application *application, const char *centre,

@@ -122,7 +122,7 @@ static void drain(struct push *push, struct push_stream *stream)
     finish(stream, cl_ok());
 }
 
-/* The event's bytes with its disclosures behind them: they are the envelope's last field. */
+/* The event's bytes with its disclosures behind them. */
 static struct cl_status with_disclosures(struct cl_bytes *out, struct push *push, const struct push_stream *stream,
                                          const struct outbox_row *row)
 {
@@ -140,18 +140,7 @@ static struct cl_status with_disclosures(struct cl_bytes *out, struct push *push
     if (cl_failed(status) || disclosures.count == 0) {
         return status;
     }
-    Coloan__V1__Envelope tail = COLOAN__V1__ENVELOPE__INIT;
-    tail.disclosures = disclosures.list;
-    tail.n_disclosures = disclosures.count;
-    size_t tail_len = coloan__v1__envelope__get_packed_size(&tail);
-    uint8_t *bytes = cl_arena_alloc(push->arena, row->envelope.len + tail_len);
-    if (bytes == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    memcpy(bytes, row->envelope.data, row->envelope.len);
-    (void)coloan__v1__envelope__pack(&tail, bytes + row->envelope.len);
-    *out = cl_bytes(bytes, row->envelope.len + tail_len);
-    return cl_ok();
+    return case_with_disclosures(out, push->arena, row->envelope, &disclosures);
 }
 
 /* False when the stream takes no more for now, or is over. */

@@ -31,7 +31,8 @@ struct application_row {
     int64_t clock_stopped_ms;    /* since when it stands still; 0: it runs */
     struct cl_digest submission; /* in the message log; the latest one, after a supplement */
     struct cl_bytes reasons;     /* packed by the caller */
-    uint32_t items_total, items_by_machine, items_by_person, items_open;
+    uint32_t items_total, items_by_machine, items_open;
+    uint32_t items_by_person; /* wait for an officer */
     uint32_t items_bank; /* of the open ones */
     uint32_t checks_total, checks_open, checks_bad;
     bool completion_awaited;

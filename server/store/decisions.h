@@ -31,14 +31,16 @@ struct trace_row {
     const char *application_id;
     uint32_t number; /* from 1, in order */
     struct cl_digest digest;
-    struct cl_bytes trace; /* a serialised DecisionTrace */
+    struct cl_bytes trace;       /* a serialised DecisionTrace */
+    struct cl_digest submission; /* that was decided on, in the message log */
+    struct cl_bytes record;      /* what else the rules took and gave, packed by the caller */
 };
 
 /* Numbers the trace itself; `row->number` is not read. */
 CL_MUST_CHECK struct cl_status decisions_add_trace(struct store_tx *tx, const struct trace_row *row);
 
-/* The newest one. */
-CL_MUST_CHECK struct cl_status decisions_last_trace(bool *found_out, struct trace_row *out, struct sql *sql,
-                                                    struct cl_arena *arena, const char *application_id);
+/* That one; 0: the newest. */
+CL_MUST_CHECK struct cl_status decisions_trace(bool *found_out, struct trace_row *out, struct sql *sql,
+                                               struct cl_arena *arena, const char *application_id, uint32_t number);
 
 #endif

@@ -24,12 +24,8 @@ struct cl_status items_insert(struct store_tx *tx, const struct item_row *row)
     return sql_run(statement);
 }
 
-struct cl_status items_settle(struct store_tx *tx, const struct item_row *row)
+static struct cl_status run_settle(struct store_tx *tx, const char *text, const struct item_row *row)
 {
-    static const char text[] = "UPDATE items SET outcome = $4, failure = $5, settled_ms = $6, valid_until_ms = $7,"
-                               " result = $8"
-                               " WHERE application_id = $1 AND phase = $9 AND item = $2 AND person = $3 AND outcome = 0"
-                               " AND $4 <> 0";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
     if (cl_failed(status)) {
@@ -74,7 +70,7 @@ struct cl_status items_remove(struct store_tx *tx, const struct item_row *row)
 struct cl_status items_replace(struct store_tx *tx, const struct item_row *row)
 {
     static const char text[] = "UPDATE items SET owner = $4, outcome = $5, failure = $6, settled_ms = $7,"
-                               " valid_until_ms = $8, result = $9"
+                               " valid_until_ms = $8, result = $9, by_person = 0"
                                " WHERE application_id = $1 AND phase = $10 AND item = $2 AND person = $3";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
@@ -117,6 +113,22 @@ struct cl_status items_reopen(bool *reopened_out, struct store_tx *tx, const str
         *reopened_out = sql_changes(store_tx_sql(tx)) == 1;
     }
     return status;
+}
+
+struct cl_status items_settle(struct store_tx *tx, const struct item_row *row)
+{
+    static const char text[] =
+        "UPDATE items SET by_person = 0, outcome = $4, failure = $5, settled_ms = $6, valid_until_ms = $7, result = $8"
+        " WHERE application_id = $1 AND phase = $9 AND item = $2 AND person = $3 AND $4 <> 0 AND outcome = 0";
+    return run_settle(tx, text, row);
+}
+
+struct cl_status items_settle_again(struct store_tx *tx, const struct item_row *row)
+{
+    static const char text[] =
+        "UPDATE items SET by_person = 1, outcome = $4, failure = $5, settled_ms = $6, valid_until_ms = $7, result = $8"
+        " WHERE application_id = $1 AND phase = $9 AND item = $2 AND person = $3 AND $4 <> 0 AND outcome <> 0";
+    return run_settle(tx, text, row);
 }
 
 static void read_row(struct item_row *out, struct sql_statement *statement, struct cl_arena *arena,
@@ -174,10 +186,45 @@ struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_ar
     return status;
 }
 
+struct cl_status items_past(struct item_past_rows *out, struct sql *sql, struct cl_arena *arena,
+                            const struct item_row *item)
+{
+    static const char text[] = "SELECT * FROM (SELECT result, settled_ms, replaced_ms, number FROM item_results"
+                               " WHERE application_id = $1 AND phase = $5 AND item = $2 AND person = $3"
+                               " ORDER BY number DESC LIMIT $4) ORDER BY number";
+    struct sql_statement *statement = NULL;
+    struct item_past_rows rows = {.rows = cl_arena_array(arena, ITEM_PAST_MAX, sizeof rows.rows[0])};
+    if (rows.rows == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, item->application_id);
+    sql_bind_i64(statement, 2, item->item);
+    sql_bind_i64(statement, 3, item->person);
+    sql_bind_i64(statement, 4, ITEM_PAST_MAX);
+    sql_bind_i64(statement, 5, item->phase);
+    bool row = false;
+    status = sql_step(&row, statement);
+    while (cl_is_ok(status) && row) {
+        rows.rows[rows.count++] = (struct item_past){.result = sql_copy_bytes(arena, statement, 0),
+                                                     .settled_ms = sql_column_i64(statement, 1),
+                                                     .replaced_ms = sql_column_i64(statement, 2)};
+        status = cl_arena_overflowed(arena) ? cl_fail(CL_MEMORY_LIMIT) : sql_step(&row, statement);
+    }
+    sql_finish(statement);
+    if (cl_is_ok(status)) {
+        *out = rows;
+    }
+    return status;
+}
+
 struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id, int phase)
 {
-    static const char text[] = "SELECT outcome, owner, count(*) FROM items WHERE application_id = $1 AND phase = $2"
-                               " GROUP BY outcome, owner";
+    static const char text[] = "SELECT outcome, owner, count(*), sum(by_person AND outcome IN (1, 2)) FROM items"
+                               " WHERE application_id = $1 AND phase = $2 GROUP BY outcome, owner";
     struct sql_statement *statement = NULL;
     struct item_counts counts = {.total = 0};
     bool row = false;
@@ -193,6 +240,7 @@ struct cl_status items_count(struct item_counts *out, struct sql *sql, const cha
         uint32_t count = (uint32_t)sql_column_i64(statement, 2);
         counts.by_outcome[outcome & (ITEM_OUTCOMES - 1)] += count;
         counts.open_by_owner[sql_column_i64(statement, 1) & (ITEM_OWNERS - 1)] += outcome == 0 ? count : 0;
+        counts.by_person += (uint32_t)sql_column_i64(statement, 3);
         counts.total += count;
         status = sql_step(&row, statement);
     }

@@ -53,7 +53,7 @@ for key in "$pki"/*.key; do
     esac
     check "kind of $(basename "$key")" grep -q "$expected" <(openssl pkey -in "$key" -noout -text 2>&1)
 done
-equals "keys" "$(find "$pki" -name '*.key' | wc -l)" 12 # a CA, five parties with two each, a directory
+equals "keys" "$(find "$pki" -name '*.key' | wc -l)" 14 # a CA, six parties with two each, a directory
 
 equals "directory.hex" "$(<"$pki/directory.hex")" \
     "$(openssl pkey -in "$pki/directory.key" -noout -text | sed -n '/^pub:/,$p' | tail -n +2 | tr -d ' :\n')"
@@ -78,6 +78,7 @@ leaf bank cn-alpha-js '' "$client"
 leaf bank cn-beta-js '' "$client"
 leaf channel app-nj '' "$client"
 leaf officer zhang-test '' "$client"
+leaf officer li-test '' "$client"
 check "the centre as a server" verify cn-nj-prov sslserver
 refuse "a bank as a server" verify cn-alpha-js sslserver
 check "the CA may sign lists" grep -q 'CRL Sign' <(extension "$pki/ca.pem" keyUsage)
@@ -121,7 +122,7 @@ check "directory" "$make_dev" directory "$pki" --coloan "$work/coloan" --number 
 equals "directory.bin" "$(<"$pki/directory.bin")" directory
 equals "arguments" "$(tr '\n' ' ' <"$ARGUMENTS")" "keys issue --environment test --number 2 --directory-key directory.key \
 --out directory.bin.new fund:cn-nj-prov=cn-nj-prov.sign.key bank:cn-alpha-js=cn-alpha-js.sign.key \
-bank:cn-beta-js=cn-beta-js.sign.key channel:app-nj=app-nj.sign.key officer:zhang-test=zhang-test.sign.key \
+bank:cn-beta-js=cn-beta-js.sign.key channel:app-nj=app-nj.sign.key officer:zhang-test=zhang-test.sign.key officer:li-test=li-test.sign.key \
 bank:cn-gamma-js=cn-gamma-js.sign.key "
 check "everything at once" "$make_dev" "$work/with" --coloan "$work/coloan"
 check "its directory" test -s "$work/with/directory.bin"

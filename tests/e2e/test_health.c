@@ -264,7 +264,7 @@ static void test_reflection_is_the_compiled_contract(void **state)
     const reflection_response *answer = ask_for(stream, ASKS(LIST_SERVICES), "*");
     assert_int_equal(answer->message_response_case, ANSWERS(LIST_SERVICES_RESPONSE));
     assert_int_equal(answer->list_services_response->n_service, contract.service_count);
-    assert_int_equal(contract.service_count, 4);
+    assert_int_equal(contract.service_count, 5);
     for (size_t i = 0; i < contract.service_count; i++) {
         assert_string_equal(answer->list_services_response->service[i]->name, contract.services[i]);
     }

@@ -84,6 +84,7 @@ static const struct {
     [WORLD_KEY_OFFICER] = {"officer-sign.key", WORLD_OFFICER, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
     [WORLD_KEY_CHANNEL] = {"channel-sign.key", WORLD_CHANNEL, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
     [WORLD_KEY_FUND] = {"fund-sign.key", WORLD_FUND, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
+    [WORLD_KEY_SECOND] = {"second-sign.key", WORLD_SECOND, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN},
 };
 
 static void make_directory(struct world *world)

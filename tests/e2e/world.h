@@ -19,6 +19,7 @@
 #define WORLD_ALPHA   "bank:cn-alpha-js"
 #define WORLD_BETA    "bank:cn-beta-js"
 #define WORLD_OFFICER "officer:cn-nj-prov-07"
+#define WORLD_SECOND  "officer:cn-nj-prov-08"
 #define WORLD_CHANNEL "channel:cn-app-js"
 #define WORLD_FUND    "fund:cn-other"
 
@@ -30,6 +31,7 @@ enum world_key {
     WORLD_KEY_OFFICER,
     WORLD_KEY_CHANNEL,
     WORLD_KEY_FUND,
+    WORLD_KEY_SECOND,
     WORLD_KEY_COUNT
 };
 

@@ -11,6 +11,7 @@
 #include <coloan/v1/directory.pb-c.h>
 #include <coloan/v1/envelope.pb-c.h>
 #include <coloan/v1/push.pb-c.h>
+#include <coloan/v1/review.pb-c.h>
 #include <coloan/v1/verification.pb-c.h>
 #include <google/rpc/status.pb-c.h>
 #include <grpc/health/v1/health.pb-c.h>
@@ -57,6 +58,19 @@ static const ProtobufCMessageDescriptor *const types[] = {
     &coloan__v1__bank_decision__descriptor,
     &coloan__v1__joint_outcome__descriptor,
     &coloan__v1__joint_decision__descriptor,
+    &coloan__v1__task_list_query__descriptor,
+    &coloan__v1__task_list__descriptor,
+    &coloan__v1__task_query__descriptor,
+    &coloan__v1__task_view__descriptor,
+    &coloan__v1__task_claim__descriptor,
+    &coloan__v1__task_release__descriptor,
+    &coloan__v1__task__descriptor,
+    &coloan__v1__item_settlement__descriptor,
+    &coloan__v1__override_request__descriptor,
+    &coloan__v1__item_override__descriptor,
+    &coloan__v1__decision_query__descriptor,
+    &coloan__v1__counters_query__descriptor,
+    &coloan__v1__counters__descriptor,
     &coloan__v1__key_directory__descriptor,
     &coloan__v1__keys_query__descriptor,
     &coloan__v1__keys_answer__descriptor,

@@ -201,10 +201,211 @@ CREATE TABLE items (
     settled_ms INTEGER NOT NULL,
     valid_until_ms INTEGER NOT NULL,
     result BLOB NOT NULL,
+    by_person INTEGER NOT NULL DEFAULT 0 CHECK (by_person IN (0, 1)),
     PRIMARY KEY (application_id, phase, item, person)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX items_open ON items (owner, application_id, phase) WHERE outcome = 0;
+
+-- Results that count no longer, kept by the trigger whoever replaces them.
+CREATE TABLE item_results (
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    phase INTEGER NOT NULL,
+    item INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    number INTEGER NOT NULL CHECK (number > 0),
+    result BLOB NOT NULL,
+    settled_ms INTEGER NOT NULL,
+    replaced_ms INTEGER NOT NULL,
+    PRIMARY KEY (application_id, phase, item, person, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER item_results_stay BEFORE DELETE ON item_results
+BEGIN
+    SELECT RAISE(ABORT, 'results stay');
+END;
+
+CREATE TRIGGER item_results_keep BEFORE UPDATE ON item_results
+BEGIN
+    SELECT RAISE(ABORT, 'results never change');
+END;
+
+-- What the register says (phase 3) is polled; the case's log has what came of it.
+CREATE TRIGGER items_remember BEFORE UPDATE OF outcome, result ON items WHEN OLD.outcome <> 0 AND OLD.phase <> 3
+BEGIN
+    INSERT INTO item_results (application_id, phase, item, person, number, result, settled_ms, replaced_ms)
+    SELECT OLD.application_id, OLD.phase, OLD.item, OLD.person, 1 + coalesce(max(number), 0), OLD.result, OLD.settled_ms,
+        NEW.settled_ms
+    FROM item_results WHERE application_id = OLD.application_id AND phase = OLD.phase AND item = OLD.item
+        AND person = OLD.person;
+END;
+
+-- What of a case needs a person, one open task for each thing; ending 0: it is open.
+CREATE TABLE tasks (
+    id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 36),
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    kind INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 7),
+    item INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    failure INTEGER NOT NULL,
+    authority TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    opened_ms INTEGER NOT NULL,
+    deadline_ms INTEGER NOT NULL,
+    claimed_by TEXT,
+    claimed_ms INTEGER NOT NULL,
+    claimed_until_ms INTEGER NOT NULL,
+    ending INTEGER NOT NULL CHECK (ending BETWEEN 0 AND 2),
+    ended_ms INTEGER NOT NULL,
+    ended_by TEXT CHECK ((ended_by IS NULL) = (ending = 0))
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX tasks_once ON tasks (application_id, kind, item, person) WHERE ending = 0;
+CREATE INDEX tasks_waiting ON tasks (deadline_ms, id) WHERE ending = 0;
+CREATE INDEX tasks_of_kind ON tasks (kind, deadline_ms, id) WHERE ending = 0;
+CREATE INDEX tasks_of_officer ON tasks (claimed_by, deadline_ms, id) WHERE ending = 0;
+CREATE INDEX tasks_of_application ON tasks (application_id, deadline_ms, id);
+
+CREATE TRIGGER tasks_stay BEFORE DELETE ON tasks
+BEGIN
+    SELECT RAISE(ABORT, 'tasks stay');
+END;
+
+CREATE TRIGGER tasks_keep BEFORE UPDATE OF id, application_id, kind, item, person, reason, failure, authority, detail, opened_ms,
+    deadline_ms ON tasks
+BEGIN
+    SELECT RAISE(ABORT, 'tasks keep what they are about');
+END;
+
+CREATE TRIGGER tasks_end_once BEFORE UPDATE ON tasks WHEN OLD.ending <> 0
+BEGIN
+    SELECT RAISE(ABORT, 'a task ends once');
+END;
+
+-- Changes of settled items that an officer proposed. Four eyes: nobody confirms what he proposed himself.
+CREATE TABLE overrides (
+    id TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 36),
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    item INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    replaces BLOB NOT NULL,
+    result BLOB NOT NULL,
+    outcome INTEGER NOT NULL CHECK (outcome IN (1, 2)),
+    note TEXT NOT NULL CHECK (length(note) > 0),
+    document BLOB CHECK (length(document) = 32),
+    proposed_by TEXT NOT NULL,
+    proposed_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL CHECK (expires_ms > proposed_ms),
+    proposal BLOB NOT NULL REFERENCES messages (digest),
+    state INTEGER NOT NULL CHECK (state BETWEEN 1 AND 5),
+    ended_by TEXT CHECK ((ended_by IS NULL) = (state = 1)),
+    ended_ms INTEGER NOT NULL,
+    confirmation BLOB REFERENCES messages (digest) CHECK ((confirmation IS NOT NULL) = (state = 2)),
+    CHECK (state <> 2 OR (ended_by <> proposed_by AND confirmation <> proposal AND ended_ms < expires_ms)),
+    CHECK (state <> 3 OR ended_by = proposed_by)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX overrides_once ON overrides (application_id, item, person) WHERE state = 1;
+CREATE INDEX overrides_due ON overrides (expires_ms) WHERE state = 1;
+CREATE INDEX overrides_of_application ON overrides (application_id, proposed_ms, id);
+
+CREATE TRIGGER overrides_stay BEFORE DELETE ON overrides
+BEGIN
+    SELECT RAISE(ABORT, 'proposals stay');
+END;
+
+CREATE TRIGGER overrides_keep BEFORE UPDATE OF id, application_id, item, person, replaces, result, outcome, note, document,
+    proposed_by, proposed_ms, expires_ms, proposal ON overrides
+BEGIN
+    SELECT RAISE(ABORT, 'proposals keep what they say');
+END;
+
+CREATE TRIGGER overrides_end_once BEFORE UPDATE ON overrides WHEN OLD.state <> 1
+BEGIN
+    SELECT RAISE(ABORT, 'a proposal ends once');
+END;
+
+CREATE TRIGGER overrides_begin BEFORE INSERT ON overrides WHEN NEW.state <> 1
+BEGIN
+    SELECT RAISE(ABORT, 'a proposal is not confirmed yet');
+END;
+
+-- What the decision rests on (phase 1) changes, once settled, by an officer who works on its task, or by what two officers
+-- signed; but for what the centre settles by itself (owner 1), which follows from the application.
+CREATE TRIGGER items_change_by_officers BEFORE UPDATE OF outcome, result ON items WHEN OLD.outcome <> 0 AND NEW.outcome <> 0
+    AND OLD.phase = 1 AND OLD.owner <> 1
+    AND NOT EXISTS (SELECT 1 FROM tasks WHERE application_id = OLD.application_id AND kind = 1 AND item = OLD.item
+        AND person = OLD.person AND ending = 0 AND claimed_by IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM overrides WHERE application_id = OLD.application_id AND item = OLD.item
+        AND person = OLD.person AND state = 2 AND replaces = OLD.result AND result = NEW.result)
+BEGIN
+    SELECT RAISE(ABORT, 'a settled item needs officers to change');
+END;
+
+-- What officers did.
+CREATE TABLE officer_actions (
+    number INTEGER NOT NULL PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    officer TEXT NOT NULL,
+    step INTEGER NOT NULL CHECK (step BETWEEN 1 AND 6),
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    subject TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    note TEXT NOT NULL,
+    document BLOB CHECK (length(document) = 32),
+    message BLOB NOT NULL REFERENCES messages (digest)
+) STRICT;
+
+CREATE INDEX officer_actions_of_application ON officer_actions (application_id, number);
+
+CREATE TRIGGER officer_actions_stay BEFORE DELETE ON officer_actions
+BEGIN
+    SELECT RAISE(ABORT, 'what was done stays');
+END;
+
+CREATE TRIGGER officer_actions_keep BEFORE UPDATE ON officer_actions
+BEGIN
+    SELECT RAISE(ABORT, 'what was done never changes');
+END;
+
+-- Sums, so that no question reads all that ever happened.
+CREATE TABLE officer_counts (
+    officer TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (officer, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE reason_counts (
+    item INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    referred INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    overridden INTEGER NOT NULL,
+    PRIMARY KEY (item, reason)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER officer_actions_count AFTER INSERT ON officer_actions
+BEGIN
+    INSERT INTO officer_counts (officer, step, count) VALUES (NEW.officer, NEW.step, 1)
+    ON CONFLICT (officer, step) DO UPDATE SET count = count + 1;
+END;
+
+CREATE TRIGGER officer_actions_count_reasons AFTER INSERT ON officer_actions WHEN NEW.step IN (3, 5)
+BEGIN
+    INSERT INTO reason_counts (item, reason, referred, settled, overridden)
+    VALUES (NEW.item, NEW.reason, 0, NEW.step = 3, NEW.step = 5)
+    ON CONFLICT (item, reason) DO UPDATE SET settled = settled + excluded.settled, overridden = overridden + excluded.overridden;
+END;
+
+CREATE TRIGGER tasks_count AFTER INSERT ON tasks WHEN NEW.kind IN (1, 2)
+BEGIN
+    INSERT INTO reason_counts (item, reason, referred, settled, overridden) VALUES (NEW.item, NEW.reason, 1, 0, 0)
+    ON CONFLICT (item, reason) DO UPDATE SET referred = referred + 1;
+END;
 
 CREATE TABLE offers (
     application_id TEXT NOT NULL REFERENCES applications (id),
@@ -261,6 +462,8 @@ CREATE TABLE traces (
     number INTEGER NOT NULL CHECK (number > 0),
     digest BLOB NOT NULL CHECK (length(digest) = 32),
     trace BLOB NOT NULL,
+    submission BLOB NOT NULL REFERENCES messages (digest),
+    record BLOB NOT NULL,
     PRIMARY KEY (application_id, number)
 ) STRICT;
 

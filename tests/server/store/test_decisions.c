@@ -94,21 +94,33 @@ static void traces_are_numbered_and_the_last_is_read(void **state)
     struct sql *sql = store_tx_sql(tx);
     struct trace_row read;
     bool found = true;
-    assert_int_equal(decisions_last_trace(&found, &read, sql, arena, fixture_application_id(1)).reason, CL_OK);
+    assert_int_equal(decisions_trace(&found, &read, sql, arena, fixture_application_id(1), 0).reason, CL_OK);
     assert_false(found);
     for (unsigned i = 1; i <= 3; i++) {
-        struct trace_row row = {
-            .application_id = fixture_application_id(1), .digest = fixture_digest(i), .trace = cl_bytes("trace", i)};
+        struct trace_row row = {.application_id = fixture_application_id(1),
+                                .digest = fixture_digest(i),
+                                .trace = cl_bytes("trace", i),
+                                .submission = fixture_digest(1),
+                                .record = cl_bytes("record", 2 * i)};
         assert_int_equal(decisions_add_trace(tx, &row).reason, CL_OK);
-        assert_int_equal(decisions_last_trace(&found, &read, sql, arena, row.application_id).reason, CL_OK);
+        assert_int_equal(decisions_trace(&found, &read, sql, arena, row.application_id, 0).reason, CL_OK);
         assert_true(found);
         assert_int_equal(read.number, i);
         assert_true(cl_digest_equal(&read.digest, &row.digest));
         assert_true(cl_bytes_equal(read.trace, row.trace));
+        assert_true(cl_digest_equal(&read.submission, &row.submission));
+        assert_true(cl_bytes_equal(read.record, row.record));
     }
-    struct trace_row other = {.application_id = fixture_application_id(2), .digest = fixture_digest(4)};
+    assert_int_equal(decisions_trace(&found, &read, sql, arena, fixture_application_id(1), 2).reason, CL_OK);
+    assert_true(found && read.number == 2 && read.record.len == 4);
+    assert_int_equal(decisions_trace(&found, &read, sql, arena, fixture_application_id(1), 4).reason, CL_OK);
+    assert_false(found);
+    struct trace_row other = {
+        .application_id = fixture_application_id(2), .digest = fixture_digest(4), .submission = fixture_digest(99)};
+    assert_int_equal(decisions_add_trace(tx, &other).reason, CL_INTERNAL); /* no such message */
+    other.submission = fixture_digest(2);
     assert_int_equal(decisions_add_trace(tx, &other).reason, CL_OK);
-    assert_int_equal(decisions_last_trace(&found, &read, sql, arena, other.application_id).reason, CL_OK);
+    assert_int_equal(decisions_trace(&found, &read, sql, arena, other.application_id, 0).reason, CL_OK);
     assert_int_equal(read.number, 1);
     other.application_id = fixture_application_id(9);
     assert_int_equal(decisions_add_trace(tx, &other).reason, CL_INTERNAL);

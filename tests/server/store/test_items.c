@@ -10,7 +10,7 @@
 #include "server/store/items.h"
 #include "tests/support/store_fixture.h"
 
-enum { OWNER_SOURCE = 1, OWNER_BANK, OWNER_LOCAL }; /* the store only keeps them */
+enum { OWNER_LOCAL = 1, OWNER_SOURCE, OWNER_BANK }; /* the database knows the first: the centre itself */
 
 static int set_up(void **state)
 {

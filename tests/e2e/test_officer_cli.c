@@ -1,0 +1,316 @@
+/* An officer's and a second officer's day on the command line, against a whole centre: in English, Chinese and JSON. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include <coloan/v1/verification.pb-c.h>
+
+#include "client/cli.h"
+#include "tests/e2e/world.h"
+
+enum { ARENA_BYTES = 4 * 1024 * 1024, WAIT_MS = 10000, ARGUMENTS_MAX = 24, ID_BYTES = 37 };
+
+static struct world world;
+static struct cl_arena *arena;
+static char *out_text, *err_text;
+static char application[64], task[64];
+
+/* -- The command line ---------------------------------------------------------------------------------------- */
+
+static void write_text(const char *name, const char *text)
+{
+    FILE *file = fopen(pki_files_path(&world.files, name), "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_profile(const char *name, const char *party)
+{
+    char hex[2 * CL_PUBLIC_KEY_BYTES + 1];
+    char text[1024];
+    char file[32];
+    cl_hex_encode(hex, cl_bytes(cl_signer_public_key(world.signers[WORLD_KEY_DIRECTORY])->bytes, CL_PUBLIC_KEY_BYTES));
+    (void)snprintf(text, sizeof text,
+                   "target: %s\nserver_name: localhost\nca: ca.pem\ncertificate: %s.pem\nkey: %s.key\n"
+                   "signing_key: %s-sign.key\ndirectory: directory.bin\ndirectory_key: directory.hex\n"
+                   "party: %s\ncentre: " WORLD_CENTRE "\nenvironment: test\n",
+                   world_target(&world), name, name, name, party);
+    write_text("directory.hex", hex);
+    (void)snprintf(file, sizeof file, "%s.yaml", name);
+    write_text(file, text);
+}
+
+/* Words between blanks, as that party ("officer"); NULL: as nobody. */
+static enum cli_exit run(const char *party, const char *line)
+{
+    char copy[1024];
+    char *arguments[ARGUMENTS_MAX + 1] = {NULL};
+    int count = 0;
+    size_t len = 0;
+    char profile[32];
+    free(out_text);
+    free(err_text);
+    FILE *out = open_memstream(&out_text, &len);
+    FILE *err = open_memstream(&err_text, &len);
+    assert_true(out != NULL && err != NULL);
+    (void)snprintf(profile, sizeof profile, "%s.yaml", party == NULL ? "" : party);
+    bool offline = party == NULL;
+    (void)snprintf(copy, sizeof copy, "coloan %s%s%s", line, offline ? "" : " --profile ",
+                   offline ? "" : pki_files_path(&world.files, profile));
+    char *rest = copy;
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL && count < ARGUMENTS_MAX;
+         word = strtok_r(NULL, " ", &rest)) {
+        arguments[count++] = word;
+    }
+    enum cli_exit code = cli_main(count, arguments, out, err);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(fclose(err), 0);
+    return code;
+}
+
+static void must(const char *party, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void must(const char *party, const char *format, ...)
+{
+    char line[512];
+    va_list values;
+    va_start(values, format);
+    (void)vsnprintf(line, sizeof line, format, values);
+    va_end(values);
+    enum cli_exit code = run(party, line);
+    if (code != CLI_DONE) {
+        fail_msg("%s: %d %s", line, (int)code, err_text);
+    }
+}
+
+static void assert_says(const char *what)
+{
+    if (strstr(out_text, what) == NULL) {
+        fail_msg("no \"%s\" in:\n%s", what, out_text);
+    }
+}
+
+static void assert_hides(const char *what)
+{
+    if (strstr(out_text, what) != NULL) {
+        fail_msg("\"%s\" in:\n%s", what, out_text);
+    }
+}
+
+/* -- A case that waits ---------------------------------------------------------------------------------------- */
+
+static const ProtobufCMessage *call(struct cl_session *session, const struct cl_session_call *what)
+{
+    struct cl_answer answer;
+    struct cl_status status = cl_session_call(&answer, session, arena, what, (struct cl_patience){.total_ms = WAIT_MS});
+    assert_string_equal(cl_status_name(status), "OK");
+    return answer.body;
+}
+
+/* P24: the loan history is garbage. */
+static void make_case(void)
+{
+    struct cl_session *alpha = world_session(&world, "alpha", WORLD_KEY_ALPHA);
+    struct world_submission submission;
+    const json_t *persona = people_find(world.people, "P24");
+    world_submission(&submission, arena, persona, WORLD_ALPHA, "P24");
+    struct cl_session_call submits = {
+        .method = "coloan.v1.JointApproval/SubmitApplication",
+        .body = &submission.application->base,
+        .reply_type = &coloan__v1__application_receipt__descriptor,
+        .disclosures = submission.disclosures,
+        .disclosure_count = submission.disclosure_count,
+    };
+    const Coloan__V1__ApplicationReceipt *receipt = (const Coloan__V1__ApplicationReceipt *)call(alpha, &submits);
+    (void)snprintf(application, sizeof application, "%s", receipt->application_id);
+    struct cl_session_call reports = {
+        .method = "coloan.v1.JointApproval/ReportVerifications",
+        .body = &world_bank_report(arena, persona)->base,
+        .reply_type = &coloan__v1__application_status__descriptor,
+        .application_id = application,
+    };
+    (void)call(alpha, &reports);
+    cl_session_free(alpha);
+}
+
+static void test_what_waits_is_listed(void **state)
+{
+    (void)state;
+    const struct timespec pause = {.tv_nsec = 50000000};
+    make_case();
+    for (int tries = 0; tries < 200; tries++) {
+        must("officer", "tasks --kind ITEM --lang en");
+        if (strstr(out_text, "LOAN_HISTORY") != NULL) {
+            break;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    assert_says("SYS-SOURCE");
+    (void)snprintf(task, sizeof task, "%.36s", out_text);
+    must("officer", "tasks --mine");
+    assert_string_equal(out_text, "");
+    must("officer", "tasks %s --json", application);
+    assert_says("\"kind\":\"TASK_KIND_ITEM\"");
+    must("officer", "tasks --kind OVERRIDE");
+    assert_string_equal(out_text, "");
+    assert_int_equal(run("officer", "tasks --kind ANY"), CLI_USAGE);
+    assert_non_null(strstr(err_text, "there is no kind ANY"));
+}
+
+static void test_a_task_is_shown_without_and_with_values(void **state)
+{
+    (void)state;
+    must("officer", "task %s --lang en", task);
+    assert_says("why a person       SYS-SOURCE");
+    assert_says("persons[0].id_number");
+    assert_says("The application is accepted");
+    assert_hides("99010119961024171X");
+    must("officer", "task %s --personal --lang zh", task);
+    assert_says("99010119961024171X");
+    assert_says("转人工原因");
+    assert_says("核验来源未给出可用结果");
+    must("officer", "task %s --json", task);
+    assert_says("\"submissionEnvelope\":");
+    assert_hides("99010119961024171X");
+    assert_int_equal(run("officer", "task 01890a5d-ac96-774b-bcce-b302099a8057 --lang en"), CLI_FAILED);
+    assert_non_null(strstr(err_text, "TASK_UNKNOWN"));
+}
+
+static void test_a_claimed_task_is_settled(void **state)
+{
+    (void)state;
+    char line[256];
+    (void)snprintf(line, sizeof line, "settle %s pass loans_used=0 loans_open=0 --note SRC-DESK --lang en", task);
+    assert_int_equal(run("officer", line), CLI_FAILED);
+    assert_non_null(strstr(err_text, "TASK_NOT_CLAIMED"));
+    must("officer", "claim %s --lang zh", task);
+    assert_says("认领人");
+    must("officer", "release %s", task);
+    must("officer", "claim %s --lang en", task);
+    assert_says("claimed by         " WORLD_OFFICER);
+    must("officer", "tasks --mine --lang en");
+    assert_says(WORLD_OFFICER);
+    must("officer", "tasks --unclaimed");
+    assert_string_equal(out_text, "");
+    write_text("letter.txt", "proof\n");
+    must("officer", "settle %s fail --failure NOT_AUTHORISED --document %s --lang en", task,
+         pki_files_path(&world.files, "letter.txt"));
+    assert_says("SUPPLEMENT");
+    assert_says("AUT-CONSENT");
+}
+
+static void test_two_officers_override(void **state)
+{
+    (void)state;
+    char line[256];
+    (void)snprintf(line, sizeof line, "override %s confirm LOAN_HISTORY --lang en", application);
+    assert_int_equal(run("second", line), CLI_FAILED);
+    assert_non_null(strstr(err_text, "nothing is proposed"));
+    must("officer", "override %s propose LOAN_HISTORY pass loans_used=0 loans_open=0 --note SRC-LETTER --lang en",
+         application);
+    assert_says("PROPOSED");
+    assert_says("loans_open=0");
+    assert_int_equal(run("officer", line), CLI_FAILED);
+    assert_non_null(strstr(err_text, "FOUR_EYES"));
+    must("officer", "override %s withdraw LOAN_HISTORY --lang zh", application);
+    assert_says("已撤回");
+    must("officer", "override %s propose LOAN_HISTORY pass loans_used=0 loans_open=0 --note SRC-LETTER", application);
+    must("second", "override %s confirm LOAN_HISTORY --lang en", application);
+    assert_says("CONFIRMED");
+    assert_says("OFFERED");
+    must("officer", "task %s --lang en", task);
+    assert_says("SETTLED");
+    assert_says("NOT_AUTHORISED");
+    assert_says("The authority said so in a letter.");
+}
+
+static void test_a_decision_and_the_counters(void **state)
+{
+    (void)state;
+    char path[128];
+    struct stat about;
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&world.files, "decision.bin"));
+    must("second", "decision %s --out %s --lang en", application, path);
+    assert_says("APPROVE");
+    assert_says("REF-NJ-2026-11");
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    must("second", "decision %s --number 1 --lang en", application);
+    assert_says("MANUAL");
+    must(NULL, "replay %s --rules " COLOAN_SOURCE_DIR "/rules/REF-NJ-2026-11.yaml --lang en", path);
+    must(NULL, "explain %s --lang en", path);
+    assert_says("AMT-CAP");
+    must(NULL, "decode %s", path);
+    assert_says("\"persons[0].id_number\"");
+    assert_hides("99010119961024171X");
+    char line[128];
+    (void)snprintf(line, sizeof line, "decision %s --number 99 --lang en", application);
+    assert_int_equal(run("second", line), CLI_FAILED);
+    assert_non_null(strstr(err_text, "DECISION_UNKNOWN"));
+    must("second", "counters --lang en");
+    assert_says("CONFIRM");
+    assert_says("SYS-SOURCE");
+    must("second", "counters --json");
+    assert_says("\"step\":\"OFFICER_STEP_CONFIRM\"");
+}
+
+static void test_mistakes_are_explained(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *error;
+    } rows[] = {
+        {"settle T maybe", "expected pass or fail"},
+        {"settle T pass --failure MISMATCH", "--failure goes with fail"},
+        {"settle T fail", "--failure goes with fail"},
+        {"settle T fail --failure NEVER", "--failure goes with fail"},
+        {"settle T pass loans", "is no fact: expected NAME=NUMBER"},
+        {"settle T pass loans=", "is no fact"},
+        {"settle T pass loans=1x", "is no fact"},
+        {"settle T pass --document none.pdf", "cannot be read"},
+        {"override A change MARRIAGE", "expected propose, confirm or withdraw"},
+        {"override A propose NOTHING pass", "there is no item NOTHING"},
+        {"override A propose MARRIAGE", "propose needs pass or fail"},
+        {"override A confirm MARRIAGE pass", "only propose takes pass"},
+        {"override A confirm", "usage: coloan override"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        enum cli_exit code = run("officer", rows[i].line);
+        if (code != CLI_USAGE || strstr(err_text, rows[i].error) == NULL) {
+            fail_msg("%s: %d: %s", rows[i].line, (int)code, err_text);
+        }
+    }
+}
+
+int main(void)
+{
+    struct world_options options = {0};
+    world_open(&world, &options);
+    (void)setenv("LC_ALL", "C.UTF-8", 1);
+    bool made = cl_is_ok(cl_arena_create(&arena, ARENA_BYTES));
+    write_profile("officer", WORLD_OFFICER);
+    write_profile("second", WORLD_SECOND);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_waits_is_listed),
+        cmocka_unit_test(test_a_task_is_shown_without_and_with_values),
+        cmocka_unit_test(test_a_claimed_task_is_settled),
+        cmocka_unit_test(test_two_officers_override),
+        cmocka_unit_test(test_a_decision_and_the_counters),
+        cmocka_unit_test(test_mistakes_are_explained),
+    };
+    int failed = made ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+    free(out_text);
+    free(err_text);
+    cl_arena_free(arena);
+    world_close(&world);
+    return failed;
+}
