@@ -158,7 +158,7 @@ static struct cl_status read_results(struct case_file *file, struct case_tx *tx,
         if (cl_failed(status)) {
             return status.reason == CL_MEMORY_LIMIT ? status : cl_fail(CL_INTERNAL);
         }
-        struct field_path ignored;
+        struct field_path ignored = {""};
         status = convert_result(&file->results[file->result_count++], &ignored,
                                 (const Coloan__V1__VerificationResult *)message);
         if (cl_failed(status)) {
