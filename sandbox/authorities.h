@@ -9,9 +9,9 @@
 #include "sandbox/people.h"
 
 struct authorities_options {
-    uint16_t port;    /* 0: any free one */
-    int64_t delay_ms; /* before every answer */
-    unsigned threads; /* 0: 2 */
+    uint16_t port;                /* 0: any free one */
+    int64_t delay_ms;             /* before every answer */
+    unsigned threads;             /* 0: 2 */
     const struct cl_clock *clock; /* by which answers are observed; NULL: the machine's. Outlives them */
 };
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "libcoloan/date.h"
 #include "server/cases/consent.h"
 #include "server/cases/events.h"
 #include "server/cases/settle.h"
@@ -26,11 +27,21 @@ static const struct item_result *result_of(const struct case_file *file, enum it
     return NULL;
 }
 
+/* Whether the rules let the money wait for the completion. Two legs are paid together, so that one part that waits holds
+ * both; the fund's part alone waits when the rules say so of it. */
+static bool waits_for_completion(const struct case_file *file)
+{
+    bool fund_alone = file->tracks.bank == BANK_NOT_NEEDED;
+    int32_t accepted = cl_date_from_ms(file->row.submitted_ms);
+    return file->rules != NULL && rule_holds_presale(file->rules, file->application.home.presale, fund_alone, accepted);
+}
+
 /* The authority was asked, and it is not filed yet. Such a pass counts as open. */
 static bool is_awaited(const struct case_file *file)
 {
     const struct item_result *result = result_of(file, ITEM_COMPLETION_FILING);
-    return result != NULL && result->outcome == ITEM_PASS && result->fact_count == 1 && result->facts[0].number == 0;
+    return waits_for_completion(file) && result != NULL && result->outcome == ITEM_PASS && result->fact_count == 1 &&
+           result->facts[0].number == 0;
 }
 
 static int64_t earlier(int64_t a_ms, int64_t b_ms)

@@ -21,7 +21,7 @@ static const char *const registry_names[REGISTRY_TRACK_COUNT] = {
     [REGISTRY_NONE] = "NONE",         [REGISTRY_NOT_STARTED] = "NOT_STARTED",
     [REGISTRY_FILED] = "FILED",       [REGISTRY_SUPPLEMENT] = "SUPPLEMENT",
     [REGISTRY_REJECTED] = "REJECTED", [REGISTRY_REGISTERED] = "REGISTERED",
-    [REGISTRY_RELEASED] = "RELEASED",     [REGISTRY_HELD] = "HELD",
+    [REGISTRY_RELEASED] = "RELEASED", [REGISTRY_HELD] = "HELD",
 };
 
 /* -- Guards -------------------------------------------------------------------------------------------------- */

@@ -17,64 +17,12 @@
 #include "server/store/case_log.h"
 #include "server/store/milestones.h"
 #include "server/store/offers.h"
-#include "tests/support/signing.h"
-#include "tests/support/store_fixture.h"
+#include "tests/server/cases/kit.h"
 
-enum { ARENA_BYTES = 8 * 1024 * 1024, MINUTE_MS = 60 * 1000 };
-
-#define BANK       "bank:cn-alpha-js"
-#define OTHER      "bank:cn-beta-js"
-#define RULES      "REF-NJ-2026-11"
-#define FUND_FEN   INT64_C(80000000)
-#define BANK_FEN   INT64_C(120000000)
-#define START_MS   INT64_C(1795000000000)
-#define OFFER_MS   (INT64_C(90) * 24 * 60 * MINUTE_MS)
 #define KIND(name) COLOAN__V1__MILESTONE_KIND__MILESTONE_KIND_##name
 #define NO_LEG     COLOAN__V1__LEG__LEG_UNSPECIFIED
 #define FUND_LEG   COLOAN__V1__LEG__LEG_FUND
 #define BANK_LEG   COLOAN__V1__LEG__LEG_COMMERCIAL
-
-static struct signing signing;
-static struct cl_arena *arena;
-static struct store_fixture *fixture;
-static struct vault *vault;
-static struct rule_set rules = {.id = RULES, .offer_versions_max = 3};
-static int64_t now_ms;
-static unsigned messages; /* numbers used */
-
-static int64_t unix_ms(void *user)
-{
-    (void)user;
-    return now_ms;
-}
-
-static const struct cl_clock clock_of_test = {.unix_ms = unix_ms, .monotonic_ms = unix_ms};
-static struct centre centre = {
-    .party = SIGNING_CENTRE, .environment = SIGNING_ENVIRONMENT, .clock = &clock_of_test, .accept_synthetic_ids = true};
-static struct cases cases = {.centre = &centre, .rule_sets = &rules, .rule_set_count = 1};
-
-static int set_up(void **state)
-{
-    (void)state;
-    char key_path[128];
-    fixture = store_fixture_create();
-    (void)snprintf(key_path, sizeof key_path, "%s.key", store_fixture_path(fixture));
-    assert_true(cl_is_ok(vault_key_generate(key_path)));
-    assert_true(cl_is_ok(vault_open(&vault, key_path)));
-    cases.vault = vault;
-    now_ms = START_MS;
-    messages = 1000;
-    cl_arena_reset(arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    vault_close(vault);
-    store_fixture_free(fixture);
-    return 0;
-}
 
 /* -- Places --------------------------------------------------------------------------------------------------- */
 
@@ -108,14 +56,7 @@ enum told {
 #define ALL_BANK (REPAY_BANK | OVERDUE_BANK | SETTLE_BANK)
 
 /* Where a case can stand, at least one row for each state, and which milestones fit there. */
-static const struct place {
-    enum case_state state;
-    enum fund_track fund;
-    enum bank_track bank;
-    enum registry_track registry;
-    struct case_checks checks;
-    unsigned fits;
-} places[] = {
+static const struct kit_place places[] = {
     {CASE_VERIFYING, FUND_PENDING, BANK_PENDING, REGISTRY_NOT_STARTED, UNCHECKED, 0},
     {CASE_SUPPLEMENT, FUND_SUPPLEMENT, BANK_PENDING, REGISTRY_NOT_STARTED, UNCHECKED, 0},
     {CASE_MANUAL, FUND_MANUAL, BANK_PENDING, REGISTRY_NOT_STARTED, UNCHECKED, 0},
@@ -144,6 +85,7 @@ static const struct place {
      REGISTRY_REGISTERED,
      {.total = 3, .open = 1, .completion_awaited = true},
      RELEASE},
+    {CASE_HELD, FUND_SIGNED, BANK_SIGNED, REGISTRY_HELD, UNCHECKED, 0},
     {CASE_HELD, FUND_SIGNED, BANK_SIGNED, REGISTRY_REGISTERED, {.total = 3, .bad = 1}, RELEASE},
     {CASE_READY, FUND_SIGNED, BANK_SIGNED, REGISTRY_REGISTERED, PASSED, PAY_FUND | PAY_BANK | RELEASE},
     {CASE_READY, FUND_SIGNED, BANK_NOT_NEEDED, REGISTRY_REGISTERED, PASSED, PAY_FUND | RELEASE},
@@ -158,150 +100,7 @@ static const struct place {
     {CASE_SETTLED, FUND_SETTLED, BANK_SETTLED, REGISTRY_RELEASED, PASSED, 0},
 };
 
-static struct case_tracks tracks_of(const struct place *place)
-{
-    bool offered = place->fund != FUND_PENDING && place->fund != FUND_SUPPLEMENT && place->fund != FUND_MANUAL &&
-                   place->fund != FUND_REJECTED;
-    return (struct case_tracks){
-        .fund = place->fund,
-        .bank = place->bank,
-        .registry = place->registry,
-        .items = {.total = 14},
-        .checks = place->checks,
-        .offer_version = offered ? 1 : 0,
-        .round = 1,
-    };
-}
-
-/* -- A case ---------------------------------------------------------------------------------------------------- */
-
-static struct cl_digest new_message(struct store_tx *tx)
-{
-    struct message_row row = fixture_message(messages++);
-    assert_int_equal(messages_add(tx, &row).reason, CL_OK);
-    return row.digest;
-}
-
-static void add_offer(struct store_tx *tx, const char *id)
-{
-    struct offer offer = {
-        .fund = {FUND_FEN, 26000, 360, CL_REPAYMENT_EQUAL_INSTALMENT, 320000},
-        .commercial = {BANK_FEN, 30500, 360, CL_REPAYMENT_EQUAL_INSTALMENT, 510000},
-        .price_fen = 2 * (FUND_FEN + BANK_FEN),
-        .down_payment_fen = FUND_FEN + BANK_FEN,
-        .valid_until_ms = START_MS + OFFER_MS,
-    };
-    struct terms_of of = {.application_id = id, .bank = BANK, .version = 1, .bank_epoch = 1, .offer = &offer};
-    struct terms terms;
-    assert_int_equal(convert_terms(&terms, arena, &of).reason, CL_OK);
-    struct offer_row row = {.application_id = id,
-                            .version = 1,
-                            .bank_epoch = 1,
-                            .terms = terms.bytes,
-                            .terms_digest = terms.digest,
-                            .valid_until_ms = offer.valid_until_ms,
-                            .fund_event = new_message(tx),
-                            .made_ms = START_MS};
-    assert_int_equal(offers_insert(tx, &row).reason, CL_OK);
-}
-
-static void add_step(struct store_tx *tx, const char *id, enum case_command command)
-{
-    struct case_log_row row = {
-        .application_id = id, .at_ms = START_MS, .actor = SIGNING_CENTRE, .command = (int)command};
-    assert_int_equal(case_log_add(tx, &row).reason, CL_OK);
-}
-
-static void add_paid(struct store_tx *tx, const char *id, int leg, int64_t amount_fen)
-{
-    struct milestone_row row = {.application_id = id,
-                                .kind = KIND(DISBURSED),
-                                .leg = leg,
-                                .bank_epoch = 1,
-                                .amount_fen = amount_fen,
-                                .reference = "paid before",
-                                .happened_ms = START_MS,
-                                .message = new_message(tx),
-                                .at_ms = START_MS};
-    assert_int_equal(milestones_add(tx, &row).reason, CL_OK);
-}
-
-static bool is_paid(enum case_state state)
-{
-    return state == CASE_HALF_DISBURSED || state == CASE_REPAYING || state == CASE_SETTLED;
-}
-
-/* A submission as it was received, with its personal values sealed. */
-static struct cl_digest add_submission(struct store_tx *tx)
-{
-    struct signing_application made;
-    signing_application(&made, arena);
-    Coloan__V1__LoanRequest wanted = COLOAN__V1__LOAN_REQUEST__INIT;
-    made.application.request = &wanted;
-    struct cl_message message = signing_message();
-    message.body = &made.application.base;
-    struct cl_sealed sealed;
-    assert_true(cl_is_ok(cl_envelope_seal(&sealed, arena, signing.signers[SIGNING_ALPHA_ACTIVE], &message)));
-    struct message_row row = fixture_message(messages++);
-    row.envelope = sealed.envelope;
-    assert_int_equal(messages_add(tx, &row).reason, CL_OK);
-    return row.digest;
-}
-
-static void add_values(struct store_tx *tx, const char *id)
-{
-    struct signing_application made;
-    signing_application(&made, arena);
-    struct vault_value values[CL_PERSONAL_FIELDS_MAX];
-    for (size_t i = 0; i < made.disclosure_count; i++) {
-        const Coloan__V1__Disclosure *disclosure = made.disclosures[i];
-        values[i] = (struct vault_value){.path = disclosure->path,
-                                         .value = cl_bytes(disclosure->value.data, disclosure->value.len)};
-    }
-    assert_int_equal(vault_put(tx, vault, id, values, made.disclosure_count).reason, CL_OK);
-}
-
-/* The case `number`, as if it had come to that place. */
-static const char *stand(unsigned number, const struct place *place)
-{
-    cl_arena_reset(arena);
-    struct store_tx *tx = store_fixture_begin(fixture);
-    struct case_tracks tracks = tracks_of(place);
-    assert_true(lifecycle_valid(&tracks));
-    assert_int_equal(lifecycle_state(&tracks), place->state);
-    struct application_row row = fixture_application(number);
-    row.state = (int)place->state;
-    row.fund = (int)place->fund;
-    row.bank_track = (int)place->bank;
-    row.registry = (int)place->registry;
-    row.offer_version = tracks.offer_version;
-    row.items_total = tracks.items.total;
-    row.checks_total = place->checks.total;
-    row.checks_open = place->checks.open;
-    row.checks_bad = place->checks.bad;
-    row.completion_awaited = place->checks.completion_awaited;
-    row.deadline_ms = START_MS + OFFER_MS;
-    row.clock_from_ms = START_MS;
-    row.clock_stopped_ms = place->fund == FUND_SUPPLEMENT ? START_MS : 0;
-    row.submission = add_submission(tx);
-    assert_int_equal(applications_insert(tx, &row).reason, CL_OK);
-    add_values(tx, row.id);
-    if (tracks.offer_version > 0) {
-        add_offer(tx, row.id);
-    }
-    add_step(tx, row.id, COMMAND_CONFIRM);
-    add_step(tx, row.id, COMMAND_REGISTER);
-    if (is_paid(place->state) && place->fund != FUND_SIGNED) {
-        add_paid(tx, row.id, FUND_LEG, FUND_FEN);
-    }
-    if (is_paid(place->state) && place->bank != BANK_SIGNED && place->bank != BANK_NOT_NEEDED) {
-        add_paid(tx, row.id, BANK_LEG, BANK_FEN);
-    }
-    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
-    return row.id;
-}
-
-static const struct place *place_of(enum case_state state)
+static const struct kit_place *place_of(enum case_state state)
 {
     size_t i = 0;
     while (places[i].state != state) {
@@ -321,24 +120,24 @@ struct telling {
 static void with_account(struct telling *out)
 {
     struct cl_digest commitment;
-    struct cl_status status = cl_disclosure_make(&out->account, &commitment, arena, "account",
+    struct cl_status status = cl_disclosure_make(&out->account, &commitment, kit.arena, "account",
                                                  cl_bytes_text("6222020200112233445"), signing_random());
     assert_int_equal(status.reason, CL_OK);
     out->milestone.account.len = CL_DIGEST_BYTES;
-    out->milestone.account.data = cl_arena_copy(arena, cl_bytes(commitment.bytes, CL_DIGEST_BYTES));
+    out->milestone.account.data = cl_arena_copy(kit.arena, cl_bytes(commitment.bytes, CL_DIGEST_BYTES));
 }
 
 /* A good one. */
 static struct telling tell(Coloan__V1__MilestoneKind kind, Coloan__V1__Leg leg)
 {
-    struct telling out = {.sender = BANK};
-    int64_t leg_fen = leg == FUND_LEG ? FUND_FEN : BANK_FEN;
+    struct telling out = {.sender = KIT_BANK};
+    int64_t leg_fen = leg == FUND_LEG ? KIT_FUND_FEN : KIT_BANK_FEN;
     coloan__v1__milestone__init(&out.milestone);
     out.milestone.kind = kind;
     out.milestone.leg = leg;
     out.milestone.bank_epoch = 1;
-    out.milestone.reference = cl_arena_text(arena, "R-1");
-    out.milestone.happened_ms = now_ms;
+    out.milestone.reference = cl_arena_text(kit.arena, "R-1");
+    out.milestone.happened_ms = kit.now_ms;
     if (kind == KIND(DISBURSED)) {
         out.milestone.amount_fen = leg_fen;
         with_account(&out);
@@ -359,8 +158,8 @@ static struct case_effect effect;
 static struct cl_status report_in(struct store_tx *tx, const char *id, const struct telling *telling)
 {
     effect = (struct case_effect){0};
-    struct case_tx view = case_tx_of(&cases, tx, arena, &effect);
-    struct cl_opened opened = {.digest = new_message(tx),
+    struct case_tx view = case_tx_of(&kit.cases, tx, kit.arena, &effect);
+    struct cl_opened opened = {.digest = kit_message(tx),
                                .disclosures = &telling->account,
                                .disclosure_count = telling->account == NULL ? 0 : 1};
     view.message = &opened.digest;
@@ -381,8 +180,8 @@ static struct cl_status report_in(struct store_tx *tx, const char *id, const str
 
 static struct cl_status report(const char *id, const struct telling *telling)
 {
-    struct store_tx *tx = store_fixture_begin(fixture);
-    return store_fixture_end(fixture, report_in(tx, id, telling));
+    struct store_tx *tx = store_fixture_begin(kit.fixture);
+    return store_fixture_end(kit.fixture, report_in(tx, id, telling));
 }
 
 /* Everything that a report could change. */
@@ -401,7 +200,7 @@ static struct picture picture_of(const char *id)
     struct picture out = {""};
     struct sql_statement *statement = NULL;
     bool row = false;
-    struct store_tx *tx = store_fixture_begin(fixture);
+    struct store_tx *tx = store_fixture_begin(kit.fixture);
     assert_int_equal(sql_prepare(&statement, store_tx_sql(tx), query).reason, CL_OK);
     sql_bind_text(statement, 1, id);
     assert_int_equal(sql_step(&row, statement).reason, CL_OK);
@@ -411,14 +210,14 @@ static struct picture picture_of(const char *id)
                    (int)sql_column_i64(statement, 3), (int)sql_column_i64(statement, 4), due == NULL ? "" : due,
                    (int)sql_column_i64(statement, 6));
     sql_finish(statement);
-    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
+    assert_int_equal(store_fixture_end(kit.fixture, cl_ok()).reason, CL_OK);
     return out;
 }
 
 static bool database_holds(const char *needle)
 {
     char folder[64];
-    const char *path = store_fixture_path(fixture);
+    const char *path = store_fixture_path(kit.fixture);
     (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
     return fixture_folder_holds(folder, needle);
 }
@@ -441,16 +240,16 @@ static void each_milestone_fits_where_the_tables_say(void **state)
     (void)state;
     bool covered[CASE_STATE_COUNT] = {[CASE_NONE] = true};
     for (unsigned i = 0; i < sizeof places / sizeof places[0]; i++) {
-        const char *id = stand(i + 1, &places[i]);
+        const char *id = kit_stand(i + 1, &places[i]);
         covered[places[i].state] = true;
         struct picture before = picture_of(id);
         for (size_t j = 0; j < sizeof all_told / sizeof all_told[0]; j++) {
             struct telling telling = tell(all_told[j].kind, all_told[j].leg);
             bool fits = (places[i].fits & (1U << j)) != 0;
-            struct store_tx *tx = store_fixture_begin(fixture);
+            struct store_tx *tx = store_fixture_begin(kit.fixture);
             struct cl_status status = report_in(tx, id, &telling);
             /* What fits is undone, too, so that each is tried in the same place. */
-            assert_int_equal(store_fixture_end(fixture, cl_fail(CL_INTERNAL)).reason, CL_INTERNAL);
+            assert_int_equal(store_fixture_end(kit.fixture, cl_fail(CL_INTERNAL)).reason, CL_INTERNAL);
             if (status.reason != (fits ? CL_OK : CL_STATE_CONFLICT)) {
                 fail_msg("place %u (%s), milestone %zu: %s", i, lifecycle_state_name(places[i].state), j,
                          cl_status_name(status));
@@ -496,13 +295,13 @@ static void a_leg(struct telling *telling)
 
 static void no_reference(struct telling *telling)
 {
-    telling->milestone.reference = cl_arena_text(arena, "");
+    telling->milestone.reference = cl_arena_text(kit.arena, "");
 }
 
 static void long_reference(struct telling *telling)
 {
     telling->milestone.reference =
-        cl_arena_text(arena, "01234567890123456789012345678901234567890123456789012345678901234");
+        cl_arena_text(kit.arena, "01234567890123456789012345678901234567890123456789012345678901234");
 }
 
 static void no_time(struct telling *telling)
@@ -517,27 +316,27 @@ static void negative_time(struct telling *telling)
 
 static void nearly_future(struct telling *telling)
 {
-    telling->milestone.happened_ms = now_ms + CL_CLOCK_AHEAD_MS_MAX;
+    telling->milestone.happened_ms = kit.now_ms + CL_CLOCK_AHEAD_MS_MAX;
 }
 
 static void future(struct telling *telling)
 {
-    telling->milestone.happened_ms = now_ms + CL_CLOCK_AHEAD_MS_MAX + 1;
+    telling->milestone.happened_ms = kit.now_ms + CL_CLOCK_AHEAD_MS_MAX + 1;
 }
 
 static void as_early_as_can_be(struct telling *telling)
 {
-    telling->milestone.happened_ms = START_MS - CL_CLOCK_AHEAD_MS_MAX;
+    telling->milestone.happened_ms = KIT_START_MS - CL_CLOCK_AHEAD_MS_MAX;
 }
 
 static void too_early(struct telling *telling)
 {
-    telling->milestone.happened_ms = START_MS - CL_CLOCK_AHEAD_MS_MAX - 1;
+    telling->milestone.happened_ms = KIT_START_MS - CL_CLOCK_AHEAD_MS_MAX - 1;
 }
 
 static void before_the_payment(struct telling *telling)
 {
-    telling->milestone.happened_ms = START_MS - 1;
+    telling->milestone.happened_ms = KIT_START_MS - 1;
 }
 
 static void old_epoch(struct telling *telling)
@@ -552,7 +351,7 @@ static void next_epoch(struct telling *telling)
 
 static void other_bank(struct telling *telling)
 {
-    telling->sender = OTHER;
+    telling->sender = KIT_OTHER;
 }
 
 static void a_fen_less(struct telling *telling)
@@ -593,13 +392,13 @@ static void wrong_balance(struct telling *telling)
 
 static void all_of_it(struct telling *telling)
 {
-    telling->milestone.amount_fen = FUND_FEN;
+    telling->milestone.amount_fen = KIT_FUND_FEN;
     telling->milestone.balance_fen = 0;
 }
 
 static void more_than_all(struct telling *telling)
 {
-    telling->milestone.amount_fen = FUND_FEN + 1;
+    telling->milestone.amount_fen = KIT_FUND_FEN + 1;
     telling->milestone.balance_fen = -1;
 }
 
@@ -680,8 +479,8 @@ static void what_is_wrong_is_refused_and_changes_nothing(void **state)
     (void)state;
     for (unsigned i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
         const struct wrong *row = &wrongs[i];
-        const char *id = stand(i + 1, place_of(row->state));
-        now_ms = START_MS + MINUTE_MS;
+        const char *id = kit_stand(i + 1, place_of(row->state));
+        kit.now_ms = KIT_START_MS + KIT_MINUTE_MS;
         struct telling telling = tell(row->kind, row->leg);
         row->spoil(&telling);
         struct picture before = picture_of(id);
@@ -696,7 +495,7 @@ static void what_is_wrong_is_refused_and_changes_nothing(void **state)
 
 static void must(const char *id, Coloan__V1__MilestoneKind kind, Coloan__V1__Leg leg)
 {
-    now_ms += MINUTE_MS;
+    kit.now_ms += KIT_MINUTE_MS;
     struct telling telling = tell(kind, leg);
     struct cl_status status = report(id, &telling);
     if (cl_failed(status)) {
@@ -706,29 +505,25 @@ static void must(const char *id, Coloan__V1__MilestoneKind kind, Coloan__V1__Leg
 
 static enum cl_reason told_again(const char *id, struct telling telling, const char *reference)
 {
-    telling.milestone.reference = cl_arena_text(arena, reference);
+    telling.milestone.reference = cl_arena_text(kit.arena, reference);
     return report(id, &telling).reason;
 }
 
 static int state_of(const char *id)
 {
-    struct application_row row;
-    struct store_tx *tx = store_fixture_begin(fixture);
-    assert_int_equal(applications_get(&row, store_tx_sql(tx), arena, id).reason, CL_OK);
-    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
-    return row.state;
+    return kit_row(id).state;
 }
 
 static void contracts_are_signed_in_time_or_cancelled(void **state)
 {
     (void)state;
-    const char *id = stand(1, place_of(CASE_CONFIRMED));
+    const char *id = kit_stand(1, place_of(CASE_CONFIRMED));
     must(id, KIND(SIGNED), FUND_LEG);
     assert_int_equal(state_of(id), CASE_SIGNING);
-    now_ms = START_MS + OFFER_MS;
+    kit.now_ms = KIT_START_MS + KIT_OFFER_MS;
     struct telling late = tell(KIND(SIGNED), BANK_LEG);
     assert_int_equal(report(id, &late).reason, CL_OFFER_EXPIRED);
-    late.milestone.happened_ms = now_ms - 1; /* reported late, signed in time */
+    late.milestone.happened_ms = kit.now_ms - 1; /* reported late, signed in time */
     assert_int_equal(report(id, &late).reason, CL_OK);
     assert_int_equal(state_of(id), CASE_SIGNED);
     struct telling early = tell(KIND(REGISTRATION_FILED), NO_LEG);
@@ -741,23 +536,23 @@ static void contracts_are_signed_in_time_or_cancelled(void **state)
 static void one_leg_is_an_alarm_two_are_a_loan(void **state)
 {
     (void)state;
-    const char *id = stand(1, place_of(CASE_READY));
+    const char *id = kit_stand(1, place_of(CASE_READY));
     must(id, KIND(DISBURSED), FUND_LEG);
     assert_int_equal(effect.alarm, CASE_ALARM_HALF_DISBURSED);
     assert_int_equal(state_of(id), CASE_HALF_DISBURSED);
     int64_t due[DUE_KINDS_MAX];
-    struct store_tx *tx = store_fixture_begin(fixture);
+    struct store_tx *tx = store_fixture_begin(kit.fixture);
     assert_int_equal(due_of(due, store_tx_sql(tx), id).reason, CL_OK);
-    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
-    assert_true(due[DUE_HALF_PAID] > now_ms && due[DUE_HALF_PAID] <= now_ms + 24 * 60 * MINUTE_MS);
+    assert_int_equal(store_fixture_end(kit.fixture, cl_ok()).reason, CL_OK);
+    assert_true(due[DUE_HALF_PAID] > kit.now_ms && due[DUE_HALF_PAID] <= kit.now_ms + 24 * 60 * KIT_MINUTE_MS);
     must(id, KIND(DISBURSED), BANK_LEG);
     assert_int_equal(effect.alarm, CASE_ALARM_NONE);
     assert_int_equal(state_of(id), CASE_REPAYING);
-    tx = store_fixture_begin(fixture);
+    tx = store_fixture_begin(kit.fixture);
     assert_int_equal(due_of(due, store_tx_sql(tx), id).reason, CL_OK);
     struct vault_values values;
-    assert_int_equal(vault_list(&values, store_tx_sql(tx), vault, arena, id).reason, CL_OK);
-    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
+    assert_int_equal(vault_list(&values, store_tx_sql(tx), kit.vault, kit.arena, id).reason, CL_OK);
+    assert_int_equal(store_fixture_end(kit.fixture, cl_ok()).reason, CL_OK);
     assert_int_equal(due[DUE_HALF_PAID], 0);
     assert_string_equal(values.values[1].path, "milestones[1].account"); /* each leg's account, sealed */
     assert_string_equal(values.values[2].path, "milestones[2].account");
@@ -767,7 +562,7 @@ static void one_leg_is_an_alarm_two_are_a_loan(void **state)
 static void the_balance_is_followed_to_the_end(void **state)
 {
     (void)state;
-    const char *id = stand(1, place_of(CASE_REPAYING));
+    const char *id = kit_stand(1, place_of(CASE_REPAYING));
     must(id, KIND(REPAID), FUND_LEG); /* 100,000 fen */
     struct telling again = tell(KIND(REPAID), FUND_LEG);
     assert_int_equal(report(id, &again).reason, CL_REFERENCE_USED);
@@ -779,7 +574,7 @@ static void the_balance_is_followed_to_the_end(void **state)
     assert_int_equal(told_again(id, again, "R-3"), CL_FIELD_INVALID); /* before the last one */
     struct telling end = tell(KIND(SETTLED), FUND_LEG);
     assert_int_equal(report(id, &end).reason, CL_AMOUNT_INVALID); /* the whole leg again */
-    end.milestone.amount_fen = FUND_FEN - 200000;
+    end.milestone.amount_fen = KIT_FUND_FEN - 200000;
     assert_int_equal(report(id, &end).reason, CL_OK);
     assert_int_equal(state_of(id), CASE_REPAYING);
     assert_int_equal(report(id, &end).reason, CL_REFERENCE_USED);
@@ -794,38 +589,36 @@ static void the_balance_is_followed_to_the_end(void **state)
 static void a_bank_that_was_is_fenced_off(void **state)
 {
     (void)state;
-    const char *id = stand(1, place_of(CASE_CONFIRMED));
-    struct store_tx *tx = store_fixture_begin(fixture);
+    const char *id = kit_stand(1, place_of(CASE_CONFIRMED));
+    struct store_tx *tx = store_fixture_begin(kit.fixture);
     struct application_row row;
-    assert_int_equal(applications_get(&row, store_tx_sql(tx), arena, id).reason, CL_OK);
-    row.bank = OTHER;
+    assert_int_equal(applications_get(&row, store_tx_sql(tx), kit.arena, id).reason, CL_OK);
+    row.bank = KIT_OTHER;
     row.bank_epoch = 2;
     assert_int_equal(applications_update(tx, &row).reason, CL_OK);
-    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
+    assert_int_equal(store_fixture_end(kit.fixture, cl_ok()).reason, CL_OK);
     struct telling old = tell(KIND(SIGNED), BANK_LEG);
     assert_int_equal(report(id, &old).reason, CL_STALE_EPOCH);
     old.milestone.bank_epoch = 2;
     assert_int_equal(report(id, &old).reason, CL_STALE_EPOCH);
-    old.sender = OTHER;
+    old.sender = KIT_OTHER;
     assert_int_equal(report(id, &old).reason, CL_OK);
 }
 
 int main(void)
 {
-    if (cl_failed(cl_arena_create(&arena, ARENA_BYTES))) {
+    if (kit_open() != 0) {
         return 1;
     }
-    signing_init(&signing);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_milestone_fits_where_the_tables_say, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_wrong_is_refused_and_changes_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(contracts_are_signed_in_time_or_cancelled, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(one_leg_is_an_alarm_two_are_a_loan, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_balance_is_followed_to_the_end, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_bank_that_was_is_fenced_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_milestone_fits_where_the_tables_say, kit_set_up, kit_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_wrong_is_refused_and_changes_nothing, kit_set_up, kit_tear_down),
+        cmocka_unit_test_setup_teardown(contracts_are_signed_in_time_or_cancelled, kit_set_up, kit_tear_down),
+        cmocka_unit_test_setup_teardown(one_leg_is_an_alarm_two_are_a_loan, kit_set_up, kit_tear_down),
+        cmocka_unit_test_setup_teardown(the_balance_is_followed_to_the_end, kit_set_up, kit_tear_down),
+        cmocka_unit_test_setup_teardown(a_bank_that_was_is_fenced_off, kit_set_up, kit_tear_down),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    signing_close(&signing);
-    cl_arena_free(arena);
+    kit_close();
     return failed;
 }

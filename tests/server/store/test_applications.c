@@ -248,6 +248,34 @@ static void unsettled_applications_are_found_by_owner(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+static void applications_are_tallied_by_state(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_tx *tx = store_fixture_begin(fixture);
+    struct sql *sql = store_tx_sql(tx);
+    struct application_tally tally;
+    static const struct {
+        int state, fund;
+        int64_t deadline_ms;
+    } rows[] = {{1, 1, 100}, {1, 1, 200}, {3, 5, 100}, {4, 2, 100}, {20, 8, 0}};
+    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fixture_add_application(tx, 50 + i);
+        struct application_row row = fixture_application(50 + i);
+        row.state = rows[i].state;
+        row.fund = rows[i].fund;
+        row.deadline_ms = rows[i].deadline_ms;
+        assert_int_equal(applications_update(tx, &row).reason, CL_OK);
+    }
+    assert_int_equal(applications_tally(&tally, sql, 101).reason, CL_OK);
+    for (int i = 0; i < APPLICATION_STATES_MAX; i++) {
+        assert_int_equal(tally.in_state[i], i == 1 ? 2 : i == 3 || i == 4 || i == 20 ? 1 : 0);
+    }
+    assert_int_equal(tally.overdue, 2); /* undecided ones only */
+    assert_int_equal(applications_tally(&tally, sql, 100).reason, CL_OK);
+    assert_int_equal(tally.overdue, 0);
+    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
+}
+
 static void a_person_stands_in_one_open_application(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -278,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_senders_number_names_one_application, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_are_newest_first_and_page_through_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unsettled_applications_are_found_by_owner, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(applications_are_tallied_by_state, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_person_stands_in_one_open_application, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

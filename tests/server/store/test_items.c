@@ -137,6 +137,43 @@ static void an_item_is_replaced_whatever_it_was(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+static void a_settled_item_is_opened_again(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct cl_arena *arena = store_fixture_arena(fixture);
+    struct store_tx *tx = store_fixture_begin(fixture);
+    fixture_add_application(tx, 1);
+    struct item_row row = open_item(2, 1);
+    bool reopened = true;
+    assert_int_equal(items_reopen(&reopened, tx, &row).reason, CL_OK);
+    assert_false(reopened); /* no such item */
+    assert_int_equal(items_insert(tx, &row).reason, CL_OK);
+    assert_int_equal(items_reopen(&reopened, tx, &row).reason, CL_OK);
+    assert_false(reopened); /* open as it is */
+    struct item_row settled = row;
+    settled.outcome = 2;
+    settled.failure = 3;
+    settled.settled_ms = 8;
+    settled.valid_until_ms = 9;
+    settled.result = cl_bytes("result", 6);
+    assert_int_equal(items_settle(tx, &settled).reason, CL_OK);
+    struct item_row elsewhere = row;
+    elsewhere.phase = 2;
+    assert_int_equal(items_reopen(&reopened, tx, &elsewhere).reason, CL_OK);
+    assert_false(reopened);
+    assert_int_equal(items_reopen(&reopened, tx, &row).reason, CL_OK);
+    assert_true(reopened);
+    struct item_rows list;
+    assert_int_equal(items_list(&list, store_tx_sql(tx), arena, row.application_id, 1).reason, CL_OK);
+    assert_int_equal(list.rows[0].outcome, 0);
+    assert_int_equal(list.rows[0].failure, 0);
+    assert_int_equal(list.rows[0].settled_ms, 0);
+    assert_int_equal(list.rows[0].valid_until_ms, 0);
+    assert_int_equal(list.rows[0].result.len, 0);
+    assert_int_equal(items_settle(tx, &settled).reason, CL_OK); /* the next answer counts */
+    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
+}
+
 static void items_are_listed_in_order_and_counted_by_outcome(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -184,6 +221,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_item_is_inserted_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_item_is_settled_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_item_is_replaced_whatever_it_was, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_settled_item_is_opened_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(items_are_listed_in_order_and_counted_by_outcome, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
