@@ -233,9 +233,9 @@ void view_timeline(const struct cli *cli, Coloan__V1__TimelineEntry *const *entr
         char time[VIEW_TEXT_BYTES_MAX];
         view_time(time, entry->at_ms);
         (void)fprintf(cli->out, "%s  %s", time, cli_colour(cli, CLI_BOLD));
-        print_padded(cli, view_term(cli, &coloan__v1__case_state__descriptor, (int)entry->state), 20);
+        view_padded(cli, view_term(cli, &coloan__v1__case_state__descriptor, (int)entry->state), 20);
         (void)fprintf(cli->out, "%s ", cli_colour(cli, CLI_PLAIN));
-        print_padded(cli, entry->by, 20);
+        view_padded(cli, entry->by, 20);
         (void)fprintf(cli->out, " %s\n", cli_word(cli, entry->sentence_en, entry->sentence_zh));
     }
 }

@@ -586,9 +586,12 @@ static void test_bad_choices_and_withdrawals(void **state)
         size_t document_len;
         const char *refusal;
     } rows[] = {
-        {"REF-NONE", 32, "RULE_SET_UNKNOWN rule_set"},           {"", 32, "RULE_SET_UNKNOWN rule_set"},
-        {"REF-NJ-2026-11", 32, "RULE_SET_NOT_OPEN rule_set"},    {"REF-NJ-2026-11", 0, "FIELD_MISSING document_sha256"},
+        {"REF-NONE", 32, "RULE_SET_UNKNOWN rule_set"},
+        {"", 32, "RULE_SET_UNKNOWN rule_set"},
+        {"REF-NJ-2026-11", 32, "RULE_SET_NOT_OPEN rule_set"},
+        {"REF-NJ-2026-11", 0, "FIELD_MISSING document_sha256"},
         {"REF-NJ-2026-11", 31, "FIELD_INVALID document_sha256"},
+        {WORLD_LATER_RULES, 32, "RULE_SET_NOT_OPEN rule_set"}, /* tomorrow */
     };
     char long_reason[66];
     submit("P08", "C-CHOICE", 3);
@@ -605,6 +608,34 @@ static void test_bad_choices_and_withdrawals(void **state)
     long_reason[64] = '\0';
     const struct cl_session_call call = make_call(JOINT "WithdrawApplication", &withdrawal(long_reason)->base);
     assert_int_equal(done_once(&call)->state, STATE(WITHDRAWN));
+}
+
+/* From tomorrow on there are newer rules: a decided case is decided anew by them, once, and not by older ones again. */
+static void test_newer_rules_are_chosen(void **state)
+{
+    (void)state;
+    to_confirmation("P02", "C-NEWER", 3);
+    assert_int_equal(journey_view(&journey)->status->offer_version, 1);
+    journey_wait_ms(&journey, JOURNEY_DAY_MS);
+    cl_arena_reset(arena);
+    const struct cl_session_call last = make_call(JOINT "ChooseRules", &rule_choice(WORLD_LAST_RULES)->base);
+    refused("rules to come", channel, &last, "RULE_SET_NOT_OPEN rule_set");
+    const struct cl_session_call call = make_call(JOINT "ChooseRules", &rule_choice(WORLD_LATER_RULES)->base);
+    const Coloan__V1__ApplicationStatus *status = done_once(&call);
+    assert_string_equal(status->rule_set, WORLD_LATER_RULES);
+    assert_int_equal(status->bank_track, COLOAN__V1__BANK_TRACK__BANK_TRACK_PENDING);
+    assert_int_equal(status->outcome, COLOAN__V1__OUTCOME__OUTCOME_PENDING);
+    journey_until(&journey, STATE(OFFERED)); /* what ran out over night was asked again */
+    assert_int_equal(journey_terms(&journey)->version, 2);
+    assert_int_equal(journey_steps(&journey, "CHOOSE_RULES"), 1);
+    refused("the same rules", channel, &call, "RULE_SET_NOT_OPEN rule_set");
+    const struct cl_session_call older = make_call(JOINT "ChooseRules", &rule_choice("REF-NJ-2026-11")->base);
+    refused("older rules", channel, &older, "RULE_SET_NOT_OPEN rule_set");
+    journey_wait_ms(&journey, JOURNEY_DAY_MS);
+    refused("rules that leave no choice", channel, &last, "RULE_SET_NOT_OPEN rule_set");
+    journey_approve(&journey);
+    journey_until(&journey, STATE(APPROVED));
+    assert_int_equal(journey_steps(&journey, "BANK_APPROVE"), 2);
 }
 
 /* Every way to hand in another case than the one that waits. */
@@ -654,7 +685,7 @@ static void test_supplements(void **state)
 
 int main(void)
 {
-    struct world_options options = {.extra = NULL};
+    struct world_options options = {.later_rules = true};
     world_open(&world, &options);
     bool made = cl_is_ok(cl_arena_create(&arena, 32 * 1024 * 1024));
     journey_begin(&journey, &world, "alpha", WORLD_KEY_ALPHA);
@@ -662,12 +693,14 @@ int main(void)
     beta = world_session(&world, "beta", WORLD_KEY_BETA);
     other_fund = world_session(&world, "fund", WORLD_KEY_FUND);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_straight_life),
-        cmocka_unit_test(test_where_it_does_not_run_straight),
         cmocka_unit_test(test_bad_changes_of_bank),
         cmocka_unit_test(test_the_bank_is_changed_as_often_as_allowed),
         cmocka_unit_test(test_bad_choices_and_withdrawals),
         cmocka_unit_test(test_supplements),
+        cmocka_unit_test(test_where_it_does_not_run_straight),
+        /* From here on the clock is moved. */
+        cmocka_unit_test(test_newer_rules_are_chosen),
+        cmocka_unit_test(test_a_straight_life),
         cmocka_unit_test(test_bad_confirmations),
     };
     int failed = made ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
