@@ -49,7 +49,8 @@ static const struct option_row option_rows[] = {
     {"person", NUMBER, MEMBER(person), "N", "whose item, as the application counts them from 0 (0)", 0, 15},
     {"failure", TEXT, MEMBER(failure), "KIND", "with fail: NOT_AUTHORISED, NO_RECORD or MISMATCH", 0, 0},
     {"note", TEXT, MEMBER(note), "CODE", "why: a code of the table of officers' notes, e.g. SRC-DESK", 0, 0},
-    {"document", TEXT, MEMBER(document), "FILE", "the proof that was looked at; only its digest is sent", 0, 0},
+    {"document", TEXT, MEMBER(document), "FILE", "what was looked at or signed; only its digest is sent", 0, 0},
+    {"reason", TEXT, MEMBER(reason), "CODE", "our own code of why, 1 to 64 bytes", 0, 0},
     {"rate-ppm", NUMBER, MEMBER(rate_ppm), "N", "its rate a year; 3.05 % is 30500", 1, 360000},
     {"term-months", NUMBER, MEMBER(term_months), "N", "its term", 12, 480},
     {"environment", TEXT, MEMBER(environment), "NAME", "prod, test or conf/RUN", 0, 0},
@@ -117,7 +118,7 @@ static void print_overview(const struct cli *cli)
     (void)fprintf(cli->out,
                   "coloan - combined housing loans, decided together\n\nusage: coloan COMMAND [OPTION...]\n\n");
     for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
-        (void)fprintf(cli->out, "  %s%-9s%s %-22s %s\n", cli_colour(cli, CLI_BOLD), command->name,
+        (void)fprintf(cli->out, "  %s%-12s%s %-24s %s\n", cli_colour(cli, CLI_BOLD), command->name,
                       cli_colour(cli, CLI_PLAIN), command->arguments, command->summary);
     }
     (void)fprintf(cli->out,
@@ -391,21 +392,18 @@ struct cl_patience cli_patience(const struct cli *cli)
                                 .total_ms = total_ms};
 }
 
-enum cli_exit cli_get_application(const Coloan__V1__ApplicationView **out, struct cli *cli, bool with_items,
-                                  bool with_trace)
+enum cli_exit cli_query_application(const Coloan__V1__ApplicationView **out, struct cli *cli,
+                                    Coloan__V1__ApplicationQuery *query)
 {
-    Coloan__V1__ApplicationQuery query = COLOAN__V1__APPLICATION_QUERY__INIT;
     struct cl_answer answer;
-    query.application_id = cl_arena_text(cli->arena, cli->arguments[0]);
-    query.with_items = with_items;
-    query.with_trace = with_trace;
-    if (query.application_id == NULL) {
+    query->application_id = cl_arena_text(cli->arena, cli->arguments[0]);
+    if (query->application_id == NULL) {
         return cli_fail(cli, CLI_FAILED, NULL, "there is no memory");
     }
     struct cl_status status = cl_session_call(&answer, cli->session, cli->arena,
                                               &(struct cl_session_call){
                                                   .method = "coloan.v1.JointApproval/GetApplication",
-                                                  .body = &query.base,
+                                                  .body = &query->base,
                                                   .reply_type = &coloan__v1__application_view__descriptor,
                                               },
                                               cli_patience(cli));
@@ -417,6 +415,15 @@ enum cli_exit cli_get_application(const Coloan__V1__ApplicationView **out, struc
         return cli_refused(cli, cl_fail(CL_PEER_ANSWER_INVALID), NULL);
     }
     return CLI_DONE;
+}
+
+enum cli_exit cli_get_application(const Coloan__V1__ApplicationView **out, struct cli *cli, bool with_items,
+                                  bool with_trace)
+{
+    Coloan__V1__ApplicationQuery query = COLOAN__V1__APPLICATION_QUERY__INIT;
+    query.with_items = with_items;
+    query.with_trace = with_trace;
+    return cli_query_application(out, cli, &query);
 }
 
 enum cli_exit cli_read_file(struct cl_bytes *out, const struct cli *cli, const char *path)

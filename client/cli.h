@@ -25,8 +25,7 @@ enum cli_exit {
 
 struct cli_options {
     const char *profile, *lang, *environment, *centre, *directory_key, *directory, *out, *keep, *state, *reference,
-        *leg, *account, *until, *key, *rules, *against, *records;
-    const char *kind, *note, *document, *failure;
+        *leg, *account, *until, *key, *rules, *against, *records, *kind, *note, *document, *failure, *reason;
     bool json, personal, mine, unclaimed;
     int64_t number, valid_days, timeout_ms, every_ms, count, amount_fen, balance_fen, rate_ppm, term_months, person;
 };
@@ -92,13 +91,23 @@ enum cli_exit cli_get_application(const Coloan__V1__ApplicationView **out, struc
 /* The keyring to judge by: the profile's, or that of --directory, --directory-key, --centre and --environment. */
 enum cli_exit cli_load_keyring(struct cl_keyring **out, struct cli *cli);
 
+/* The same with whatever `query` wants besides the application, which is filled in. */
+enum cli_exit cli_query_application(const Coloan__V1__ApplicationView **out, struct cli *cli,
+                                    Coloan__V1__ApplicationQuery *query);
+
 /* The bytes of a file or of standard input ("-"), in the arena. */
 enum cli_exit cli_read_file(struct cl_bytes *out, const struct cli *cli, const char *path);
 
 /* -- Commands, each in its own file --------------------------------------------------------------------------- */
 
 enum cli_exit cmd_submit(struct cli *cli);
+enum cli_exit cmd_supplement(struct cli *cli);
+enum cli_exit cmd_change_bank(struct cli *cli);
+enum cli_exit cmd_confirm(struct cli *cli);
+enum cli_exit cmd_choose_rules(struct cli *cli);
+enum cli_exit cmd_withdraw(struct cli *cli);
 enum cli_exit cmd_show(struct cli *cli);
+enum cli_exit cmd_timeline(struct cli *cli);
 enum cli_exit cmd_list(struct cli *cli);
 enum cli_exit cmd_watch(struct cli *cli);
 enum cli_exit cmd_decide(struct cli *cli);

@@ -1,7 +1,7 @@
 /* `coloan milestone`: what a bank reports after the approval - contracts, registration, payments - by hand. */
 #include <string.h>
 
-#include "client/view.h"
+#include "client/act.h"
 #include "libcoloan/personal.h"
 
 struct kind_row {
@@ -64,29 +64,6 @@ static enum cli_exit disclose_account(Coloan__V1__Disclosure **out, Coloan__V1__
     return CLI_DONE;
 }
 
-static enum cli_exit report(struct cli *cli, const Coloan__V1__Milestone *milestone, Coloan__V1__Disclosure *account)
-{
-    struct cl_answer answer;
-    struct cl_status status = cl_session_call(&answer, cli->session, cli->arena,
-                                              &(struct cl_session_call){
-                                                  .method = "coloan.v1.JointApproval/ReportMilestone",
-                                                  .body = &milestone->base,
-                                                  .reply_type = &coloan__v1__application_status__descriptor,
-                                                  .application_id = cli->arguments[0],
-                                                  .disclosures = &account,
-                                                  .disclosure_count = account == NULL ? 0 : 1,
-                                              },
-                                              cli_patience(cli));
-    if (cl_failed(status)) {
-        return cli_refused(cli, status, &answer);
-    }
-    if (cli->options.json) {
-        return cli_print_json(cli, answer.body);
-    }
-    view_status(cli, (const Coloan__V1__ApplicationStatus *)(const void *)answer.body);
-    return CLI_DONE;
-}
-
 enum cli_exit cmd_milestone(struct cli *cli)
 {
     const Coloan__V1__ApplicationView *view = NULL;
@@ -119,5 +96,8 @@ enum cli_exit cmd_milestone(struct cli *cli)
     if (milestone.reference == NULL) {
         return cli_fail(cli, CLI_FAILED, NULL, "there is no memory");
     }
-    return report(cli, &milestone, account);
+    return act_on_case(cli, &(struct cl_session_call){.method = "coloan.v1.JointApproval/ReportMilestone",
+                                                      .body = &milestone.base,
+                                                      .disclosures = &account,
+                                                      .disclosure_count = account == NULL ? 0 : 1});
 }

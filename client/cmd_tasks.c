@@ -173,18 +173,6 @@ static void view_done(const struct cli *cli, const Coloan__V1__TaskView *view)
     }
 }
 
-static void view_timeline(const struct cli *cli, const Coloan__V1__TaskView *view)
-{
-    char time[VIEW_TEXT_BYTES_MAX];
-    view_heading(cli, "how the case came here", "办理过程");
-    for (size_t i = 0; i < view->n_timeline; i++) {
-        const Coloan__V1__TimelineEntry *entry = view->timeline[i];
-        view_time(time, entry->at_ms);
-        (void)fprintf(cli->out, "  %s  %s (%s)\n", time, cli_word(cli, entry->sentence_en, entry->sentence_zh),
-                      entry->by);
-    }
-}
-
 enum cli_exit cmd_task(struct cli *cli)
 {
     struct officer_task task;
@@ -201,7 +189,8 @@ enum cli_exit cmd_task(struct cli *cli)
     view_items(cli, task.view->items, task.view->n_items);
     view_past(cli, task.view);
     view_done(cli, task.view);
-    view_timeline(cli, task.view);
+    view_heading(cli, "how the case came here", "办理过程");
+    view_timeline(cli, task.view->timeline, task.view->n_timeline);
     return CLI_DONE;
 }
 

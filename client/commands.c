@@ -21,6 +21,41 @@ const struct cli_command cli_commands[] = {
      "   \"personal\": {\"persons[0].name\": \"测试甲\", \"persons[0].id_number\": \"990101199603150019\",\n"
      "                \"persons[0].mobile\": \"19900010000\", \"home.address\": \"测试市虚构路1号\"}}\n",
      "profile json lang timeout keep", 1, 1, cmd_submit},
+    {"supplement", "APPLICATION FILE|-", "hand in what was asked for",
+     "Hands in the whole application again, mended and completed: a file as for `submit`, with all personal values. "
+     "Own\n"
+     "number, bank and borrower stay as they were; what is unchanged is not checked again.\n\n"
+     "  coloan supplement 019357a0-0000-7000-8000-000000000001 application.json --profile alpha.yaml\n",
+     "profile json lang timeout", 2, 2, cmd_supplement},
+    {"confirm", "APPLICATION VERSION", "the borrower accepts the offer",
+     "Accepts terms that both lenders have signed. VERSION is that of the offer the borrower signed; another one is "
+     "not\n"
+     "confirmed. Only the digest of the signed confirmation is sent.\n\n"
+     "  coloan confirm 019357a0-0000-7000-8000-000000000001 1 --document confirmation.pdf\n",
+     "profile json lang timeout document", 2, 2, cmd_confirm},
+    {"change-bank", "APPLICATION FILE|-", "another bank for the commercial part",
+     "Moves a case to another bank, as long as no contract is signed. FILE names the bank and the consents of each "
+     "person\n"
+     "to it, a credit report and sharing. What was checked stays, and the fund decides anew.\n\n"
+     "  coloan change-bank 019357a0-0000-7000-8000-000000000001 change.json --profile app.yaml\n\n"
+     "  {\"bank\": \"bank:cn-beta-js\",\n"
+     "   \"consents\": [{\"consentId\": \"C-9\", \"person\": 0, \"purpose\": \"CONSENT_PURPOSE_CREDIT_REPORT\",\n"
+     "                 \"receiver\": \"bank:cn-beta-js\", \"untilMs\": \"1800000000000\", \"documentSha256\": "
+     "\"...\"},\n"
+     "                {\"consentId\": \"C-10\", \"person\": 0, \"purpose\": \"CONSENT_PURPOSE_SHARE\",\n"
+     "                 \"receiver\": \"bank:cn-beta-js\", \"untilMs\": \"1800000000000\", \"documentSha256\": "
+     "\"...\"}]}\n",
+     "profile json lang timeout", 2, 2, cmd_change_bank},
+    {"choose-rules", "APPLICATION RULE-SET", "be judged by newer rules",
+     "Chooses a later rule set for a case in flight, where that set allows it; the fund decides anew. Only the digest "
+     "of\n"
+     "the borrower's signed choice is sent.\n\n"
+     "  coloan choose-rules 019357a0-0000-7000-8000-000000000001 REF-NJ-2026-11 --document choice.pdf\n",
+     "profile json lang timeout document", 2, 2, cmd_choose_rules},
+    {"withdraw", "APPLICATION", "the borrower gives up",
+     "Gives a case up, as long as no contract is signed. It cannot be taken back.\n\n"
+     "  coloan withdraw 019357a0-0000-7000-8000-000000000001 --reason FOUND-OTHER\n",
+     "profile json lang timeout reason", 1, 1, cmd_withdraw},
     {"show", "APPLICATION", "one case: state, tracks, items",
      "Shows a case as far as the caller may see it. --keep FILE keeps the signed joint decision, for `verify`.\n\n"
      "  coloan show 019357a0-0000-7000-8000-000000000001 --profile alpha.yaml\n"
@@ -62,6 +97,10 @@ const struct cli_command cli_commands[] = {
      "  coloan explain 019357a0-0000-7000-8000-000000000001 --lang zh\n"
      "  coloan explain record.bin --json\n",
      "profile json lang timeout", 1, 1, cmd_explain},
+    {"timeline", "APPLICATION", "what happened, step by step",
+     "Tells every step of a case: when, the state after it, who caused it, and what it means.\n\n"
+     "  coloan timeline 019357a0-0000-7000-8000-000000000001 --lang zh\n",
+     "profile json lang timeout", 1, 1, cmd_timeline},
     {"replay", "RECORD", "decide a recorded case again, byte for byte",
      "Decides a recorded case again by the rule set of --rules, and says whether trace, verdict, reasons and terms "
      "are\n"

@@ -224,3 +224,18 @@ void view_trace(const struct cli *cli, const Coloan__V1__DecisionTrace *trace)
                       cli_colour(cli, CLI_PLAIN));
     }
 }
+
+/* Sentences are the centre's; nothing else is told about a step that a person here needs. */
+void view_timeline(const struct cli *cli, Coloan__V1__TimelineEntry *const *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const Coloan__V1__TimelineEntry *entry = entries[i];
+        char time[VIEW_TEXT_BYTES_MAX];
+        view_time(time, entry->at_ms);
+        (void)fprintf(cli->out, "%s  %s", time, cli_colour(cli, CLI_BOLD));
+        view_padded(cli, view_term(cli, &coloan__v1__case_state__descriptor, (int)entry->state), 20);
+        (void)fprintf(cli->out, "%s ", cli_colour(cli, CLI_PLAIN));
+        view_padded(cli, entry->by, 20);
+        (void)fprintf(cli->out, " %s\n", cli_word(cli, entry->sentence_en, entry->sentence_zh));
+    }
+}

@@ -39,6 +39,7 @@ void view_status(const struct cli *cli, const Coloan__V1__ApplicationStatus *sta
 void view_reasons(const struct cli *cli, Coloan__V1__Reason *const *reasons, size_t count);
 void view_items(const struct cli *cli, Coloan__V1__VerificationResult *const *items, size_t count);
 void view_terms(const struct cli *cli, const Coloan__V1__OfferTerms *terms);
+void view_timeline(const struct cli *cli, Coloan__V1__TimelineEntry *const *entries, size_t count);
 void view_trace(const struct cli *cli, const Coloan__V1__DecisionTrace *trace);
 
 #endif

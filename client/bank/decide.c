@@ -112,6 +112,26 @@ struct cl_status bank_verify_customers(Coloan__V1__VerificationReport **out, str
     return cl_ok();
 }
 
+/* -- How long ------------------------------------------------------------------------------------------------- */
+
+static bool may_be_decided(Coloan__V1__CaseState state)
+{
+    return state == COLOAN__V1__CASE_STATE__CASE_STATE_VERIFYING ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_SUPPLEMENT ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_MANUAL || state == COLOAN__V1__CASE_STATE__CASE_STATE_OFFERED ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_APPROVED ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_DECLINED ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_CONFIRMED;
+}
+
+bool bank_case_is_over(const Coloan__V1__Event *event)
+{
+    if (event->kind == COLOAN__V1__EVENT_KIND__EVENT_KIND_RELEASED) {
+        return true;
+    }
+    return event->status != NULL && !may_be_decided(event->status->state);
+}
+
 /* -- Decisions ------------------------------------------------------------------------------------------------ */
 
 /* Adds the reason's code; false without memory. */

@@ -6,6 +6,7 @@
 #include <coloan/v1/application.pb-c.h>
 #include <coloan/v1/decision.pb-c.h>
 #include <coloan/v1/envelope.pb-c.h>
+#include <coloan/v1/push.pb-c.h>
 #include <coloan/v1/verification.pb-c.h>
 
 #include "client/bank/customers.h"
@@ -18,12 +19,16 @@ struct bank_rules {
     int64_t amount_fen_min;       /* the least commercial part worth lending */
 };
 
-/* INCOME of the household and CREDIT_BANK of each person whose ID number was disclosed. */
+/* INCOME of the household and CREDIT_BANK of each person. DISCLOSURE_MISSING when one of them is not disclosed to us. */
 CL_MUST_CHECK struct cl_status bank_verify_customers(Coloan__V1__VerificationReport **out, struct bank_case *case_out,
                                                      struct cl_arena *arena, const struct bank_customers *customers,
                                                      const Coloan__V1__Application *application,
                                                      Coloan__V1__Disclosure *const *disclosures,
                                                      size_t disclosure_count, int64_t now_ms);
+
+/* After this event we decide on the case no more: it is another bank's, it has ended, or contracts are signed. Until
+ * then a joint decision may be followed by another: the borrower may choose other rules, or withdraw a consent. */
+bool bank_case_is_over(const Coloan__V1__Event *event);
 
 /* Approve, counter or decline. `terms` were checked against `digest`; `reference` is our number of this decision. */
 CL_MUST_CHECK struct cl_status bank_decide(Coloan__V1__BankDecision **out, struct cl_arena *arena,

@@ -2,7 +2,7 @@
  * rebuilt from the journal, by the same function that takes each new record.
  *
  * Owner: whoever made it. Any thread; an entry handed out belongs to the worker that handles its sequence until
- * bank_state_applied. Bounded by what is outstanding: entries go when they are applied, cases when they end. Fails:
+ * bank_state_applied. Bounded by what is outstanding: entries go when they are applied, cases when they are over for us. Fails:
  * MEMORY_LIMIT. */
 #ifndef COLOAN_BANK_STATE_H
 #define COLOAN_BANK_STATE_H
@@ -59,7 +59,7 @@ struct bank_entry *bank_state_find(struct bank_state *state, uint64_t sequence);
 /* Runs for every entry, lowest sequence first: what a restart has to go on with. No other thread may be at work. */
 void bank_state_each(struct bank_state *state, void (*visit)(void *user, struct bank_entry *entry), void *user);
 
-/* False when the case is not known, or has ended. */
+/* False when the case is not known, or is over for us. */
 bool bank_state_case(struct bank_case *out, struct bank_state *state, const char *application_id);
 
 /* Copies the last up to BANK_RECENT_MAX applied ones, oldest first; returns how many. */

@@ -202,6 +202,16 @@ static enum result untenable(struct job *job, const char *what, struct cl_status
     return UNTENABLE;
 }
 
+/* Nothing for us any more. */
+static enum result pass_over(struct job *job, struct cl_status status)
+{
+    bank_say(job->bank, &(struct bank_line){.what = "passed over",
+                                            .sequence = job->entry->sequence,
+                                            .application_id = job->entry->application_id,
+                                            .reason = cl_status_name(status)});
+    return APPLIED;
+}
+
 static enum result on_application(struct job *job)
 {
     const Coloan__V1__Application *application = NULL;
@@ -212,6 +222,9 @@ static enum result on_application(struct job *job)
         status = bank_verify_customers(&report, &known, job->arena, job->bank->customers, application,
                                        job->opened.disclosures, job->opened.disclosure_count,
                                        cl_clock_unix_ms(cl_clock_system()));
+    }
+    if (status.reason == CL_DISCLOSURE_MISSING) {
+        return pass_over(job, status); /* a consent was withdrawn, or the case is another bank's: an event tells */
     }
     if (cl_failed(status)) {
         return untenable(job, "application", status);
@@ -232,12 +245,65 @@ static enum result on_application(struct job *job)
                "verifications");
 }
 
+/* -- The case as the centre has it now ------------------------------------------------------------------------ */
+
+static struct cl_status get_case(const Coloan__V1__ApplicationView **out, struct job *job)
+{
+    Coloan__V1__ApplicationQuery query = COLOAN__V1__APPLICATION_QUERY__INIT;
+    struct cl_answer answer;
+    query.application_id = job->entry->application_id;
+    struct cl_status status =
+        cl_session_call(&answer, job->bank->session, job->arena,
+                        &(struct cl_session_call){.method = "coloan.v1.JointApproval/GetApplication",
+                                                  .body = &query.base,
+                                                  .reply_type = &coloan__v1__application_view__descriptor},
+                        (struct cl_patience){.attempt_ms = ATTEMPT_MS, .total_ms = SEND_MS});
+    if (cl_failed(status)) {
+        return status;
+    }
+    const Coloan__V1__ApplicationView *view = (const Coloan__V1__ApplicationView *)(const void *)answer.body;
+    if (view->status == NULL) {
+        return cl_fail(CL_FIELD_MISSING);
+    }
+    *out = view;
+    return cl_ok();
+}
+
+/* Asks until there is an answer. SHUTTING_DOWN; what the centre refused with. */
+static struct cl_status get_case_surely(const Coloan__V1__ApplicationView **out, struct job *job)
+{
+    for (;;) {
+        struct cl_status status = get_case(out, job);
+        if (cl_is_ok(status) || cl_session_stopped(job->bank->session)) {
+            return cl_is_ok(status) ? status : cl_fail(CL_SHUTTING_DOWN);
+        }
+        if (cl_reason_info(status.reason)->retry != CL_RETRY_DELAY) {
+            return status;
+        }
+        (void)cl_session_pause(job->bank->session, ATTEMPT_MS);
+    }
+}
+
 /* -- An offer ------------------------------------------------------------------------------------------------- */
 
 static void make_reference(char out[CL_TEXT_BYTES_MAX + 1], const struct job *job)
 {
     (void)snprintf(out, CL_TEXT_BYTES_MAX + 1, "%.32s-%llu", job->bank->config->reference_prefix,
                    (unsigned long long)job->entry->sequence);
+}
+
+/* Either we never saw the application, or it went to another bank before we heard of it. */
+static enum result on_unknown_case(struct job *job)
+{
+    const Coloan__V1__ApplicationView *view = NULL;
+    struct cl_status status = get_case_surely(&view, job);
+    if (status.reason == CL_SHUTTING_DOWN) {
+        return LEFT;
+    }
+    if (status.reason == CL_STALE_EPOCH) {
+        return pass_over(job, status);
+    }
+    return untenable(job, "case", cl_fail(CL_APPLICATION_UNKNOWN));
 }
 
 static enum result on_fund_decision(struct job *job)
@@ -262,7 +328,7 @@ static enum result on_fund_decision(struct job *job)
         return APPLIED; /* the fund lends alone */
     }
     if (!bank_state_case(&known, job->bank->state, job->entry->application_id)) {
-        return untenable(job, "case", cl_fail(CL_APPLICATION_UNKNOWN));
+        return on_unknown_case(job);
     }
     make_reference(reference, job);
     status = bank_decide(&decision, job->arena, &job->bank->config->rules, &known, terms, &digest, reference);
@@ -305,38 +371,6 @@ static enum result on_joint_decision(struct job *job)
 
 /* -- After it ------------------------------------------------------------------------------------------------- */
 
-/* The case as the centre has it now, and the terms both lenders signed, by their signatures. */
-static struct cl_status look(const Coloan__V1__ApplicationStatus **out, const Coloan__V1__OfferTerms **terms_out,
-                             struct job *job)
-{
-    Coloan__V1__ApplicationQuery query = COLOAN__V1__APPLICATION_QUERY__INIT;
-    struct cl_answer answer;
-    struct client_evidence evidence;
-    query.application_id = job->entry->application_id;
-    struct cl_status status =
-        cl_session_call(&answer, job->bank->session, job->arena,
-                        &(struct cl_session_call){.method = "coloan.v1.JointApproval/GetApplication",
-                                                  .body = &query.base,
-                                                  .reply_type = &coloan__v1__application_view__descriptor},
-                        (struct cl_patience){.attempt_ms = ATTEMPT_MS, .total_ms = SEND_MS});
-    if (cl_failed(status)) {
-        return status;
-    }
-    const Coloan__V1__ApplicationView *view = (const Coloan__V1__ApplicationView *)(const void *)answer.body;
-    struct cl_keyring *keyring = cl_session_keyring(job->bank->session);
-    status = client_evidence_check(&evidence, job->arena, cl_bytes(view->joint_decision.data, view->joint_decision.len),
-                                   keyring);
-    cl_keyring_unref(keyring);
-    if (cl_is_ok(status) && (view->status == NULL || evidence.terms == NULL)) {
-        status = cl_fail(CL_FIELD_MISSING);
-    }
-    if (cl_is_ok(status)) {
-        *out = view->status;
-        *terms_out = evidence.terms;
-    }
-    return status;
-}
-
 static bool may_wait_for_us(Coloan__V1__CaseState state)
 {
     return state == COLOAN__V1__CASE_STATE__CASE_STATE_CONFIRMED ||
@@ -345,10 +379,32 @@ static bool may_wait_for_us(Coloan__V1__CaseState state)
            state == COLOAN__V1__CASE_STATE__CASE_STATE_HALF_DISBURSED;
 }
 
-/* The next report, if the case waits for one. */
+/* The terms both lenders signed, by their signatures; those of an offer before the current one are history. */
+static struct cl_status read_terms(const Coloan__V1__OfferTerms **out, struct job *job,
+                                   const Coloan__V1__ApplicationView *view)
+{
+    struct client_evidence evidence;
+    struct cl_keyring *keyring = cl_session_keyring(job->bank->session);
+    struct cl_status status = client_evidence_check(
+        &evidence, job->arena, cl_bytes(view->joint_decision.data, view->joint_decision.len), keyring);
+    cl_keyring_unref(keyring);
+    if (cl_is_ok(status) && evidence.terms == NULL) {
+        status = cl_fail(CL_FIELD_MISSING);
+    }
+    if (cl_is_ok(status) && (evidence.terms->version != view->status->offer_version ||
+                             evidence.terms->bank_epoch != view->status->bank_epoch)) {
+        status = cl_fail(CL_OFFER_STALE);
+    }
+    if (cl_is_ok(status)) {
+        *out = evidence.terms;
+    }
+    return status;
+}
+
+/* The next report, if the case waits for one; it may have moved on since the event was written. */
 static struct cl_status next_report(bool *more_out, struct asked *out, struct job *job)
 {
-    const Coloan__V1__ApplicationStatus *now = NULL;
+    const Coloan__V1__ApplicationView *view = NULL;
     const Coloan__V1__OfferTerms *terms = NULL;
     const struct bank_lending lending = {.prefix = job->bank->config->reference_prefix,
                                          .account = job->bank->config->lends_to,
@@ -357,9 +413,14 @@ static struct cl_status next_report(bool *more_out, struct asked *out, struct jo
     Coloan__V1__Milestone *milestone = NULL;
     struct asked asked = {.method = "coloan.v1.JointApproval/ReportMilestone",
                           .reply_type = &coloan__v1__application_status__descriptor};
-    struct cl_status status = look(&now, &terms, job);
+    struct cl_status status = get_case_surely(&view, job);
+    if (cl_failed(status) || !may_wait_for_us(view->status->state)) {
+        *more_out = false;
+        return status;
+    }
+    status = read_terms(&terms, job, view);
     if (cl_is_ok(status)) {
-        status = bank_lend_next(more_out, &milestone, &asked.disclosure, job->arena, now, terms, &lending);
+        status = bank_lend_next(more_out, &milestone, &asked.disclosure, job->arena, view->status, terms, &lending);
     }
     if (cl_is_ok(status) && *more_out) {
         asked.body = &milestone->base;
@@ -372,6 +433,9 @@ static struct cl_status next_report(bool *more_out, struct asked *out, struct jo
  * in the case itself, and is not said twice: each is of a state that the report ends. */
 static enum result on_status(struct job *job)
 {
+    if (job->event->status == NULL) {
+        return untenable(job, "status", cl_fail(CL_FIELD_MISSING));
+    }
     if (job->bank->config->lends_to == NULL || !may_wait_for_us(job->event->status->state)) {
         return APPLIED;
     }
@@ -380,12 +444,11 @@ static enum result on_status(struct job *job)
         struct cl_status answered = cl_ok();
         bool more = false;
         struct cl_status status = next_report(&more, &asked, job);
-        if (cl_session_stopped(job->bank->session)) {
+        if (status.reason == CL_SHUTTING_DOWN) {
             return LEFT;
         }
-        if (cl_failed(status) && cl_reason_info(status.reason)->retry == CL_RETRY_DELAY) {
-            (void)cl_session_pause(job->bank->session, ATTEMPT_MS);
-            continue;
+        if (status.reason == CL_STALE_EPOCH) {
+            return pass_over(job, status);
         }
         if (cl_failed(status)) {
             return untenable(job, "lending", status);
@@ -401,6 +464,19 @@ static enum result on_status(struct job *job)
             return result; /* refused: a person has to look */
         }
     }
+}
+
+/* -- Another bank's ------------------------------------------------------------------------------------------- */
+
+/* What was found out about the customer goes with the event; what stands in the journal goes with the journal. */
+static enum result on_released(struct job *job)
+{
+    bank_say(job->bank, &(struct bank_line){.what = "released",
+                                            .sequence = job->entry->sequence,
+                                            .application_id = job->entry->application_id,
+                                            .made_ms = job->opened.header->created_ms,
+                                            .received_ms = job->entry->received_ms});
+    return APPLIED;
 }
 
 /* -- Jobs ----------------------------------------------------------------------------------------------------- */
@@ -431,13 +507,14 @@ static enum result handle(struct job *job)
     } rows[] = {{COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION, on_application},
                 {COLOAN__V1__EVENT_KIND__EVENT_KIND_FUND_DECISION, on_fund_decision},
                 {COLOAN__V1__EVENT_KIND__EVENT_KIND_JOINT_DECISION, on_joint_decision},
-                {COLOAN__V1__EVENT_KIND__EVENT_KIND_STATUS, on_status}};
+                {COLOAN__V1__EVENT_KIND__EVENT_KIND_STATUS, on_status},
+                {COLOAN__V1__EVENT_KIND__EVENT_KIND_RELEASED, on_released}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].kind == job->event->kind) {
             return rows[i].handle(job);
         }
     }
-    return APPLIED; /* a status: nothing to be done */
+    return APPLIED; /* a consent withdrawn: the centre shows us no more of that person; nothing to be done */
 }
 
 /* The stream acknowledges it once it is durable; a crash before that takes the event up again, and everything that was
@@ -453,7 +530,7 @@ static void apply(struct job *job)
     ack->sequence = job->entry->sequence;
     ack->digest = job->entry->digest;
     make_reference(ack->reference, job);
-    if (job->event->kind == COLOAN__V1__EVENT_KIND__EVENT_KIND_JOINT_DECISION) {
+    if (bank_case_is_over(job->event)) {
         status =
             bank_note(job->bank, &(struct bank_record){.kind = BANK_RECORD_ENDED, .text = job->entry->application_id});
     }

@@ -29,13 +29,18 @@ export function readOffer(offer, applicationId, bank) {
   return terms;
 }
 
-/** The submission in an APPLICATION event: who signed it, and the values that its persons' consents let us see. */
+/** How the application that a case stands on was handed in. */
+const HANDED_IN_BY = [METHODS.SubmitApplication.name, METHODS.SupplementApplication.name];
+
+/** The submission in an APPLICATION event: who signed it, and the values that its persons' consents let us see. It names
+ * the bank of its time: after a change of bank that is another one, and the status names us. */
 export function readSubmission(event, disclosures, directory, bank) {
   const kept = verifyKept(event.application_envelope, directory);
   check(kept.name === 'Application' && kept.header.recipient === directory.centre, 'RECIPIENT_WRONG');
-  check(kept.header.method === METHODS.SubmitApplication.name, 'METHOD_WRONG');
+  check(HANDED_IN_BY.includes(kept.header.method), 'METHOD_WRONG');
   const application = openBody(kept);
-  check(application.bank === bank, 'BANK_UNKNOWN');
+  check(event.status?.bank === bank, 'BANK_UNKNOWN');
+  check(event.status.bank_epoch > 1 || application.bank === bank, 'BANK_UNKNOWN');
   const values = reveal(fieldsOf(application), disclosures, { all: false });
   return { application, values, digest: kept.digest, sender: kept.header.sender };
 }
@@ -185,6 +190,9 @@ export class Bank {
       case 'EVENT_KIND_JOINT_DECISION':
         this.takeJointDecision(id, event.joint_decision);
         break;
+      case 'EVENT_KIND_RELEASED':
+        this.cases.delete(id); // another bank's now
+        break;
       default: // STATUS: nothing to do but to know
     }
     this.say(`${header.sequence} ${event.kind} ${id} ${event.status?.state ?? ''}`);
@@ -228,12 +236,13 @@ export class Bank {
     Object.assign(this.caseOf(id), { joint, ...verifyJointDecision(joint, this.client.directory, this.party) });
   }
 
-  /** An event may be taken over again after a crash; then the centre has our answer to it already. */
+  /** An event may be taken over again after a crash; then the centre has our answer to it already. Or the case went to
+   * another bank meanwhile, and a RELEASED event is on its way. */
   async tell(call, applicationId, body) {
     try {
       await this.send(call, body, { applicationId });
     } catch (error) {
-      if (!(error instanceof Refused) || error.reason !== 'STATE_CONFLICT') {
+      if (!(error instanceof Refused) || !['STATE_CONFLICT', 'STALE_EPOCH'].includes(error.reason)) {
         throw error;
       }
       this.say(`${call} ${applicationId}: ${error.reason}`);

@@ -74,7 +74,8 @@ struct cl_status file_open(struct case_file **out, struct case_tx *tx, const cha
 
 struct cl_status file_open_request(struct case_file **out, struct case_tx *tx, const struct case_request *request)
 {
-    bool of_the_centre = request->sender_kind == CL_PARTY_FUND || request->sender_kind == CL_PARTY_OFFICER;
+    bool of_the_centre = request->sender_kind == CL_PARTY_OFFICER ||
+                         strcmp(request->sender, tx->cases->centre->party) == 0; /* not another fund */
     return file_open(out, tx, request->application_id, of_the_centre ? NULL : request->sender);
 }
 

@@ -30,8 +30,8 @@ struct case_file {
  * even when it sent it. */
 CL_MUST_CHECK struct cl_status file_open(struct case_file **out, struct case_tx *tx, const char *id, const char *party);
 
-/* The file that a request is about, as far as its sender may act on it: the fund and its officers on any, others as
- * above. */
+/* The file that a request is about, as far as its sender may act on it: the centre itself and its officers on any, others
+ * as above. */
 CL_MUST_CHECK struct cl_status file_open_request(struct case_file **out, struct case_tx *tx,
                                                  const struct case_request *request);
 

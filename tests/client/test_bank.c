@@ -414,6 +414,39 @@ static void every_offer_has_its_answer(void **state)
     }
 }
 
+/* -- How long ------------------------------------------------------------------------------------------------- */
+
+/* The states that the published tables still lead back from to a decision; a released bank has none, whatever the state. */
+static void a_case_is_kept_as_long_as_it_may_be_decided_again(void **state)
+{
+    (void)state;
+    static const Coloan__V1__CaseState open[] = {
+        COLOAN__V1__CASE_STATE__CASE_STATE_VERIFYING, COLOAN__V1__CASE_STATE__CASE_STATE_SUPPLEMENT,
+        COLOAN__V1__CASE_STATE__CASE_STATE_MANUAL,    COLOAN__V1__CASE_STATE__CASE_STATE_OFFERED,
+        COLOAN__V1__CASE_STATE__CASE_STATE_APPROVED,  COLOAN__V1__CASE_STATE__CASE_STATE_DECLINED,
+        COLOAN__V1__CASE_STATE__CASE_STATE_CONFIRMED,
+    };
+    const ProtobufCEnumDescriptor *states = &coloan__v1__case_state__descriptor;
+    const ProtobufCEnumDescriptor *kinds = &coloan__v1__event_kind__descriptor;
+    for (unsigned i = 0; i < states->n_values; i++) {
+        Coloan__V1__ApplicationStatus status = COLOAN__V1__APPLICATION_STATUS__INIT;
+        status.state = (Coloan__V1__CaseState)states->values[i].value;
+        bool expected = true;
+        for (size_t j = 0; j < sizeof open / sizeof open[0]; j++) {
+            expected = expected && open[j] != status.state;
+        }
+        for (unsigned j = 0; j < kinds->n_values; j++) {
+            Coloan__V1__Event event = COLOAN__V1__EVENT__INIT;
+            event.kind = (Coloan__V1__EventKind)kinds->values[j].value;
+            event.status = &status;
+            bool released = event.kind == COLOAN__V1__EVENT_KIND__EVENT_KIND_RELEASED;
+            assert_int_equal(bank_case_is_over(&event), expected || released);
+        }
+    }
+    Coloan__V1__Event bare = COLOAN__V1__EVENT__INIT;
+    assert_false(bank_case_is_over(&bare));
+}
+
 #define ONE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -429,6 +462,7 @@ int main(void)
         ONE(customers_are_found_or_made_up),
         ONE(a_submission_is_verified),
         ONE(every_offer_has_its_answer),
+        ONE(a_case_is_kept_as_long_as_it_may_be_decided_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

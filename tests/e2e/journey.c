@@ -153,6 +153,24 @@ void journey_approve(struct journey *journey)
     (void)call(journey, &what);
 }
 
+void journey_confirm(struct journey *journey)
+{
+    const Coloan__V1__ApplicationView *view = journey_view(journey);
+    static const uint8_t document[CL_DIGEST_BYTES] = {9};
+    Coloan__V1__OfferConfirmation confirmation = COLOAN__V1__OFFER_CONFIRMATION__INIT;
+    confirmation.offer_version = view->status->offer_version;
+    confirmation.terms_digest = view->offer->terms_digest;
+    confirmation.document_sha256.data = cl_arena_copy(journey->arena, cl_bytes(document, sizeof document));
+    confirmation.document_sha256.len = sizeof document;
+    struct cl_session_call what = {
+        .method = JOINT "ConfirmOffer",
+        .body = &confirmation.base,
+        .reply_type = &coloan__v1__application_status__descriptor,
+        .application_id = journey->id,
+    };
+    (void)call(journey, &what);
+}
+
 /* -- Milestones ---------------------------------------------------------------------------------------------- */
 
 Coloan__V1__Milestone *journey_milestone(struct journey *journey, Coloan__V1__MilestoneKind kind, Coloan__V1__Leg leg)
@@ -227,26 +245,6 @@ void journey_file(struct journey *journey)
         journey_milestone(journey, KIND(REGISTRATION_FILED), COLOAN__V1__LEG__LEG_UNSPECIFIED);
     filing->reference = cl_arena_text(journey->arena, reference);
     assert_string_equal(cl_status_name(journey_try_tell(journey, filing)), "OK");
-}
-
-/* -- The borrower -------------------------------------------------------------------------------------------- */
-
-void journey_confirm(struct journey *journey)
-{
-    static uint8_t signed_letter[CL_DIGEST_BYTES] = {0x5e};
-    const Coloan__V1__ApplicationView *view = journey_view(journey);
-    Coloan__V1__OfferConfirmation confirmation = COLOAN__V1__OFFER_CONFIRMATION__INIT;
-    assert_non_null(view->offer);
-    confirmation.offer_version = view->status->offer_version;
-    confirmation.terms_digest = view->offer->terms_digest;
-    confirmation.document_sha256 = (ProtobufCBinaryData){.data = signed_letter, .len = sizeof signed_letter};
-    struct cl_session_call what = {
-        .method = JOINT "ConfirmOffer",
-        .body = &confirmation.base,
-        .reply_type = &coloan__v1__application_status__descriptor,
-        .application_id = journey->id,
-    };
-    (void)call(journey, &what);
 }
 
 /* -- Waiting ------------------------------------------------------------------------------------------------- */

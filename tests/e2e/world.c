@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "libcoloan/date.h"
 #include "libcoloan/json.h"
 #include "libcoloan/log.h"
 #include "libcoloan/personal.h"
@@ -115,12 +116,44 @@ static void make_directory(struct world *world)
     cl_arena_free(arena);
 }
 
+/* The rules of REF-NJ-2026-11 under another name, from `days` after today on. */
+static void write_rules(const struct world *world, const char *id, int days, bool in_flight_choice)
+{
+    char name[64];
+    char line[512];
+    bool choice = false;
+    FILE *from = fopen(COLOAN_SOURCE_DIR "/rules/REF-NJ-2026-11.yaml", "re");
+    (void)snprintf(name, sizeof name, "%s.yaml", id);
+    FILE *to = fopen(pki_files_path(&world->files, name), "we");
+    assert(from != NULL && to != NULL);
+    while (fgets(line, sizeof line, from) != NULL) {
+        if (strncmp(line, "id:", 3) == 0) {
+            (void)fprintf(to, "id: %s\n", id);
+        } else if (strncmp(line, "effective_from:", 15) == 0) {
+            (void)fprintf(to, "effective_from: %d\n", cl_date_from_ms(world_now_ms(world) + days * INT64_C(86400000)));
+        } else if (strncmp(line, "in_flight_choice:", 17) == 0) {
+            choice = true;
+            (void)fprintf(to, "in_flight_choice: %s\n", in_flight_choice ? "true" : "false");
+        } else {
+            (void)fputs(line, to);
+        }
+    }
+    assert(choice);
+    (void)fclose(from);
+    int closed = fclose(to);
+    assert(closed == 0);
+}
+
 static void make_config(struct world *world, const struct world_options *options)
 {
     char hex[2 * CL_PUBLIC_KEY_BYTES + 1];
     cl_hex_encode(hex, cl_bytes(cl_signer_public_key(world->signers[WORLD_KEY_DIRECTORY])->bytes, CL_PUBLIC_KEY_BYTES));
     int timeout_ms = options->authority_timeout_ms == 0 ? 300 : (int)options->authority_timeout_ms;
     char text[4096];
+    if (options->later_rules) {
+        write_rules(world, WORLD_LATER_RULES, 1, true);
+        write_rules(world, WORLD_LAST_RULES, 2, false);
+    }
     int len =
         snprintf(text, sizeof text,
                  "party: " WORLD_CENTRE "\n"
@@ -134,7 +167,7 @@ static void make_config(struct world *world, const struct world_options *options
                  "directory_key: %s\n"
                  "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
                  "store: {database: coloan.db, master_key: master.key}\n"
-                 "rules: [%s/rules/%s.yaml]\n"
+                 "rules: [%s/rules/%s.yaml%s]\n"
                  "authorities:\n"
                  "  - name: sandbox\n"
                  "    base_url: http://127.0.0.1:%u\n"
@@ -152,6 +185,7 @@ static void make_config(struct world *world, const struct world_options *options
                  "    %s\n"
                  "%s",
                  hex, COLOAN_SOURCE_DIR, options->rules == NULL ? "REF-NJ-2026-11" : options->rules,
+                 options->later_rules ? ", " WORLD_LATER_RULES ".yaml, " WORLD_LAST_RULES ".yaml" : "",
                  authorities_port(world->authorities), timeout_ms, authorities_port(world->authorities), timeout_ms,
                  options->housing == NULL ? "" : options->housing, options->extra == NULL ? "" : options->extra);
     assert(len > 0 && (size_t)len < sizeof text);

@@ -23,6 +23,10 @@
 #define WORLD_CHANNEL "channel:cn-app-js"
 #define WORLD_FUND    "fund:cn-other"
 
+/* The same numbers again, from tomorrow on, which cases in flight may choose; and from the day after, which they may not. */
+#define WORLD_LATER_RULES "TEST-LATER"
+#define WORLD_LAST_RULES  "TEST-LAST"
+
 enum world_key {
     WORLD_KEY_DIRECTORY,
     WORLD_KEY_CENTRE,
@@ -53,6 +57,7 @@ struct world_options {
     const char *extra;            /* lines for the configuration; NULL: none */
     const char *housing;          /* a field of the authority that answers for homes, "hours: ..."; NULL: none */
     const char *rules;            /* rules/<this>.yaml; NULL: REF-NJ-2026-11 */
+    bool later_rules;             /* and WORLD_LATER_RULES, WORLD_LAST_RULES */
 };
 
 void world_open(struct world *world, const struct world_options *options);
