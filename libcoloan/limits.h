@@ -57,7 +57,7 @@
 #define CL_PERSONS_MAX      4
 #define CL_CONSENTS_MAX     64
 #define CL_DOCUMENTS_MAX    32
-#define CL_FACTS_MAX        16 /* of one verification result */
+#define CL_FACTS_MAX        16  /* of one verification result */
 #define CL_ITEM_RESULTS_MAX 128 /* in one report, and of one application in one phase: every item of every person */
 #define CL_REASONS_MAX      16
 #define CL_TRACE_STEPS_MAX  128 /* four persons' items take some 75 */

@@ -312,12 +312,13 @@ json_t *people_make_home_facts(const char *item, const char *contract_no)
     if (sscanf(contract_no, "SYN-%" SCNd64 "-%" SCNd64 "-", &home.price_fen, &home.area_centi_m2) != 2) {
         return json_string("NO_RECORD");
     }
+    json_t *facts = NULL;
     for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++) {
         if (strcmp(makers[i].item, item) == 0) {
-            return makers[i].make(&home);
+            facts = makers[i].make(&home);
         }
     }
-    return NULL;
+    return facts;
 }
 
 /* -- A household --------------------------------------------------------------------------------------------- */

@@ -36,7 +36,8 @@ CL_MUST_CHECK struct cl_status file_open_request(struct case_file **out, struct 
                                                  const struct case_request *request);
 
 /* The submission and the items of the decision; which items apply is what was opened for it at intake, whatever the
- * centre's configuration says by now. STATE_CONFLICT when the personal values were erased. */
+ * centre's configuration says by now (application.items_unused; whoever opens further items sets it to the centre's
+ * first). STATE_CONFLICT when the personal values were erased. */
 CL_MUST_CHECK struct cl_status file_load_facts(struct case_file *file, struct case_tx *tx);
 
 /* The results of another phase take the place of those loaded; the submission was loaded before. */
