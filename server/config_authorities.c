@@ -14,7 +14,7 @@
 struct authority {
     const char *name, *base_url, *token_file, *ca_file, *client_certificate, *client_key, *hours, *days;
     const struct cl_setting *items, *mapping;
-    int64_t timeout_ms, attempts, in_flight, hours_wait_ms;
+    int64_t timeout_ms, attempts, retry_ms, in_flight, hours_wait_ms;
     bool cache;
 };
 
@@ -35,6 +35,8 @@ static const struct cl_setting_field authority_fields[] = {
      "Of one attempt."},
     {"attempts", CL_SETTING_INT64, offsetof(struct authority, attempts), false, "3", 1, 10, NULL,
      "Before a person has to look."},
+    {"retry", CL_SETTING_DURATION, offsetof(struct authority, retry_ms), false, "100ms", 1, 60000, NULL,
+     "Pause before the second attempt, doubled for each further, by chance between half and whole."},
     {"in_flight", CL_SETTING_INT64, offsetof(struct authority, in_flight), false, "32", 1, 256, NULL,
      "Questions asked of it at a time."},
     {"client_certificate", CL_SETTING_PATH, offsetof(struct authority, client_certificate), false, NULL, 0, 4096, NULL,
@@ -215,6 +217,7 @@ static struct cl_status read_authority(struct config *config, size_t index, uint
         .ca_file = authority.ca_file,
         .timeout_ms = authority.timeout_ms,
         .attempts = (unsigned)authority.attempts,
+        .retry_ms = authority.retry_ms,
         .in_flight_max = (unsigned)authority.in_flight,
         .closed_wait_ms = authority.hours_wait_ms,
         .cache = authority.cache,

@@ -14,6 +14,7 @@ enum {
     ATTEMPTS_MAX = 10,
     IN_FLIGHT_DEFAULT = 32,
     IN_FLIGHT_MAX = 256,
+    RETRY_MS_MAX = 60 * 1000,
     BREAKER_FAILURES_DEFAULT = 5,
     BREAKER_FAILURES_MAX = 1000,
     BREAKER_OPEN_MS_DEFAULT = 1000,
@@ -130,10 +131,10 @@ static bool options_valid(const struct source_authority_options *options)
     return name_valid(options->name) && url_valid(options->base_url, sizeof((struct authority *)0)->base_url) &&
            (options->bearer_token == NULL || token_valid(options->bearer_token)) && items_valid(options->items) &&
            options->timeout_ms >= 0 && options->timeout_ms <= TIMEOUT_MS_MAX && options->attempts <= ATTEMPTS_MAX &&
-           options->in_flight_max <= IN_FLIGHT_MAX && options->breaker_failures <= BREAKER_FAILURES_MAX &&
-           options->breaker_open_ms >= 0 && options->breaker_open_ms <= BREAKER_OPEN_MS_MAX &&
-           options->closed_wait_ms >= 0 && options->closed_wait_ms <= CLOSED_WAIT_MS_MAX &&
-           source_hours_valid(&options->hours) &&
+           options->retry_ms >= 0 && options->retry_ms <= RETRY_MS_MAX && options->in_flight_max <= IN_FLIGHT_MAX &&
+           options->breaker_failures <= BREAKER_FAILURES_MAX && options->breaker_open_ms >= 0 &&
+           options->breaker_open_ms <= BREAKER_OPEN_MS_MAX && options->closed_wait_ms >= 0 &&
+           options->closed_wait_ms <= CLOSED_WAIT_MS_MAX && source_hours_valid(&options->hours) &&
            (options->client_certificate == NULL) == (options->client_key == NULL);
 }
 
@@ -241,6 +242,7 @@ struct cl_status authority_init(struct authority *authority, const struct source
     authority->cache = options->cache;
     authority->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS_DEFAULT;
     authority->attempts = options->attempts != 0 ? options->attempts : ATTEMPTS_DEFAULT;
+    authority->retry_ms = options->retry_ms;
     authority->breaker.failures_max =
         options->breaker_failures != 0 ? options->breaker_failures : BREAKER_FAILURES_DEFAULT;
     authority->breaker.open_ms = options->breaker_open_ms != 0 ? options->breaker_open_ms : BREAKER_OPEN_MS_DEFAULT;

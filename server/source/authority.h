@@ -51,6 +51,7 @@ struct authority {
     size_t mapping_count;
     int64_t timeout_ms;
     unsigned attempts;
+    int64_t retry_ms; /* 0: the source's */
     struct breaker breaker;
     struct slot *slots;
     size_t slot_count;

@@ -453,12 +453,13 @@ static void tell_breaker(struct authority *authority, enum source_failure failur
     }
 }
 
-/* retry_ms, doubled with each attempt; by chance between half and whole, so that many do not come back at once. */
-static int64_t pause_after(struct source *source, const struct source_question *question)
+/* The authority's or the source's retry_ms, doubled with each attempt; by chance between half and whole, so that many do not come back at once. */
+static int64_t pause_after(struct source *source, const struct authority *authority,
+                           const struct source_question *question)
 {
     uint32_t chance = 0;
     source->random(source->random_user, &chance, sizeof chance);
-    int64_t whole_ms = source->retry_ms << (question->answer.attempts - 1);
+    int64_t whole_ms = or_default(authority->retry_ms, source->retry_ms) << (question->answer.attempts - 1);
     whole_ms = whole_ms < source->deadline_ms ? whole_ms : source->deadline_ms;
     return whole_ms / 2 + (int64_t)((uint64_t)(whole_ms - whole_ms / 2) * chance >> 32);
 }
@@ -536,7 +537,7 @@ static void finish(struct source *source, struct slot *slot, CURLcode code, int6
     slot->sent = false;
     source->in_flight--;
     enum source_failure failure = judge(source, slot, end);
-    int64_t pause_ms = pause_after(source, slot->question);
+    int64_t pause_ms = pause_after(source, authority, slot->question);
     pause_ms = end.retry_after_ms > pause_ms ? end.retry_after_ms : pause_ms;
     tell_breaker(authority, failure, pause_ms, now_ms);
     if (!source_failure_is_technical(failure)) {

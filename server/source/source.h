@@ -220,16 +220,17 @@ struct source_authority_options {
     const char *name;         /* "civil-affairs": 1..32 of a-z, 0-9, '-' */
     const char *base_url;     /* http:// or https://, without a trailing slash, user, query or fragment */
     const char *bearer_token; /* NULL: none */
-    const char *ca_file;                         /* for https; NULL: the machine's */
+    const char *ca_file;      /* for https; NULL: the machine's */
     const char *client_certificate, *client_key; /* PEM files for mutual TLS, both or none (NULL) */
     struct source_hours hours;                   /* outside them it is not asked */
     int64_t closed_wait_ms; /* a question whose authority opens later than that goes to an officer; 72 hours */
     bool cache;             /* answers may serve other cases, as far as their questions allow */
-    uint64_t items;           /* SOURCE_ITEM_BIT of each item it serves */
+    uint64_t items;         /* SOURCE_ITEM_BIT of each item it serves */
     const struct source_item_mapping *mappings; /* how it calls the things of an item; none: as wording.h says */
     size_t mapping_count;
     int64_t timeout_ms;        /* of one attempt; 2,000 */
     unsigned attempts;         /* 1..10; 3 */
+    int64_t retry_ms;          /* pause before its second attempt; 0: the source's */
     unsigned in_flight_max;    /* questions being asked of it at a time, 1..256; 32. A slow authority holds up only its
                                   own questions */
     unsigned breaker_failures; /* failures of the way in a row after which it is left alone; 5 */

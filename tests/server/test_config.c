@@ -121,12 +121,13 @@ static void test_a_token_is_read_from_a_file_of_its_own(void **state)
 static void test_an_authority_is_configured(void **state)
 {
     (void)state;
-    struct spoil with = {"",
-                         "    items: [HOME",
-                         "    hours: 22:00-06:00\n    days: 1-5\n    hours_wait: 12h\n    cache: true\n"
-                         "    client_certificate: client.pem\n    client_key: client.key\n"
-                         "    mapping: [{item: HOME_COUNT, path: /fw/ts}]\n    items: [HOME",
-                         {NULL}};
+    struct spoil with = {
+        "",
+        "    items: [HOME",
+        "    hours: 22:00-06:00\n    days: 1-5\n    hours_wait: 12h\n    retry: 250ms\n    cache: true\n"
+        "    client_certificate: client.pem\n    client_key: client.key\n"
+        "    mapping: [{item: HOME_COUNT, path: /fw/ts}]\n    items: [HOME",
+        {NULL}};
     (void)spoil_write(file_path, good, &with);
     char path[96];
     (void)snprintf(path, sizeof path, "%s/client.key", folder);
@@ -145,6 +146,8 @@ static void test_an_authority_is_configured(void **state)
     assert_int_equal(homes->hours.closes_minute, 6 * 60);
     assert_int_equal(homes->hours.days, 31);
     assert_int_equal(homes->closed_wait_ms, 12 * 3600 * 1000);
+    assert_int_equal(homes->retry_ms, 250);
+    assert_int_equal(config.authorities[0].retry_ms, 100);
     assert_true(homes->cache);
     assert_non_null(strstr(homes->client_certificate, "/client.pem"));
     assert_int_equal(homes->mapping_count, 1);

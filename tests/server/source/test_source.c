@@ -528,6 +528,22 @@ static void an_answer_serves_another_case(void **state)
     }
 }
 
+/* An authority's own pause, by chance between half and whole. */
+static void an_authority_is_given_time(void **state)
+{
+    (void)state;
+    struct setting setting;
+    set_up(&setting, (enum action[]){ACT_500, ACT_GOOD, ACT_END});
+    setting.authority.retry_ms = 400;
+    start(&setting);
+    int64_t began_ms = now_ms();
+    ask(setting.source, make_question(&setting.home, SOURCE_IDENTITY));
+    wait_for(&setting.home, 1);
+    assert_int_equal(first_answer(&setting.home, 0)->outcome, SOURCE_PASS);
+    assert_true(now_ms() - began_ms >= 200);
+    tear_down(&setting);
+}
+
 /* Configured, not coded: the path and the places of a request on the wire. */
 static void an_authority_is_asked_in_its_own_words(void **state)
 {
@@ -847,6 +863,8 @@ static void options_are_checked(void **state)
         {"a local item", good, CL_CONFIG_INVALID}, {"token with newline", good, CL_CONFIG_INVALID},
         {"attempts", good, CL_CONFIG_INVALID},     {"time-out", good, CL_CONFIG_INVALID},
         {"in flight", good, CL_CONFIG_INVALID},    {"not a url", good, CL_CONFIG_INVALID},
+        {"retry", good, CL_CONFIG_INVALID},        {"wait for opening", good, CL_CONFIG_INVALID},
+        {"half a pair", good, CL_CONFIG_INVALID},  {"hours without days", good, CL_CONFIG_INVALID},
     };
     bad[0].authority.name = NULL;
     bad[1].authority.name = "Authority";
@@ -862,6 +880,10 @@ static void options_are_checked(void **state)
     bad[11].authority.timeout_ms = -1;
     bad[12].authority.in_flight_max = 257;
     bad[13].authority.base_url = "authority";
+    bad[14].authority.retry_ms = 60001;
+    bad[15].authority.closed_wait_ms = -1;
+    bad[16].authority.client_certificate = "client.pem";
+    bad[17].authority.hours.opens_minute = 480;
     for (size_t i = 0; i < 1 + sizeof bad / sizeof bad[0]; i++) {
         const struct row *row = i == 0 ? &rows[0] : &bad[i - 1];
         struct source *source = NULL;
@@ -952,6 +974,7 @@ int main(void)
         cmocka_unit_test(our_certificate_is_shown),
         cmocka_unit_test(a_closed_authority_is_asked_when_it_opens),
         cmocka_unit_test(an_answer_serves_another_case),
+        cmocka_unit_test(an_authority_is_given_time),
         cmocka_unit_test(an_authority_is_asked_in_its_own_words),
         cmocka_unit_test(the_breaker_opens_and_recovers),
         cmocka_unit_test(a_long_outage_goes_to_officers),
