@@ -391,6 +391,38 @@ static struct cl_status read_response(struct source_mapping *out, const struct s
     return status;
 }
 
+/* One place, or one within the other. */
+static bool places_clash(const char *a, const char *b)
+{
+    size_t len = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+    const char *longer = strlen(a) < strlen(b) ? b : a;
+    return strncmp(a, b, len) == 0 && (longer[len] == '\0' || longer[len] == '.');
+}
+
+/* Each value and constant has a place of its own. */
+static struct cl_status check_apart(const struct source_mapping *mapping, const struct cl_setting *section,
+                                    struct cl_setting_error *error)
+{
+    const char *places[SOURCE_VALUE_COUNT + SOURCE_CONSTANTS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < SOURCE_VALUE_COUNT; i++) {
+        if (mapping->values[i] != NULL) {
+            places[count++] = mapping->values[i];
+        }
+    }
+    for (size_t i = 0; i < mapping->constant_count; i++) {
+        places[count++] = mapping->constants[i].at;
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (places_clash(places[i], places[j])) {
+                return cl_setting_refuse(error, section, "two things go to %s", places[i]);
+            }
+        }
+    }
+    return cl_ok();
+}
+
 /* A slash, then what a URL's path may have without being escaped. */
 static bool path_valid(const char *path)
 {
@@ -421,6 +453,9 @@ struct cl_status source_mapping_read(struct source_mapping *out, const struct so
     }
     if (cl_is_ok(status) && read.constants != NULL) {
         status = read_constants(out, read.constants, error);
+    }
+    if (cl_is_ok(status)) {
+        status = check_apart(out, section, error);
     }
     if (cl_is_ok(status) && read.response != NULL) {
         status = read_response(out, row, read.response, error);

@@ -144,7 +144,7 @@ static bool put(json_t *body, const char *at, json_t *value)
         next_key(key, &at);
     }
     if (value == NULL || !json_is_object(body) || json_object_get(body, key) != NULL) {
-        json_decref(value);
+        wipe_json(value);
         return false;
     }
     return json_object_set_new(body, key, value) == 0;
