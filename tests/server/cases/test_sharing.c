@@ -93,7 +93,7 @@ struct a_case {
 
 static const char *consent_id(size_t index)
 {
-    static char text[16];
+    static char text[24];
     (void)snprintf(text, sizeof text, "c-%zu", index);
     return text;
 }
