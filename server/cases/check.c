@@ -125,8 +125,7 @@ static struct cl_status bar(struct case_file *file, struct case_tx *tx, const st
     return status;
 }
 
-/* All that is open. */
-static struct cl_status ask(struct case_file *file, struct case_tx *tx)
+struct cl_status check_ask(struct case_file *file, struct case_tx *tx)
 {
     struct item_rows items;
     struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, PHASE_DISBURSEMENT);
@@ -145,7 +144,7 @@ struct cl_status check_begin(struct case_file *file, struct case_tx *tx)
         status = items.count == 0 ? settle_open(file, tx, PHASE_DISBURSEMENT) : reopen(&any, tx, &items, every);
     }
     if (cl_is_ok(status)) {
-        status = ask(file, tx);
+        status = check_ask(file, tx);
     }
     return cl_is_ok(status) ? count(file, tx) : status;
 }
@@ -191,7 +190,7 @@ static struct cl_status renew(struct case_file *file, struct case_tx *tx)
     if (cl_failed(status) || !any) {
         return status;
     }
-    status = ask(file, tx);
+    status = check_ask(file, tx);
     return cl_is_ok(status) ? count(file, tx) : status;
 }
 

@@ -16,6 +16,10 @@ bool check_is_on(const struct case_file *file);
  * file's facts are loaded. */
 CL_MUST_CHECK struct cl_status check_begin(struct case_file *file, struct case_tx *tx);
 
+/* Asks for all that is open: at the beginning, and after a restart or when an authority opens. The file's facts are
+ * loaded. */
+CL_MUST_CHECK struct cl_status check_ask(struct case_file *file, struct case_tx *tx);
+
 /* What an authority's or the bank's answer means now: a pass that does not hold any more becomes MANUAL. The file's
  * facts are loaded. */
 CL_MUST_CHECK struct cl_status check_judge(struct item_result *result, const struct case_file *file,

@@ -172,6 +172,11 @@ struct cl_status case_ask_again(struct case_tx *tx, const char *application_id)
         status = file_load_facts(file, tx);
     }
     struct case_input settles = {.command = COMMAND_SETTLE_ITEM};
+    if (cl_is_ok(status) && check_is_on(file)) {
+        status = check_ask(file, tx);
+        bool nobody_asked = tx->effect->inquiry == NULL;
+        return cl_is_ok(status) && nobody_asked ? check_finish(file, tx) : status;
+    }
     if (cl_is_ok(status) && lifecycle_row(&file->tracks, &settles) == NULL) {
         return cl_ok(); /* it ended or was decided; nobody waits for an answer */
     }
