@@ -259,6 +259,11 @@ static void judge_contribution(struct deciding *deciding, size_t index)
     if (answer == ANSWER_UNUSED) {
         return;
     }
+    if (item == ITEM_CONTRIBUTION_OFFSITE) {
+        bool allowed = deciding->rules->offsite_contributors;
+        judge(deciding, "contribution.centre", person, allowed ? CL_LOAN_NONE : CL_LOAN_CON_ELSEWHERE,
+              &(struct inputs){{{"allowed", allowed}}});
+    }
     bool too_short = facts->contribution_months < months_min;
     judge_item(deciding, "contribution.offsite", person, ITEM_CONTRIBUTION_OFFSITE,
                facts->answer[ITEM_CONTRIBUTION_OFFSITE], (struct input){"fraud", facts->offsite_fraud},

@@ -11,6 +11,7 @@ static const struct rule_title titles[] = {
     {"marriage.declared", "marital status as registered", "婚姻状况与登记一致"},
     {"marriage.pair", "married to each other", "双方互为配偶"},
     {"contribution.offsite", "contribution at another centre", "异地缴存核验"},
+    {"contribution.centre", "contributors of other centres", "受理异地缴存职工"},
     {"contribution.months", "continuous contribution", "连续足额缴存"},
     {"contribution.account", "contribution account in use", "缴存账户状态"},
     {"loans.unsettled", "no unsettled fund loan", "无未结清公积金贷款"},

@@ -91,6 +91,8 @@ static const struct rule_field set_fields[] = {
 
     FIELD(rule_set, contribution_months_min, RULE_INT32, 0, 120, "months", "Continuous full contribution needed.",
           "连续足额缴存月数"),
+    LATER(rule_set, offsite_contributors, RULE_BOOL, 0, 1, "", 1,
+          "Whether who contributes to another centre may borrow here.", "接受异地缴存职工"),
     FIELD(rule_set, fund_loans_max, RULE_INT32, 1, 10, "loans", "Fund loans a family may have used, this one included.",
           "公积金贷款次数上限"),
     FIELD(rule_set, fund_count_settled, RULE_BOOL, 0, 1, "", "Whether settled fund loans count for that.",

@@ -74,6 +74,7 @@ struct rule_set {
     bool co_borrower_loans_count;
 
     int32_t contribution_months_min;
+    bool offsite_contributors;
     int32_t fund_loans_max;
     bool fund_count_settled;
     int32_t homes_owned_max;
