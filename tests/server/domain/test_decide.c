@@ -646,7 +646,7 @@ static void the_same_case_gives_the_same_bytes(void **state)
         decide_persona(&second, &personas[i].persona);
         assert_int_equal(first.step_count, second.step_count);
         for (size_t j = 0; j < first.step_count; j++) { /* people have a name for each */
-            assert_non_null(rule_title_find(first.steps[j].rule));
+            assert_non_null(rule_title_find(steps[j].rule));
         }
         assert_memory_equal(steps, second.steps, second.step_count * sizeof steps[0]);
         assert_memory_equal(first.reasons, second.reasons, sizeof first.reasons);
