@@ -212,6 +212,7 @@ static int move_case(struct case_tracks *tracks, enum case_command command)
 #define APPROVED_BY_ALL (IS(APPROVED) || IS(CONFIRMED) || IS(SIGNING) || IS(SIGNED))
 #define SAYS_YES(i)     (said[i] == APPROVE && took[i])
 
+/* Covers: COL-JNT-001 */
 inline nothing_is_half()
 {
     /* The centre says "approved" exactly while the one joint decision of this round names terms that both have signed. */
@@ -239,6 +240,7 @@ inline make_offer()
     tell(CURRENT, FROM_OFFER, version)
 }
 
+/* Covers: COL-JNT-005 */
 inline decide_together(what)
 {
     assert(decided[KEY] == 0); /* never two in one round */
@@ -261,6 +263,7 @@ inline forget_decision()
      (said[SAID(v, n)] != COUNTER || FITS(BANK_COUNTER)) && ROW_IS_FREE)
 #define TOO_LATE(v, n) (n == 0 && told[v] == TOO_OLD)
 
+/* Covers: COL-JNT-006, COL-OFR-004 */
 inline take_decision(v, n)
 {
     assert(BANK_OF(v) == CURRENT);             /* a released bank's late answer changes nothing */
@@ -470,6 +473,7 @@ end_of_bank:
 /* -- The end ------------------------------------------------------------------------------------------------------------- */
 
 /* Nothing can happen any more: the case has come to its end, and everybody knows the truth. */
+/* Covers: COL-LIF-004 */
 inline at_the_end()
 {
     assert(ended || IS(SIGNED) || (!EXPIRY && IS(DECLINED)));

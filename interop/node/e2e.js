@@ -220,6 +220,7 @@ async function otherEnds(world) {
 }
 
 async function resume({ bank, client, persona }) {
+  // Covers: COL-DEL-015
   await step('after a cut the stream comes back and everything is acknowledged', async () => {
     const { stream } = bank.deliver;
     bank.deliver.cut();
@@ -257,6 +258,7 @@ async function hostileBytes(client) {
     const { envelope, ...rest } = sealed();
     return refused('WIRE_UNKNOWN_FIELD', () => once({ ...rest, envelope: Buffer.concat([envelope, Buffer.of(0x78, 1)]) }));
   });
+  // Covers: COL-ENV-008
   await step('another payload type is PAYLOAD_TYPE_WRONG', () =>
     refused('PAYLOAD_TYPE_WRONG', () => once(client.seal(METHODS[BASIC[0]].name, 'KeysQuery', {}))));
 }
@@ -286,8 +288,17 @@ async function hostileHeaders(client, signer) {
   }
 }
 
+const DEFLATE = { 'grpc.default_compression_algorithm': 1, 'grpc.default_compression_level': 2 };
+
 async function hostileParties({ client, signer, folder, options }) {
   const { target, centre, bank, other } = options;
+  // Covers: COL-TLS-006
+  await step('a compressed message is MESSAGE_COMPRESSED', async () => {
+    const squeezing = connect(target, centre, folder.tls(bank), DEFLATE);
+    const sealed = client.sealRequest('GetCapabilities', {});
+    const sending = new Client({ channel: squeezing, signer, directory: client.directory }).sendOnce('GetCapabilities', sealed);
+    await refused('MESSAGE_COMPRESSED', () => sending).finally(() => squeezing.close());
+  });
   const channel = connect(target, centre, folder.tls(other));
   const { directory } = client;
   await step("a message of ours on another bank's connection is KEY_UNKNOWN", () =>
@@ -360,6 +371,7 @@ async function hostileStreams({ folder, options }) {
     ['an acknowledgement of no event', 'EVENT_UNKNOWN', [opening(), ack(1_000_000n)]],
   ];
   for (const [name, reason, frames] of rows) {
+    // Covers: COL-DEL-001, COL-DEL-002, COL-DEL-003, COL-DEL-006, COL-DEL-009
     await step(`${name} is ${reason}`, () =>
       refused(reason, () => streamRefusal(client, (send) => frames.forEach((frame) => send(...frame)))));
   }

@@ -311,6 +311,7 @@ CHANGE(other_method, c->method = CL_REPAYMENT_EQUAL_PRINCIPAL; recompute(c))
 CHANGE(no_method, c->method = CL_REPAYMENT_UNSPECIFIED)
 CHANGE(wrong_instalment, c->amount_fen = 200000 * YUAN)
 
+/* Covers: COL-OFR-007 */
 static void counter_offers_stay_within_the_rules(void **state)
 {
     (void)state;
@@ -576,6 +577,7 @@ static int64_t lent_fen(const struct fund_decision *decision)
 
 enum { RANDOM_CASES = 1500 };
 
+/* Covers: COL-OFR-002 */
 static void every_approval_keeps_every_limit(void **state)
 {
     (void)state;

@@ -164,6 +164,7 @@ static struct source_stats stats_of(struct setting *setting)
     return stats;
 }
 
+/* Covers: COL-VER-008 */
 static void every_answer_and_failure(void **state)
 {
     (void)state;
@@ -583,6 +584,7 @@ static void the_breaker_opens_and_recovers(void **state)
     tear_down(&setting);
 }
 
+/* Covers: COL-VER-008 */
 static void a_long_outage_goes_to_officers(void **state)
 {
     (void)state;
