@@ -201,7 +201,7 @@ static int move_case(struct case_tracks *tracks, enum case_command command)
 #define CONFIRM_NAMES(v) ((v) == version)
 #endif
 
-#ifdef BREAK_TERMS /* the report of a contract does not name the offer */
+#ifdef BREAK_TERMS /* a contract from before the confirmation is taken */
 #define TERMS_FIT(v) 1
 #else
 #define TERMS_FIT(v) ((v) == version)
@@ -298,7 +298,8 @@ inline take_confirmation(v)
     nothing_is_half()
 }
 
-/* ReportMilestone SIGNED of one leg, by the bank of the epoch, for the terms that the borrower confirmed. */
+/* ReportMilestone SIGNED of one leg, by the bank of the epoch. A contract that was signed before the borrower confirmed the
+ * present terms is one of other terms: its happened_ms tells. */
 #define CONTRACT_FITS(v, leg) (EPOCH_FITS(offer_epoch[v]) && TERMS_FIT(v) && FITS(SIGN_##leg))
 
 #define TAKE_CONTRACT(v, leg)                       \
