@@ -130,7 +130,7 @@ static void what_was_sealed_is_opened(void **state)
     assert_true(stored.len < sealed.envelope.len);
 }
 
-/* Covers: COL-ENV-011 */
+/* Covers: COL-ENV-011, COL-PER-008 */
 static void the_stored_form_opens_without_disclosures(void **state)
 {
     (void)state;
@@ -307,7 +307,7 @@ static void payload_types_are_found_by_name(void **state)
 
 /* -- Keys and signatures, steps 5 and 6 ---------------------------------------------------------------------- */
 
-/* Covers: COL-CHK-004, COL-KEY-008 */
+/* Covers: COL-CHK-004, COL-CHK-006, COL-KEY-008 */
 static void keys_count_by_party_purpose_state_and_time(void **state)
 {
     (void)state;
@@ -349,7 +349,7 @@ static void keys_count_by_party_purpose_state_and_time(void **state)
     }
 }
 
-/* Covers: COL-KEY-008, COL-CHK-006 */
+/* Covers: COL-KEY-008 */
 static void a_key_is_valid_from_and_until(void **state)
 {
     (void)state;

@@ -310,7 +310,7 @@ static void judge_file(const char *file, bool batch)
     cl_keyring_unref(keyring);
 }
 
-/* Covers: COL-CHK-001, COL-ENV-007 */
+/* Covers: COL-CHK-001 */
 static void envelope(void **state)
 {
     (void)state;
