@@ -380,6 +380,7 @@ static void check_part(const struct loan_part *part)
 }
 
 /* What does not fit is answered with the nearest that does. */
+/* Covers: COL-OFR-008 */
 static void the_fund_counters_what_does_not_fit(void **state)
 {
     (void)state;
@@ -454,6 +455,7 @@ static void the_fund_counters_what_does_not_fit(void **state)
 }
 
 /* Nothing helps: the income carries the fund part alone, which is not what the bank asked. */
+/* Covers: COL-OFR-007 */
 static void a_counter_offer_without_any_room_is_refused(void **state)
 {
     (void)state;

@@ -447,6 +447,7 @@ static int64_t still_monotonic_ms(void *user)
     return now_ms();
 }
 
+/* Covers: COL-VER-011 */
 static void a_closed_authority_is_asked_when_it_opens(void **state)
 {
     (void)state;
