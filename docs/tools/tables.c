@@ -194,8 +194,29 @@ static void print_facts(const struct catalogue_row *row)
 {
     for (size_t i = 0; i < ITEM_FACTS_MAX && row->facts[i].name != NULL; i++) {
         const struct item_fact_row *fact = &row->facts[i];
-        printf("%s`%s`%s %lld…%lld", i == 0 ? "" : ", ", fact->name, fact->required ? "" : " (optional 可选)",
-               (long long)fact->min, (long long)fact->max);
+        printf("%s`%s`%s", i == 0 ? "" : ", ", fact->name, fact->required ? "" : " (optional 可选)");
+        if (fact->kind == FACT_NUMBER) {
+            printf(" %lld…%lld", (long long)fact->min, (long long)fact->max);
+        } else {
+            printf("%s", fact->kind == FACT_DATE ? " date 日期" : " text 文本");
+        }
+    }
+}
+
+static void print_phases(const struct catalogue_row *row)
+{
+    static const struct {
+        enum item_phase phase;
+        const char *name;
+    } phases[] = {{PHASE_DECISION, "decision 决定"},
+                  {PHASE_DISBURSEMENT, "disbursement 放款前"},
+                  {PHASE_REGISTRATION, "registration 登记"}};
+    const char *between = "";
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
+        if ((row->phases & PHASE_BIT(phases[i].phase)) != 0) {
+            printf("%s%s", between, phases[i].name);
+            between = ", ";
+        }
     }
 }
 
@@ -204,23 +225,28 @@ static void print_items(void)
     printf(
         "# Verification items 审批要件\n\n"
         "Made by `docs/tools/generate` from `server/domain/catalogue.c`; change that table, not this page.\n\n"
-        "Who settles an item, whom it is about, who sees what of the answer, how many days it may be used, and its "
-        "facts with\n"
-        "their bounds. Facts are whole numbers: money in fen, counts, months, dates as yyyymmdd (0: none), flags 0 or "
-        "1.\n"
-        "由谁办结、按人或全案、各方可见内容、有效天数，以及各事实与取值范围。事实均为整数：金额为分，另有计数、月数、\n"
+        "Who settles an item, whether a decision can do without it, what it is needed for, who sees what of the "
+        "answer,\n"
+        "how many days it may be used, and its facts with their bounds. Facts are texts or whole numbers: money in "
+        "fen,\n"
+        "counts, months, dates as yyyymmdd (0: none), flags 0 or 1.\n"
+        "由谁办结、按人或全案、是否必需、用于何处、各方可见内容、有效天数，以及各事实与取值范围。事实为文本或整数：金额"
+        "为分，另有计数、月数、\n"
         "yyyymmdd 日期（0为无）、标志0或1。\n\n"
-        "| item 要件 | title 名称 | owner 所有者 | source 来源 | per person 按人 | fund sees 中心可见 | bank sees "
-        "银行可见 | "
-        "days 天 | facts 事实 |\n|---|---|---|---|---|---|---|---|---|\n");
+        "| item 要件 | title 名称 | owner 所有者 | source 来源 | per person 按人 | needed 必需 | for 用于 | fund sees "
+        "中心可见 | "
+        "bank sees 银行可见 | borrower sees 借款人可见 | days 天 | facts 事实 |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (unsigned item = ITEM_NONE + 1; item < ITEM_COUNT; item++) {
         const struct catalogue_row *row = catalogue_row((enum item)item);
         if (row == NULL) {
             continue;
         }
-        printf("| `%s` | %s %s | %s | %s | %s | %s | %s | %d | ", row->name, row->title_en, row->title_zh,
-               owner_name(row->owner), row->authority, row->per_person ? "yes 是" : "no 否", view_name(row->fund_view),
-               view_name(row->bank_view), (int)row->valid_days);
+        printf("| `%s` | %s %s | %s | %s | %s | %s | ", row->name, row->title_en, row->title_zh, owner_name(row->owner),
+               row->authority, row->per_person ? "yes 是" : "no 否", row->needed ? "yes 是" : "no 否");
+        print_phases(row);
+        printf(" | %s | %s | %s | %d | ", view_name(row->fund_view), view_name(row->bank_view),
+               view_name(row->borrower_view), (int)row->valid_days);
         print_facts(row);
         printf(" |\n");
     }
