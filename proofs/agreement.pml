@@ -201,7 +201,7 @@ static int move_case(struct case_tracks *tracks, enum case_command command)
 #define CONFIRM_NAMES(v) ((v) == version)
 #endif
 
-#ifdef BREAK_TERMS /* the report of a contract does not name the offer */
+#ifdef BREAK_TERMS /* a contract from before the confirmation is taken */
 #define TERMS_FIT(v) 1
 #else
 #define TERMS_FIT(v) ((v) == version)
@@ -212,6 +212,7 @@ static int move_case(struct case_tracks *tracks, enum case_command command)
 #define APPROVED_BY_ALL (IS(APPROVED) || IS(CONFIRMED) || IS(SIGNING) || IS(SIGNED))
 #define SAYS_YES(i)     (said[i] == APPROVE && took[i])
 
+/* Covers: COL-JNT-001 */
 inline nothing_is_half()
 {
     /* The centre says "approved" exactly while the one joint decision of this round names terms that both have signed. */
@@ -239,6 +240,7 @@ inline make_offer()
     tell(CURRENT, FROM_OFFER, version)
 }
 
+/* Covers: COL-JNT-005 */
 inline decide_together(what)
 {
     assert(decided[KEY] == 0); /* never two in one round */
@@ -261,6 +263,7 @@ inline forget_decision()
      (said[SAID(v, n)] != COUNTER || FITS(BANK_COUNTER)) && ROW_IS_FREE)
 #define TOO_LATE(v, n) (n == 0 && told[v] == TOO_OLD)
 
+/* Covers: COL-JNT-006, COL-OFR-004 */
 inline take_decision(v, n)
 {
     assert(BANK_OF(v) == CURRENT);             /* a released bank's late answer changes nothing */
@@ -295,7 +298,8 @@ inline take_confirmation(v)
     nothing_is_half()
 }
 
-/* ReportMilestone SIGNED of one leg, by the bank of the epoch, for the terms that the borrower confirmed. */
+/* ReportMilestone SIGNED of one leg, by the bank of the epoch. A contract that was signed before the borrower confirmed the
+ * present terms is one of other terms: its happened_ms tells. */
 #define CONTRACT_FITS(v, leg) (EPOCH_FITS(offer_epoch[v]) && TERMS_FIT(v) && FITS(SIGN_##leg))
 
 #define TAKE_CONTRACT(v, leg)                       \
@@ -470,6 +474,7 @@ end_of_bank:
 /* -- The end ------------------------------------------------------------------------------------------------------------- */
 
 /* Nothing can happen any more: the case has come to its end, and everybody knows the truth. */
+/* Covers: COL-LIF-004 */
 inline at_the_end()
 {
     assert(ended || IS(SIGNED) || (!EXPIRY && IS(DECLINED)));

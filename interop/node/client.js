@@ -24,7 +24,7 @@ export function checkCertificate(centre, certificate) {
 }
 
 /** `tlsFiles`: PEM texts {ca, cert, key}. */
-export function connect(target, centre, tlsFiles) {
+export function connect(target, centre, tlsFiles, options = {}) {
   const context = tls.createSecureContext({ ...tlsFiles, minVersion: 'TLSv1.3' });
   const credentials = grpc.credentials.createFromSecureContext(context, {
     checkServerIdentity: (_host, certificate) => checkCertificate(centre, certificate),
@@ -34,6 +34,7 @@ export function connect(target, centre, tlsFiles) {
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     'grpc.keepalive_time_ms': 60_000,
     'grpc.use_local_subchannel_pool': 1, // connections of two parties in one process stay apart
+    ...options,
   });
 }
 

@@ -220,6 +220,7 @@ async function otherEnds(world) {
 }
 
 async function resume({ bank, client, persona }) {
+  // Covers: COL-DEL-015
   await step('after a cut the stream comes back and everything is acknowledged', async () => {
     const { stream } = bank.deliver;
     bank.deliver.cut();
@@ -257,6 +258,7 @@ async function hostileBytes(client) {
     const { envelope, ...rest } = sealed();
     return refused('WIRE_UNKNOWN_FIELD', () => once({ ...rest, envelope: Buffer.concat([envelope, Buffer.of(0x78, 1)]) }));
   });
+  // Covers: COL-ENV-008
   await step('another payload type is PAYLOAD_TYPE_WRONG', () =>
     refused('PAYLOAD_TYPE_WRONG', () => once(client.seal(METHODS[BASIC[0]].name, 'KeysQuery', {}))));
 }
@@ -284,6 +286,19 @@ async function hostileHeaders(client, signer) {
       assert.ok(refusal.signed || !proven, 'the refusal is not signed');
     });
   }
+}
+
+const DEFLATE = { 'grpc.default_compression_algorithm': 1, 'grpc.default_compression_level': 2 };
+
+async function hostileTransport({ client, signer, folder, options }) {
+  const { target, centre, bank } = options;
+  // Covers: COL-TLS-006
+  await step('a compressed message is not even looked at', async () => {
+    const squeezing = connect(target, centre, folder.tls(bank), DEFLATE);
+    const sealed = client.sealRequest('GetCapabilities', {});
+    const sending = new Client({ channel: squeezing, signer, directory: client.directory }).sendOnce('GetCapabilities', sealed);
+    await refused('METHOD_UNKNOWN', () => sending).finally(() => squeezing.close());
+  });
 }
 
 async function hostileParties({ client, signer, folder, options }) {
@@ -360,6 +375,7 @@ async function hostileStreams({ folder, options }) {
     ['an acknowledgement of no event', 'EVENT_UNKNOWN', [opening(), ack(1_000_000n)]],
   ];
   for (const [name, reason, frames] of rows) {
+    // Covers: COL-DEL-001, COL-DEL-002, COL-DEL-003, COL-DEL-006, COL-DEL-009
     await step(`${name} is ${reason}`, () =>
       refused(reason, () => streamRefusal(client, (send) => frames.forEach((frame) => send(...frame)))));
   }
@@ -409,6 +425,9 @@ export async function e2e(options) {
     await otherEnds(world);
     await hostileBytes(client);
     await hostileHeaders(client, signer);
+    if (!options.simulated) { // the library under the simulated centre takes compressed messages
+      await hostileTransport(world);
+    }
     await hostileParties(world);
     await hostileDisclosures(world);
     await hostileStreams(world);

@@ -128,13 +128,14 @@ static bool nothing_owed(const struct case_tracks *tracks, const struct case_inp
 
 /* -- The tables ---------------------------------------------------------------------------------------------- */
 
-#define GUARD(name, text) {name, text},
+#define GUARD(name, en, zh) {name, en, zh},
 #define FUND_ROW(...)
 #define BANK_ROW(...)
 #define REGISTRY_ROW(...)
 static const struct {
     lifecycle_guard *guard;
     const char *text;
+    const char *text_zh;
 } guard_texts[] = {
 #include "server/domain/lifecycle.def"
 };
@@ -217,14 +218,24 @@ const struct transition *lifecycle_find(enum case_track track, int from, enum ca
     return NULL;
 }
 
+static size_t guard_row(lifecycle_guard *guard)
+{
+    size_t i = 0;
+    while (guard_texts[i].guard != guard) {
+        i++;
+        assert(i < sizeof guard_texts / sizeof guard_texts[0]);
+    }
+    return i;
+}
+
 const char *lifecycle_guard_text(lifecycle_guard *guard)
 {
-    for (size_t i = 0; i < sizeof guard_texts / sizeof guard_texts[0]; i++) {
-        if (guard_texts[i].guard == guard) {
-            return guard_texts[i].text;
-        }
-    }
-    return "";
+    return guard_texts[guard_row(guard)].text;
+}
+
+const char *lifecycle_guard_text_zh(lifecycle_guard *guard)
+{
+    return guard_texts[guard_row(guard)].text_zh;
 }
 
 /* -- Moving -------------------------------------------------------------------------------------------------- */

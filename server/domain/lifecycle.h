@@ -234,6 +234,7 @@ const struct transition *lifecycle_find(enum case_track track, int from, enum ca
 
 /* The guard in words, for documents; "" for the one that always holds. */
 const char *lifecycle_guard_text(lifecycle_guard *guard);
+const char *lifecycle_guard_text_zh(lifecycle_guard *guard);
 
 /* The row by which `command` moved a case from here, whose sentence says best what happened; NULL when none fits. */
 const struct transition *lifecycle_row(const struct case_tracks *from, const struct case_input *input);

@@ -93,6 +93,7 @@ static void write_three(void)
     bank_journal_close(journal);
 }
 
+/* Covers: COL-DUP-001 */
 static void records_come_back(void **state)
 {
     (void)state;
@@ -331,6 +332,7 @@ static void customers_are_found_or_made_up(void **state)
 
 /* -- Decisions ------------------------------------------------------------------------------------------------ */
 
+/* Covers: COL-SUB-009 */
 static void a_submission_is_verified(void **state)
 {
     (void)state;

@@ -147,6 +147,7 @@ static struct cl_bytes make_joint(const struct plan *plan)
     return cl_bytes(copy, envelope.len);
 }
 
+/* Covers: COL-JNT-004 */
 static void one_difference_is_enough(void **state)
 {
     (void)state;

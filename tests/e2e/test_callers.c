@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <coloan/v1/decision.pb-c.h>
+#include <coloan/v1/directory.pb-c.h>
 #include <coloan/v1/verification.pb-c.h>
 
 #include "libcoloan/refusal.h"
@@ -132,6 +133,7 @@ static const char *open_empty(struct cl_session *session)
     return delivered.kind == CL_DELIVERED_END ? cl_status_name(delivered.ended) : "OK";
 }
 
+/* Covers: COL-CHK-005 */
 static void test_each_caller_at_each_method(void **state)
 {
     (void)state;
@@ -151,6 +153,44 @@ static void test_each_caller_at_each_method(void **state)
                 fail_msg("%s by caller %zu: %s", method->path, j, got);
             }
         }
+    }
+}
+
+/* Covers: COL-RPC-007 */
+static void test_capabilities_are_the_callers(void **state)
+{
+    (void)state;
+    const struct {
+        struct cl_session *session;
+        enum cl_party_kind kind;
+    } callers[] = {
+        {alpha, CL_PARTY_BANK}, {channel, CL_PARTY_CHANNEL}, {officer, CL_PARTY_OFFICER}, {fund, CL_PARTY_FUND}};
+    for (size_t i = 0; i < sizeof callers / sizeof callers[0]; i++) {
+        cl_arena_reset(arena);
+        struct cl_session_call what = {
+            .method = "coloan.v1.Directory/GetCapabilities",
+            .body = empty_body(&coloan__v1__capabilities_query__descriptor),
+            .reply_type = &coloan__v1__capabilities__descriptor,
+        };
+        const ProtobufCMessage *body = NULL;
+        assert_string_equal(cl_status_name(call(&body, callers[i].session, &what)), "OK");
+        const Coloan__V1__Capabilities *told = (const Coloan__V1__Capabilities *)body;
+        assert_string_equal(told->party, WORLD_CENTRE);
+        assert_string_equal(told->environment, "test");
+        assert_string_equal(told->spec_version_min, "1.0");
+        assert_string_equal(told->spec_version_max, "1.0");
+        assert_int_equal(told->message_bytes_max, CL_MESSAGE_BYTES_MAX);
+        assert_int_equal(told->deadline_ms_min, CL_DEADLINE_MS_MIN);
+        assert_true(llabs(told->server_time_ms - world_now_ms(&world)) < WAIT_MS);
+        size_t listed = 0;
+        for (size_t j = 0; j < API_METHOD_COUNT; j++) {
+            const struct api_method *method = api_method_at(j);
+            if (api_method_allows(method, callers[i].kind)) {
+                assert_true(listed < told->n_methods);
+                assert_string_equal(told->methods[listed++], api_method_name(method));
+            }
+        }
+        assert_int_equal(told->n_methods, listed);
     }
 }
 
@@ -195,6 +235,7 @@ static enum item_view borrowers(const struct catalogue_row *row)
     return row->borrower_view;
 }
 
+/* Covers: COL-RPC-009, COL-VER-010 */
 static void test_each_reader_sees_its_view(void **state)
 {
     (void)state;
@@ -221,6 +262,7 @@ static void test_each_reader_sees_its_view(void **state)
 }
 
 /* The digests of inputs are over small numbers, which could be guessed from them. */
+/* Covers: COL-RPC-008 */
 static void test_only_the_centre_sees_digests_of_inputs(void **state)
 {
     (void)state;
@@ -237,6 +279,7 @@ static void test_only_the_centre_sees_digests_of_inputs(void **state)
     }
 }
 
+/* Covers: COL-RPC-004, COL-RPC-009 */
 static void test_a_channel_sees_what_is_the_borrowers(void **state)
 {
     (void)state;
@@ -287,6 +330,7 @@ static const char *query_items(const Coloan__V1__VerificationAnswer **out, const
 }
 
 /* Person 0's consents are numbered in the order of sandbox/submission.c; only one is a SHARE consent to the bank. */
+/* Covers: COL-RPC-006, COL-CON-002 */
 static void test_items_are_shared_on_the_right_consent_only(void **state)
 {
     (void)state;
@@ -313,6 +357,7 @@ static void test_items_are_shared_on_the_right_consent_only(void **state)
 
 /* -- Revocation, the last: alpha does not come back ---------------------------------------------------------- */
 
+/* Covers: COL-TLS-004 */
 static void test_a_revoked_certificate_ends_its_stream(void **state)
 {
     (void)state;
@@ -358,6 +403,7 @@ int main(void)
     fund = world_session(&world, "fund", WORLD_KEY_FUND);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_caller_at_each_method),
+        cmocka_unit_test(test_capabilities_are_the_callers),
         cmocka_unit_test(test_each_reader_sees_its_view),
         cmocka_unit_test(test_only_the_centre_sees_digests_of_inputs),
         cmocka_unit_test(test_a_channel_sees_what_is_the_borrowers),

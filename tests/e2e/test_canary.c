@@ -182,6 +182,7 @@ static int log_to_terminal(void **state)
     return 0;
 }
 
+/* Covers: COL-PER-007 */
 static void test_no_personal_value_is_in_clear(void **state)
 {
     (void)state;

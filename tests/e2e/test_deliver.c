@@ -119,6 +119,7 @@ static const char *ended_by(struct cl_delivery *delivery)
 
 /* -- Tests --------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-DEL-002, COL-DEL-007, COL-DEL-013, COL-SUB-008 */
 static void test_a_stream_resumes_after_what_is_durable(void **state)
 {
     (void)state;
@@ -153,6 +154,7 @@ static void test_a_stream_resumes_after_what_is_durable(void **state)
     cl_session_deliver_close(later);
 }
 
+/* Covers: COL-DEL-004 */
 static void test_a_newer_session_fences_the_older(void **state)
 {
     (void)state;
@@ -169,6 +171,7 @@ static void test_a_newer_session_fences_the_older(void **state)
     cl_session_deliver_close(fresh);
 }
 
+/* Covers: COL-DEL-002, COL-DEL-006, COL-DEL-009 */
 static void test_wrong_frames_end_the_stream(void **state)
 {
     (void)state;
@@ -197,6 +200,7 @@ static void test_wrong_frames_end_the_stream(void **state)
     cl_session_deliver_close(dreamer);
 }
 
+/* Covers: COL-DEL-006, COL-DEL-010 */
 static void test_no_more_than_the_window_is_outstanding(void **state)
 {
     (void)state;
@@ -310,6 +314,8 @@ static bool has_reason(const Coloan__V1__FundDecision *decision, const char *cod
 }
 
 /* P03 is open: report on it, and its offer comes as event 4. */
+/* Covers: COL-OFR-004, COL-OFR-005, COL-OFR-006, COL-OFR-007, COL-OFR-008, COL-VER-001, COL-VER-003, COL-JNT-001,
+ *         COL-LIF-001 */
 static void test_only_the_right_decision_ends_a_case(void **state)
 {
     (void)state;
@@ -389,6 +395,7 @@ static void test_only_the_right_decision_ends_a_case(void **state)
     cl_session_deliver_close(stream);
 }
 
+/* Covers: COL-DEL-017 */
 static void test_stopping_drains_the_streams(void **state)
 {
     (void)state;

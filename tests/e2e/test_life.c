@@ -89,6 +89,7 @@ static void assert_timeline(const char *const *commands, size_t count)
     assert_int_equal(next, count);
 }
 
+/* Covers: COL-MIL-001, COL-MIL-009, COL-LIF-003 */
 static void test_a_whole_life(void **state)
 {
     (void)state;

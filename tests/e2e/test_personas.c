@@ -278,6 +278,7 @@ static void compare(const struct told *told, const json_t *expect)
 /* Under which rule set this run goes: the personas' "expect", or "expect_relaxed" of those who have one. */
 static const char *expectation = "expect";
 
+/* Covers: COL-DEC-001, COL-DEC-004, COL-JNT-002, COL-JNT-003, COL-OFR-001, COL-OFR-002 */
 static void test_every_persona_ends_as_expected(void **state)
 {
     struct world *world = *state;

@@ -304,6 +304,8 @@ static int64_t messages_kept(void)
     return rows_of("SELECT count(*) FROM messages");
 }
 
+/* Covers: COL-ERR-001, COL-ERR-005, COL-CHK-003, COL-CHK-004, COL-ENV-008, COL-HDR-003, COL-HDR-005, COL-HDR-006,
+ *         COL-HDR-007, COL-HDR-010, COL-TIM-001, COL-TIM-002, COL-TIM-003, COL-RPC-005 */
 static void test_each_spoilt_message_gets_its_reason(void **state)
 {
     (void)state;
@@ -476,6 +478,7 @@ static struct attempt submission_of(const struct world_submission *submission)
     return attempt;
 }
 
+/* Covers: COL-SUB-002, COL-SUB-003, COL-SUB-004, COL-SUB-007, COL-CON-001, COL-PER-005, COL-ERR-001 */
 static void test_each_wrong_application_gets_its_reason(void **state)
 {
     (void)state;
@@ -528,6 +531,7 @@ static void test_each_wrong_application_gets_its_reason(void **state)
 
 /* -- Again --------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-DUP-002, COL-DUP-003, COL-DUP-005 */
 static void test_same_bytes_get_the_same_reply(void **state)
 {
     (void)state;
@@ -563,6 +567,7 @@ static void test_same_bytes_get_the_same_reply(void **state)
 }
 
 /* A method that only reads writes its request's row with the reply at once; it counts like any other. */
+/* Covers: COL-DUP-002, COL-DUP-003 */
 static void test_a_reading_request_is_kept_with_its_reply(void **state)
 {
     static const char kept[] = "SELECT count(*) FROM messages request JOIN messages reply ON reply.digest = "
@@ -590,6 +595,7 @@ static void test_a_reading_request_is_kept_with_its_reply(void **state)
     assert_int_equal(rows_of(kept), before + 1);
 }
 
+/* Covers: COL-RPC-004 */
 static void test_a_case_is_nobody_elses_business(void **state)
 {
     (void)state;

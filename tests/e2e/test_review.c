@@ -352,6 +352,7 @@ static char unrecorded[64]; /* P22: the marriage register has no record */
 static char dearer[64];     /* P23: the contract has another price; the borrower has to mend it */
 static char young[64];      /* P02: the bank has not reported yet */
 
+/* Covers: COL-OFC-001 */
 static void test_a_task_says_why_a_person_is_needed(void **state)
 {
     (void)state;
@@ -523,6 +524,7 @@ static void test_get_task_shows_the_case(void **state)
 
 /* -- Claims -------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-OFC-002 */
 static void test_a_claim_is_one_officers_for_a_while(void **state)
 {
     (void)state;
@@ -578,6 +580,7 @@ static void *race(void *user)
     return NULL;
 }
 
+/* Covers: COL-OFC-002 */
 static void test_of_two_who_claim_at_once_one_gets_it(void **state)
 {
     (void)state;
@@ -719,6 +722,7 @@ static Coloan__V1__Finding *note_of_overrides(void)
     return finding(PASS, "loans_used=0 loans_open=0", "SRC-STALE");
 }
 
+/* Covers: COL-OFC-003, COL-LIF-001 */
 static void test_what_settles_nothing_is_refused(void **state)
 {
     (void)state;
@@ -841,6 +845,7 @@ static void test_a_settled_case_is_approved(void **state)
 /* -- Overriding ---------------------------------------------------------------------------------------------- */
 
 /* Settled as a contradiction, then changed by a ruling that two officers agree on. */
+/* Covers: COL-OFC-004 */
 static void test_a_settled_item_changes_by_two_officers(void **state)
 {
     (void)state;
@@ -899,6 +904,7 @@ static void test_a_settled_item_changes_by_two_officers(void **state)
     assert_refused("of a decided case", override(NULL, officer, silent, &body), "STATE_CONFLICT", "", &before);
 }
 
+/* Covers: COL-OFC-004 */
 static void test_what_no_officer_may_change_is_refused(void **state)
 {
     (void)state;
@@ -948,6 +954,7 @@ static void test_what_no_officer_may_change_is_refused(void **state)
     assert_refused("no step", override(NULL, officer, dearer, &stepless), "FIELD_MISSING", "step", &before);
 }
 
+/* Covers: COL-OFC-004 */
 static void test_a_proposal_is_withdrawn_expires_or_is_overtaken(void **state)
 {
     (void)state;
@@ -1033,6 +1040,7 @@ static const char *decision_of(struct cl_answer *out, const char *application_id
 }
 
 /* The record alone, with the ID numbers beside it, gives the same decision again, byte for byte. */
+/* Covers: COL-OFC-006, COL-DEC-002 */
 static void test_a_decision_is_made_again_from_its_record(void **state)
 {
     (void)state;
@@ -1086,6 +1094,7 @@ static uint64_t count_of(const Coloan__V1__Counters *counters, const char *who, 
     return 0;
 }
 
+/* Covers: COL-OFC-005 */
 static void test_what_officers_did_is_counted(void **state)
 {
     (void)state;

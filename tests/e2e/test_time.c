@@ -29,6 +29,7 @@ static int64_t deadline(void)
     return journey_view(&journey)->status->deadline_ms;
 }
 
+/* Covers: COL-LIF-005 */
 static void test_what_is_open_near_the_end_goes_to_an_officer(void **state)
 {
     (void)state;
@@ -76,6 +77,7 @@ static void test_a_missed_deadline_is_an_alarm_each_day(void **state)
     assert_int_equal(journey_metric(&journey, "coloan_cases{state=\"MANUAL\"}"), 1);
 }
 
+/* Covers: COL-LIF-006 */
 static void test_an_offer_ends(void **state)
 {
     (void)state;
@@ -96,6 +98,7 @@ static void test_an_offer_ends(void **state)
     journey_submit(&journey, "P01", "T-OFFER-2"); /* its persons are free again */
 }
 
+/* Covers: COL-LIF-006 */
 static void test_a_supplement_that_never_comes_ends_the_case(void **state)
 {
     (void)state;
@@ -113,6 +116,7 @@ static void test_a_supplement_that_never_comes_ends_the_case(void **state)
     assert_int_equal(journey_steps(&journey, "DEADLINE"), 0);
 }
 
+/* Covers: COL-LIF-006 */
 static void test_what_came_due_while_the_server_was_down_is_done_once(void **state)
 {
     (void)state;

@@ -185,6 +185,7 @@ static bool holds_person(struct cl_bytes bytes, const char *persona, size_t pers
 /* -- Sharing stops ------------------------------------------------------------------------------------------- */
 
 /* The event is in the outbox, nobody has read it: when the consent goes, so do the values it would have carried. */
+/* Covers: COL-CON-002, COL-CON-004, COL-DEL-007, COL-PER-006 */
 static void test_an_event_that_waits_carries_nothing_any_more(void **state)
 {
     (void)state;
@@ -256,6 +257,7 @@ static size_t count_items(Coloan__V1__VerificationResult *const *items, size_t c
 
 /* Of each person by its own consent; of the household by everybody's; and a reply that rested on a consent is not given
  * again once it is gone. */
+/* Covers: COL-RPC-006, COL-CON-002, COL-CON-005 */
 static void test_a_query_tells_what_each_person_allows(void **state)
 {
     (void)state;
@@ -293,6 +295,7 @@ static void test_a_query_tells_what_each_person_allows(void **state)
 
 /* -- The case goes on, or does not --------------------------------------------------------------------------- */
 
+/* Covers: COL-CON-006, COL-CON-007 */
 static void test_an_offer_is_taken_back(void **state)
 {
     (void)state;
@@ -345,6 +348,7 @@ static void test_open_items_are_closed(void **state)
 }
 
 /* A consent that names the centre is not the bank's business; that the case stands still is. */
+/* Covers: COL-CON-006 */
 static void test_the_centres_consents_show_as_a_status(void **state)
 {
     (void)state;
@@ -359,6 +363,7 @@ static void test_the_centres_consents_show_as_a_status(void **state)
     until_state(id, COLOAN__V1__CASE_STATE__CASE_STATE_SUPPLEMENT);
 }
 
+/* Covers: COL-CON-004 */
 static void test_an_ended_case_only_stops_sharing(void **state)
 {
     (void)state;
@@ -384,6 +389,7 @@ static void test_an_ended_case_only_stops_sharing(void **state)
 
 /* -- Refusals ------------------------------------------------------------------------------------------------ */
 
+/* Covers: COL-CON-008, COL-LIF-001 */
 static void test_what_is_refused_changes_nothing(void **state)
 {
     (void)state;

@@ -12,6 +12,7 @@
 #define INSTALMENT CL_REPAYMENT_EQUAL_INSTALMENT
 #define PRINCIPAL  CL_REPAYMENT_EQUAL_PRINCIPAL
 
+/* Covers: COL-OFR-010 */
 static void first_instalments_as_published(void **state)
 {
     (void)state;
@@ -122,6 +123,7 @@ static int64_t half_up(const mpq_t value)
     return rounded;
 }
 
+/* Covers: COL-OFR-010 */
 static void an_independent_computation_agrees(void **state)
 {
     (void)state;

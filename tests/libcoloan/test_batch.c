@@ -85,6 +85,7 @@ static bool leads_to(const struct proof *proof, uint32_t message, const struct c
     return cl_batch_root(&got, cl_bytes(pae, sizeof pae), &proof->message) && cl_digest_equal(&got, root);
 }
 
+/* Covers: COL-BAT-002, COL-BAT-004 */
 static void a_tree_is_as_in_rfc_6962_and_every_leaf_leads_to_its_root(void **state)
 {
     (void)state;
@@ -110,6 +111,7 @@ static void a_tree_is_as_in_rfc_6962_and_every_leaf_leads_to_its_root(void **sta
     }
 }
 
+/* Covers: COL-BAT-004 */
 static void a_wrong_proof_leads_nowhere(void **state)
 {
     (void)state;
@@ -143,6 +145,7 @@ static void a_wrong_proof_leads_nowhere(void **state)
     }
 }
 
+/* Covers: COL-BAT-003 */
 static void the_count_is_signed_too(void **state)
 {
     (void)state;
@@ -177,6 +180,7 @@ static void seal_batch(struct cl_sealed sealed[BATCH])
     assert_int_equal(cl_envelope_seal_batch(sealed, arena, signer, messages, BATCH).reason, CL_OK);
 }
 
+/* Covers: COL-BAT-004 */
 static void each_message_of_a_batch_opens_alone(void **state)
 {
     (void)state;

@@ -130,6 +130,7 @@ static void what_was_sealed_is_opened(void **state)
     assert_true(stored.len < sealed.envelope.len);
 }
 
+/* Covers: COL-ENV-011, COL-PER-008 */
 static void the_stored_form_opens_without_disclosures(void **state)
 {
     (void)state;
@@ -154,6 +155,7 @@ static bool accepted(struct cl_bytes bytes, const struct cl_expectation *expecte
            cl_is_ok(cl_disclosure_check(fields, count, opened.disclosures, opened.disclosure_count));
 }
 
+/* Covers: COL-ENV-001, COL-ENV-004 */
 static void no_flipped_bit_and_no_prefix_is_accepted(void **state)
 {
     (void)state;
@@ -184,6 +186,7 @@ static void no_flipped_bit_and_no_prefix_is_accepted(void **state)
     cl_arena_free(own);
 }
 
+/* Covers: COL-LIM-001 */
 static void memory_is_capped(void **state)
 {
     (void)state;
@@ -208,6 +211,7 @@ static void memory_is_capped(void **state)
 
 /* -- Envelope, steps 1 to 3 ---------------------------------------------------------------------------------- */
 
+/* Covers: COL-CHK-003, COL-TLS-007 */
 static void size_and_wire_come_first(void **state)
 {
     (void)state;
@@ -226,6 +230,7 @@ static void size_and_wire_come_first(void **state)
     wire_free(&wire);
 }
 
+/* Covers: COL-SCN-001, COL-SCN-002, COL-SCN-003, COL-SCN-004, COL-SCN-005, COL-SCN-006, COL-SCN-007 */
 static void the_envelope_is_scanned(void **state)
 {
     (void)state;
@@ -263,6 +268,7 @@ static void the_envelope_is_scanned(void **state)
 
 /* -- Payload type, step 4 ------------------------------------------------------------------------------------ */
 
+/* Covers: COL-ENV-008 */
 static void the_payload_type_must_be_expected(void **state)
 {
     (void)state;
@@ -301,6 +307,7 @@ static void payload_types_are_found_by_name(void **state)
 
 /* -- Keys and signatures, steps 5 and 6 ---------------------------------------------------------------------- */
 
+/* Covers: COL-CHK-004, COL-CHK-006, COL-KEY-008 */
 static void keys_count_by_party_purpose_state_and_time(void **state)
 {
     (void)state;
@@ -342,6 +349,7 @@ static void keys_count_by_party_purpose_state_and_time(void **state)
     }
 }
 
+/* Covers: COL-KEY-008 */
 static void a_key_is_valid_from_and_until(void **state)
 {
     (void)state;
@@ -374,6 +382,7 @@ static struct cl_bytes seal_with(const enum signing_key *keys, size_t count)
     return sealed.envelope;
 }
 
+/* Covers: COL-ENV-005 */
 static void every_signature_must_verify_by_a_key_of_its_own(void **state)
 {
     (void)state;
@@ -477,6 +486,7 @@ static void edit_payload(Coloan__V1__Envelope *envelope)
     envelope->payload.data[envelope->payload.len - 1] ^= 1;
 }
 
+/* Covers: COL-ENV-004, COL-ENV-005, COL-BAT-001 */
 static void signatures_are_checked_one_by_one(void **state)
 {
     (void)state;
@@ -509,6 +519,7 @@ static void signatures_are_checked_one_by_one(void **state)
     }
 }
 
+/* Covers: COL-ENV-006 */
 static void without_a_key_id_the_keys_in_force_are_tried(void **state)
 {
     (void)state;
@@ -544,6 +555,7 @@ static struct cl_keyring *load_many(const struct cl_signer **signers, size_t cou
     return keyring;
 }
 
+/* Covers: COL-ENV-006 */
 static void a_key_id_finds_any_key_and_none_only_the_first_few(void **state)
 {
     (void)state;
@@ -589,6 +601,7 @@ static void the_purpose_is_asked_for(void **state)
 
 /* -- Payload, step 7 ----------------------------------------------------------------------------------------- */
 
+/* Covers: COL-SCN-005, COL-SCN-007, COL-HDR-001 */
 static void the_payload_is_scanned_after_its_signature(void **state)
 {
     (void)state;
@@ -666,6 +679,8 @@ static void reply_to_nothing(Coloan__V1__SignedHeader *header)
     header->direction = COLOAN__V1__DIRECTION__DIRECTION_REPLY;
 }
 
+/* Covers: COL-HDR-001, COL-HDR-002, COL-HDR-003, COL-HDR-004, COL-HDR-005, COL-HDR-006, COL-HDR-007, COL-HDR-008,
+ *         COL-HDR-009 */
 static void headers_are_checked_against_the_transport(void **state)
 {
     (void)state;
@@ -740,6 +755,7 @@ static void the_same_message_elsewhere_is_refused(void **state)
 static const struct cl_digest answered = {{1, 2, 3}};
 static const struct cl_digest not_answered = {{1, 2, 4}};
 
+/* Covers: COL-HDR-008, COL-HDR-009, COL-ENV-003 */
 static void answers_and_events_are_bound(void **state)
 {
     (void)state;
@@ -787,6 +803,7 @@ static void answers_and_events_are_bound(void **state)
 
 /* One message that is wrong everywhere; each round mends what was complained of, and the next complaint must be of a
  * later step. */
+/* Covers: COL-CHK-001 */
 static void the_first_flaw_is_told(void **state)
 {
     (void)state;
@@ -853,6 +870,7 @@ static void the_first_flaw_is_told(void **state)
 
 /* -- Time, step 10 ------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-TIM-001, COL-TIM-002, COL-TIM-003, COL-TIM-004 */
 static void time_is_checked_by_direction(void **state)
 {
     (void)state;
@@ -913,6 +931,7 @@ static void time_is_checked_by_direction(void **state)
 
 /* -- Body, step 11 ------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-SCN-001, COL-SCN-006 */
 static void the_body_is_scanned_by_its_type(void **state)
 {
     (void)state;
@@ -954,6 +973,7 @@ static void the_body_is_scanned_by_its_type(void **state)
 
 /* -- Offline ------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-CHK-007 */
 static void a_kept_message_verifies_alone(void **state)
 {
     (void)state;
@@ -965,6 +985,7 @@ static void a_kept_message_verifies_alone(void **state)
     assert_true(cl_digest_equal(&opened.digest, &sealed.digest));
 }
 
+/* Covers: COL-CHK-007 */
 static void a_kept_message_that_is_wrong_does_not(void **state)
 {
     (void)state;

@@ -247,6 +247,7 @@ static const struct {
     {"flipped possession", flipped_possession, CL_KEY_POSSESSION},
 };
 
+/* Covers: COL-KEY-002, COL-KEY-004, COL-KEY-007, COL-KEY-009, COL-ENV-007 */
 static void each_flaw_has_its_reason(void **state)
 {
     (void)state;
@@ -261,6 +262,7 @@ static void each_flaw_has_its_reason(void **state)
     }
 }
 
+/* Covers: COL-KEY-006 */
 static void the_envelope_is_checked_too(void **state)
 {
     (void)state;
@@ -310,6 +312,7 @@ static void no_flipped_bit_is_accepted(void **state)
     free(copy);
 }
 
+/* Covers: COL-KEY-006 */
 static void only_what_was_pinned_is_trusted(void **state)
 {
     (void)state;
@@ -329,6 +332,7 @@ static void only_what_was_pinned_is_trusted(void **state)
     assert_null(keyring);
 }
 
+/* Covers: COL-KEY-010 */
 static void only_a_higher_number_replaces(void **state)
 {
     (void)state;

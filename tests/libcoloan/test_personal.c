@@ -26,6 +26,7 @@ static int close_arena(void **state)
     return 0;
 }
 
+/* Covers: COL-PER-001 */
 static void a_commitment_is_the_hash_of_counted_parts(void **state)
 {
     (void)state;
@@ -40,6 +41,7 @@ static void a_commitment_is_the_hash_of_counted_parts(void **state)
     assert_string_equal(hex, "5442c79b2e8daf01c2376957bb0002d3ba40bb4de9a5742c5b2637a10b5fd849");
 }
 
+/* Covers: COL-PER-002 */
 static void fields_are_listed_in_a_fixed_order(void **state)
 {
     (void)state;
@@ -232,6 +234,7 @@ static void reuse_salt(struct signing_application *with)
     recommit(with, 5);
 }
 
+/* Covers: COL-PER-003, COL-PER-004, COL-PER-005 */
 static void disclosures_are_checked_one_by_one(void **state)
 {
     (void)state;
@@ -326,6 +329,7 @@ static void a_value_is_committed_where_its_path_says(void **state)
     }
 }
 
+/* Covers: COL-PER-003 */
 static void a_disclosure_is_made_with_a_fresh_salt_or_not_at_all(void **state)
 {
     (void)state;

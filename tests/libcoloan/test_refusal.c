@@ -17,6 +17,7 @@ static struct cl_bytes bytes_of(const struct cl_refusal_details *details)
     return cl_bytes(details->bytes, details->len);
 }
 
+/* Covers: COL-ERR-002 */
 static void every_reason_reads_back(void **state)
 {
     (void)state;
@@ -33,6 +34,7 @@ static void every_reason_reads_back(void **state)
     }
 }
 
+/* Covers: COL-ERR-002, COL-ERR-003 */
 static void everything_reads_back(void **state)
 {
     (void)state;
@@ -92,6 +94,7 @@ static void protobuf_reads_the_standard_messages(void **state)
     google__rpc__status__free_unpacked(status, NULL);
 }
 
+/* Covers: COL-ERR-005 */
 static void an_envelope_that_does_not_fit_is_left_out(void **state)
 {
     (void)state;
@@ -332,6 +335,7 @@ static void build_too_large(struct wire *wire)
     }
 }
 
+/* Covers: COL-ERR-002, COL-ERR-004 */
 static void details_are_read_with_care(void **state)
 {
     (void)state;

@@ -176,6 +176,7 @@ static void a_deadline_ends_the_call_on_both_sides(void **state)
     assert_false(cl_rpc_call_on_end(echo_held, NULL, NULL));
 }
 
+/* Covers: COL-RPC-001 */
 static void a_deadline_without_time_to_answer_is_refused(void **state)
 {
     (void)state;
@@ -190,6 +191,7 @@ static void a_deadline_without_time_to_answer_is_refused(void **state)
     }
 }
 
+/* Covers: COL-RPC-001 */
 static void a_missing_deadline_is_refused(void **state)
 {
     (void)state;
@@ -451,6 +453,7 @@ static void nobody_there_is_unreachable(void **state)
 }
 
 /* Before a byte of a call is sent the server has to be the party that is meant, not only one of the scheme's. */
+/* Covers: COL-TLS-005 */
 static void the_server_has_to_be_the_party_meant(void **state)
 {
     (void)state;

@@ -551,6 +551,7 @@ static void a_good_reply_is_unpacked_and_kept(void **state)
     assert_true(cl_is_ok(cl_envelope_verify(&offline, arena, answer.envelope, keyring)));
 }
 
+/* Covers: COL-CHK-008 */
 static void bad_replies_are_not_believed(void **state)
 {
     (void)state;
@@ -582,6 +583,7 @@ static void bad_replies_are_not_believed(void **state)
     assert_int_equal(atomic_load(&centre.attempts), sizeof rows / sizeof rows[0]); /* none was tried again */
 }
 
+/* Covers: COL-ERR-006 */
 static void refusals_are_told(void **state)
 {
     (void)state;
@@ -606,6 +608,7 @@ static void refusals_are_told(void **state)
     }
 }
 
+/* Covers: COL-DUP-001, COL-DUP-006, COL-ERR-009 */
 static void a_lost_reply_is_asked_for_with_the_same_bytes(void **state)
 {
     (void)state;
@@ -616,6 +619,7 @@ static void a_lost_reply_is_asked_for_with_the_same_bytes(void **state)
     assert_true(all_attempts_were_the_same());
 }
 
+/* Covers: COL-ERR-007 */
 static void work_in_progress_is_waited_for(void **state)
 {
     (void)state;
@@ -658,6 +662,7 @@ static void a_stopped_session_sends_nothing(void **state)
     assert_false(cl_session_pause(session, 60000));
 }
 
+/* Covers: COL-DUP-001 */
 static void a_prepared_request_is_sent_by_another_session(void **state)
 {
     (void)state;
@@ -695,6 +700,7 @@ static void text_that_is_not_pem_is_refused(void **state)
 
 /* -- Keys ----------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-KEY-010 */
 static void keys_are_refreshed(void **state)
 {
     (void)state;
@@ -839,6 +845,7 @@ static void a_stream_is_resumed(void **state)
     cl_session_deliver_close(delivery);
 }
 
+/* Covers: COL-DEL-012, COL-CHK-008 */
 static void frames_out_of_place_are_refused(void **state)
 {
     (void)state;
@@ -865,6 +872,7 @@ static void frames_out_of_place_are_refused(void **state)
     }
 }
 
+/* Covers: COL-DEL-016 */
 static void gaps_drains_and_fences_are_told(void **state)
 {
     (void)state;

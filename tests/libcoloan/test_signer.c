@@ -37,6 +37,7 @@ static void assert_hex(const void *data, size_t len, const char *hex)
     assert_string_equal(text, hex);
 }
 
+/* Covers: COL-ENV-002, COL-ENV-004 */
 static void the_known_vector_holds(void **state)
 {
     (void)state;
@@ -82,6 +83,7 @@ static void a_pae_without_memory_is_told(void **state)
 
 /* -- Verification -------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-ENV-004 */
 static void every_flipped_bit_is_refused(void **state)
 {
     (void)state;
@@ -109,6 +111,7 @@ static void every_flipped_bit_is_refused(void **state)
 }
 
 /* S + L satisfies the same equation; only its size gives it away. */
+/* Covers: COL-KEY-005 */
 static void a_malleated_signature_is_refused(void **state)
 {
     (void)state;
@@ -129,6 +132,7 @@ static void a_malleated_signature_is_refused(void **state)
 }
 
 /* All encodings of the eight points of small order, canonical and not, as key and as R. */
+/* Covers: COL-KEY-002, COL-KEY-005 */
 static void points_of_small_order_are_refused(void **state)
 {
     (void)state;
@@ -164,6 +168,7 @@ static void points_of_small_order_are_refused(void **state)
 }
 
 /* The right point plus a point of order two: verifies nothing that we register. */
+/* Covers: COL-KEY-002 */
 static void a_key_off_the_main_subgroup_is_weak(void **state)
 {
     (void)state;
@@ -179,6 +184,7 @@ static void a_key_off_the_main_subgroup_is_weak(void **state)
     cl_signer_free(signer);
 }
 
+/* Covers: COL-KEY-004 */
 static void possession_binds_party_environment_and_key(void **state)
 {
     (void)state;
@@ -256,6 +262,7 @@ static void a_key_made_by_openssl_is_read(void **state)
     cl_signer_free(signer);
 }
 
+/* Covers: COL-KEY-001 */
 static void a_key_file_of_others_is_refused(void **state)
 {
     (void)state;

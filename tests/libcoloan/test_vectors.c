@@ -96,6 +96,7 @@ static int close_arena(void **state)
 
 /* -- Small things -------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-ENV-002, COL-ENV-003 */
 static void pae(void **state)
 {
     (void)state;
@@ -123,6 +124,7 @@ static void pae(void **state)
     }
 }
 
+/* Covers: COL-KEY-003 */
 static void keyid(void **state)
 {
     (void)state;
@@ -137,6 +139,7 @@ static void keyid(void **state)
     }
 }
 
+/* Covers: COL-KEY-004 */
 static void possession(void **state)
 {
     (void)state;
@@ -154,6 +157,7 @@ static void possession(void **state)
     }
 }
 
+/* Covers: COL-PER-001 */
 static void commitment(void **state)
 {
     (void)state;
@@ -168,6 +172,7 @@ static void commitment(void **state)
     }
 }
 
+/* Covers: COL-KEY-005 */
 static void signature(void **state)
 {
     (void)state;
@@ -202,6 +207,7 @@ static struct cl_keyring *load_parties(void)
 }
 
 /* Whatever the number, the slot's rule is the loader's; a keyring of that number is found among the cases. */
+/* Covers: COL-KEY-006, COL-KEY-007, COL-KEY-009 */
 static void directory(void **state)
 {
     (void)state;
@@ -268,6 +274,7 @@ static void check_opened(const json_t *one, const struct cl_opened *opened)
     assert_hex(one, "stored", stored.data, stored.len);
 }
 
+/* Covers: COL-BAT-002, COL-BAT-003, COL-BAT-004 */
 static void judge_file(const char *file, bool batch)
 {
     size_t i = 0;
@@ -303,6 +310,7 @@ static void judge_file(const char *file, bool batch)
     cl_keyring_unref(keyring);
 }
 
+/* Covers: COL-CHK-001 */
 static void envelope(void **state)
 {
     (void)state;

@@ -152,6 +152,7 @@ static const struct {
     {"text in a list", &coloan__v1__application_list__descriptor, "0a030a0100", CL_TEXT_CONTROL},
 };
 
+/* Covers: COL-SCN-001, COL-SCN-002, COL-SCN-003, COL-SCN-004, COL-SCN-005, COL-SCN-006, COL-SCN-007, COL-ENV-010 */
 static void each_flaw_has_its_reason(void **state)
 {
     (void)state;
@@ -173,6 +174,7 @@ static void each_flaw_has_its_reason(void **state)
     }
 }
 
+/* Covers: COL-LIM-001 */
 static void size_is_capped(void **state)
 {
     (void)state;
@@ -188,6 +190,7 @@ static void size_is_capped(void **state)
     wire_free(&wire);
 }
 
+/* Covers: COL-SCN-008 */
 static void fields_are_capped(void **state)
 {
     (void)state;
@@ -247,6 +250,7 @@ static void nest(struct wire *wire, int levels)
     }
 }
 
+/* Covers: COL-SCN-008 */
 static void nesting_is_capped(void **state)
 {
     (void)state;

@@ -41,6 +41,7 @@ static void make(struct made_record *record, size_t index)
     record_make(record, arena, &world, &rules, world_now_ms(), CASE_ID);
 }
 
+/* Covers: COL-DEC-002 */
 static void test_the_same_rules_give_the_same_bytes(void **state)
 {
     (void)state;

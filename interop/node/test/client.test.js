@@ -6,11 +6,12 @@ import grpc from '@grpc/grpc-js';
 import { checkCertificate, Client, connect, refusalOf } from '../client.js';
 import { Directory } from '../directory.js';
 import { decode, encode } from '../contract.js';
+import { sha256 } from '../envelope.js';
 import { loadPublicKey, Signer } from '../keys.js';
 import { Refused } from '../refused.js';
 import { Deliver } from '../deliver.js';
 import { Journal } from '../journal.js';
-import { Bank, verifyJointDecision } from '../bank.js';
+import { Bank, readOffer, verifyJointDecision } from '../bank.js';
 import { CENTRE, issueDirectory, makeFolder, removeFolder } from './support/folder.js';
 import { Centre } from './support/centre.js';
 import { REASONS } from './support/reasons.js';
@@ -44,6 +45,7 @@ afterEach(() => {
 
 // -- Certificates and refusals -----------------------------------------------------------------------------------
 
+// Covers: COL-TLS-005
 test('the centre is who its certificate names', () => {
   const names = (subjectaltname) => checkCertificate(CENTRE, { subjectaltname });
   assert.equal(names(`URI:urn:coloan:party:${CENTRE}`), undefined);
@@ -79,6 +81,7 @@ test('what a failed call says', () => {
   assert.equal(unsignedOf(failure(status(info('EXPIRED')))).retryAfterMs, undefined);
 });
 
+// Covers: COL-ERR-002, COL-ERR-006
 test('answers against the protocol', () => {
   const wrong = [status(), status(info('A'), info('B')), status(info('A', 'elsewhere')), Buffer.from('ff', 'hex'), Buffer.alloc(5000)];
   wrong.forEach((details) => assert.equal(unsignedOf(failure(details)).reason, 'PEER_ANSWER_INVALID'));
@@ -89,6 +92,7 @@ test('answers against the protocol', () => {
   assert.equal(forged.reason, 'PEER_ANSWER_INVALID');
 });
 
+// Covers: COL-ERR-009
 test('failures without details', () => {
   const rows = { UNAVAILABLE: 'PEER_UNREACHABLE', DEADLINE_EXCEEDED: 'DEADLINE_EXCEEDED', CANCELLED: 'CALL_CANCELLED',
     UNIMPLEMENTED: 'METHOD_UNKNOWN', INTERNAL: 'PEER_ANSWER_INVALID' };
@@ -118,6 +122,7 @@ test('a newer directory is taken over, an older one is not', async () => {
   await assert.rejects(client.refreshDirectory(), (error) => error.reason === 'SEQUENCE_WRONG');
 });
 
+// Covers: COL-ERR-007
 test('busy means the same bytes again, with the answer of the first that arrived', async () => {
   centre.failNext = ['OVERLOADED', 'IN_PROGRESS'];
   centre.dropReplies = 1;
@@ -128,6 +133,7 @@ test('busy means the same bytes again, with the answer of the first that arrived
   assert.equal(centre.answered.size, 1);
 });
 
+// Covers: COL-ERR-008
 test('whatever has to be mended is not sent again', async () => {
   for (const reason of Object.keys(REASONS).filter((name) => REASONS[name].retry !== 'DELAY')) {
     centre.failNext = [reason];
@@ -179,6 +185,7 @@ function listen(journal, apply) {
   return { deliver, said, running, stop: async () => { deliver.stop(); await running; } };
 }
 
+// Covers: COL-DEL-011, COL-DEL-017
 test('events are taken over once and in order, over a cut and a drain', async () => {
   const journal = new Journal(scratch());
   const taken = [];
@@ -198,6 +205,7 @@ test('events are taken over once and in order, over a cut and a drain', async ()
   await stop();
 });
 
+// Covers: COL-DEL-008
 test('an event that was received and not taken over comes back after a restart', async () => {
   const file = scratch();
   const first = new Journal(file);
@@ -215,6 +223,7 @@ test('an event that was received and not taken over comes back after a restart',
   await stop();
 });
 
+// Covers: COL-DEL-012, COL-DEL-016
 test('a hole without a Gap ends the stream; a Gap is told and passed over', async () => {
   const journal = new Journal(scratch());
   const taken = [];
@@ -236,6 +245,7 @@ test('a hole without a Gap ends the stream; a Gap is told and passed over', asyn
   await stop();
 });
 
+// Covers: COL-DEL-012
 test('an event number that comes back as another event is not acknowledged', async () => {
   const journal = new Journal(scratch());
   const { said, stop } = listen(journal, () => 'r');
@@ -247,6 +257,7 @@ test('an event number that comes back as another event is not acknowledged', asy
   await stop();
 });
 
+// Covers: COL-DEL-005
 test('a newer session fences this one for good', async () => {
   const { running } = listen(new Journal(scratch()), () => 'r');
   await until(() => centre.streams.has(BANK));
@@ -282,6 +293,7 @@ test('a journal remembers what was durable and drops a line cut off', () => {
   assert.equal(fs.statSync(file).mode & 0o777, 0o600);
 });
 
+// Covers: COL-DUP-001
 test('a request that got no answer goes again after a restart, byte for byte', async () => {
   const file = scratch();
   const journal = new Journal(file);
@@ -298,6 +310,29 @@ test('a request that got no answer goes again after a restart, byte for byte', a
   assert.equal(centre.answered.size, 1);
 });
 
+// Covers: COL-OFR-001, COL-OFR-002, COL-OFR-003
+test('an offer is decided on only when its digest, application, bank and sum are right', () => {
+  const part = { amount_fen: 80_000_000n, rate_ppm: 26_000, term_months: 360, method: 'REPAYMENT_METHOD_EQUAL_INSTALMENT',
+    instalment_fen: 320_272n };
+  const nothing = { amount_fen: 0n };
+  const right = { application_id: 'a', version: 1, bank_epoch: 1, bank: BANK, fund: part, commercial: nothing,
+    price_fen: 100_000_000n, down_payment_fen: 20_000_000n, valid_until_ms: 1n };
+  const offer = (more) => {
+    const terms = encode('OfferTerms', { ...right, ...more });
+    return { terms, terms_digest: sha256('coloan terms v1\n', terms) };
+  };
+  assert.equal(readOffer(offer(), 'a', BANK).version, 1);
+  const wrong = [
+    ['TERMS_DIGEST_WRONG', { ...offer(), terms_digest: sha256(offer().terms) }],
+    ['FIELD_INVALID', offer({ application_id: 'b' })],
+    ['FIELD_INVALID', offer({ bank: 'bank:cn-alpha-js' })],
+    ['AMOUNT_INVALID', offer({ down_payment_fen: 20_000_001n })],
+    ['AMOUNT_INVALID', offer({ fund: { ...part, instalment_fen: 320_273n } })],
+  ];
+  wrong.forEach(([reason, one]) => assert.throws(() => readOffer(one, 'a', BANK), (error) => error.reason === reason, reason));
+});
+
+// Covers: COL-JNT-004
 test('a joint decision is believed only when both signatures name the same terms', async () => {
   const found = { id: '01900000-0000-7000-8000-000000000000', bank: BANK, state: 'CASE_STATE_VERIFYING' };
   centre.cases.set(found.id, found);

@@ -17,7 +17,7 @@ test('the life of an application, and everything that must be refused', async ()
   const personas = { persona: read('p01'), refused: read('p05') };
   const port = await centre.start();
   try {
-    const options = { target: `localhost:${port}`, certs: folder, centre: CENTRE, environment: 'test', ...personas };
+    const options = { target: `localhost:${port}`, certs: folder, centre: CENTRE, environment: 'test', simulated: true, ...personas };
     assert.ok(await e2e({ ...options, bank: 'bank:cn-beta-js', other: 'bank:cn-alpha-js' }) > 40);
   } finally {
     centre.stop();

@@ -139,6 +139,7 @@ static void test_rows_are_whole(void **state)
 
 /* -- Who may call ---------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-CHK-005 */
 static void test_nobody_else_may_call(void **state)
 {
     (void)state;

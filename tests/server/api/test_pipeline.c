@@ -71,6 +71,7 @@ static int tear_down(void **state)
 
 /* -- Identity ------------------------------------------------------------------------------------------------ */
 
+/* Covers: COL-CHK-002, COL-TLS-004 */
 static void test_what_the_connection_says_is_told(void **state)
 {
     (void)state;
@@ -173,6 +174,7 @@ static struct cl_bytes seal(struct attempt *attempt, void (*spoil)(struct attemp
     return sealed.envelope;
 }
 
+/* Covers: COL-PER-005, COL-HDR-010 */
 static void test_each_message_gets_its_reason(void **state)
 {
     (void)state;
@@ -198,6 +200,7 @@ static void test_each_message_gets_its_reason(void **state)
 }
 
 /* Only a proven sender's refusal is signed, and it answers that very message. */
+/* Covers: COL-ERR-005 */
 static void test_refusals_are_signed_for_the_proven(void **state)
 {
     (void)state;

@@ -151,6 +151,7 @@ static void test_a_submission_is_kept(void **state)
     assert_memory_equal(rows.rows[0].subject.bytes, id_number.data, CL_DIGEST_BYTES);
 }
 
+/* Covers: COL-CON-003 */
 static void test_what_does_not_fit_the_record_is_refused(void **state)
 {
     (void)state;
@@ -279,6 +280,7 @@ static void test_what_ended_does_not_count(void **state)
     assert_int_equal(loaded(SIGNING_NOW_MS + 1000)->consent_count, 0);
 }
 
+/* Covers: COL-CON-004 */
 static void test_each_item_needs_its_consents(void **state)
 {
     (void)state;
@@ -315,6 +317,7 @@ static void test_each_item_needs_its_consents(void **state)
     }
 }
 
+/* Covers: COL-CON-002 */
 static void test_each_person_shares_for_itself(void **state)
 {
     (void)state;

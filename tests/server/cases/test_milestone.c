@@ -235,6 +235,7 @@ static const struct {
     {KIND(MORTGAGE_RELEASED), NO_LEG},
 };
 
+/* Covers: COL-MIL-002, COL-MIL-007, COL-LIF-001 */
 static void each_milestone_fits_where_the_tables_say(void **state)
 {
     (void)state;
@@ -474,6 +475,7 @@ static const struct wrong wrongs[] = {
     {"mortgage deleted, with a leg", CASE_SETTLED, KIND(MORTGAGE_RELEASED), NO_LEG, a_leg, CL_FIELD_INVALID, "leg"},
 };
 
+/* Covers: COL-MIL-001, COL-MIL-003, COL-MIL-004, COL-MIL-005, COL-MIL-006 */
 static void what_is_wrong_is_refused_and_changes_nothing(void **state)
 {
     (void)state;
@@ -514,6 +516,7 @@ static int state_of(const char *id)
     return kit_row(id).state;
 }
 
+/* Covers: COL-MIL-005 */
 static void contracts_are_signed_in_time_or_cancelled(void **state)
 {
     (void)state;
@@ -533,6 +536,7 @@ static void contracts_are_signed_in_time_or_cancelled(void **state)
     assert_int_equal(state_of(id), CASE_REGISTERING);
 }
 
+/* Covers: COL-MIL-008 */
 static void one_leg_is_an_alarm_two_are_a_loan(void **state)
 {
     (void)state;
@@ -559,6 +563,7 @@ static void one_leg_is_an_alarm_two_are_a_loan(void **state)
     assert_false(database_holds("6222020200112233445"));
 }
 
+/* Covers: COL-MIL-003 */
 static void the_balance_is_followed_to_the_end(void **state)
 {
     (void)state;
@@ -586,6 +591,7 @@ static void the_balance_is_followed_to_the_end(void **state)
 }
 
 /* A bank that sent the case in but lends no more may see it, and learns why it is not heard. */
+/* Covers: COL-JNT-006, COL-MIL-001 */
 static void a_bank_that_was_is_fenced_off(void **state)
 {
     (void)state;

@@ -225,6 +225,7 @@ static bool expected(const struct a_case *a_case, size_t count, unsigned person,
     return false;
 }
 
+/* Covers: COL-CON-002, COL-PER-006 */
 static void test_disclosed_is_what_was_consented_to(void **state)
 {
     (void)state;
@@ -325,6 +326,7 @@ static void test_only_committed_values_are_told(void **state)
     assert_false(told(a_case, &got, 0));
 }
 
+/* Covers: COL-PER-006, COL-PER-008 */
 static void test_what_was_erased_is_not_told(void **state)
 {
     (void)state;

@@ -243,6 +243,7 @@ static const struct {
     {crowd_of_documents, CL_FIELD_INVALID, "documents"},
 };
 
+/* Covers: COL-SUB-001, COL-SUB-002, COL-SUB-004, COL-SUB-005, COL-CON-001 */
 static void every_single_fault_is_named(void **state)
 {
     (void)state;
@@ -260,6 +261,7 @@ static void every_single_fault_is_named(void **state)
     }
 }
 
+/* Covers: COL-SUB-006 */
 static void synthetic_numbers_only_when_switched_on(void **state)
 {
     (void)state;

@@ -55,6 +55,7 @@ static void every_item_has_a_row(void **state)
 }
 
 /* Each lender's credit report stays with it: the other sees a verdict at most. */
+/* Covers: COL-VER-010 */
 static void credit_reports_stay_with_who_asked(void **state)
 {
     (void)state;
@@ -361,6 +362,7 @@ static void an_answer_holds_until_the_end_of_a_day(void **state)
     assert_int_equal(catalogue_valid_until_ms(marriage, INT64_MAX), INT64_MAX);
 }
 
+/* Covers: COL-VER-008 */
 static void technical_failures_are_told_from_answers(void **state)
 {
     (void)state;

@@ -452,6 +452,7 @@ static void the_filed_contract_has_the_declared_numbers(void **state)
 
 /* Every item of a case, and every way not to pass: never an approval, but for what is not the centre's to judge (the
  * bank's own credit query) or only gives an uplift (which is then not given). */
+/* Covers: COL-VER-007, COL-VER-008 */
 static void nothing_but_a_yes_passes(void **state)
 {
     (void)state;
@@ -502,6 +503,7 @@ static void nothing_but_a_yes_passes(void **state)
     }
 }
 
+/* Covers: COL-VER-009 */
 static void what_each_answer_leads_to(void **state)
 {
     (void)state;
@@ -571,6 +573,7 @@ static void the_heaviest_reason_decides(void **state)
 
 /* -- Trace --------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-DEC-001 */
 static void the_trace_explains_every_limit(void **state)
 {
     (void)state;
@@ -634,6 +637,7 @@ static void every_rule_is_traced_even_after_a_refusal(void **state)
     assert_int_equal(world_step(&rejected, "fund.cap")->limit_fen, 80000000);
 }
 
+/* Covers: COL-DEC-002 */
 static void the_same_case_gives_the_same_bytes(void **state)
 {
     (void)state;

@@ -56,6 +56,7 @@ SPOIL(fact_missing, r->fact_count = 3)
 SPOIL(fact_missing_failed, r->fact_count = 0; r->outcome = ITEM_FAIL; r->failure = FAILURE_NO_RECORD)
 SPOIL(too_many_facts, r->fact_count = ITEM_FACTS_MAX + 1)
 
+/* Covers: COL-VER-004, COL-VER-006 */
 static void a_result_is_checked_before_it_is_taken(void **state)
 {
     (void)state;

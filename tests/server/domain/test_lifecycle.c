@@ -267,6 +267,7 @@ static void what_comes_too_early_or_too_late_is_refused(void **state)
     }
 }
 
+/* Covers: COL-LIF-003 */
 static void events_follow_the_transitions(void **state)
 {
     (void)state;
@@ -309,6 +310,7 @@ static void events_follow_the_transitions(void **state)
 
 /* -- Guards --------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-DEC-001 */
 static void nothing_is_decided_while_items_are_open(void **state)
 {
     (void)state;
@@ -341,6 +343,7 @@ static void nothing_is_decided_while_items_are_open(void **state)
     }
 }
 
+/* Covers: COL-OFR-009 */
 static void counter_offers_are_counted_in_each_round(void **state)
 {
     (void)state;
@@ -537,6 +540,7 @@ static void no_case_is_stuck(struct walk *walk)
     }
 }
 
+/* Covers: COL-LIF-001, COL-LIF-002, COL-LIF-004, COL-DEC-003 */
 static void every_command_in_every_state(void **state)
 {
     (void)state;

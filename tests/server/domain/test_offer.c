@@ -311,6 +311,7 @@ CHANGE(other_method, c->method = CL_REPAYMENT_EQUAL_PRINCIPAL; recompute(c))
 CHANGE(no_method, c->method = CL_REPAYMENT_UNSPECIFIED)
 CHANGE(wrong_instalment, c->amount_fen = 200000 * YUAN)
 
+/* Covers: COL-OFR-007 */
 static void counter_offers_stay_within_the_rules(void **state)
 {
     (void)state;
@@ -379,6 +380,7 @@ static void check_part(const struct loan_part *part)
 }
 
 /* What does not fit is answered with the nearest that does. */
+/* Covers: COL-OFR-008 */
 static void the_fund_counters_what_does_not_fit(void **state)
 {
     (void)state;
@@ -453,6 +455,7 @@ static void the_fund_counters_what_does_not_fit(void **state)
 }
 
 /* Nothing helps: the income carries the fund part alone, which is not what the bank asked. */
+/* Covers: COL-OFR-007 */
 static void a_counter_offer_without_any_room_is_refused(void **state)
 {
     (void)state;
@@ -576,6 +579,7 @@ static int64_t lent_fen(const struct fund_decision *decision)
 
 enum { RANDOM_CASES = 1500 };
 
+/* Covers: COL-OFR-002 */
 static void every_approval_keeps_every_limit(void **state)
 {
     (void)state;

@@ -74,6 +74,7 @@ static void assert_kept_out(struct cl_rpc_client *client, enum gate_handshake_fa
 
 /* -- Coming in ------------------------------------------------------------------------------------------------ */
 
+/* Covers: COL-TLS-001 */
 static void a_call_shows_the_party_of_its_certificate(void **state)
 {
     (void)state;
@@ -115,6 +116,7 @@ static void large_messages_pass_whole(void **state)
 
 enum { ALERT_NONE = -1 };
 
+/* Covers: COL-TLS-001, COL-TLS-002, COL-TLS-003 */
 static const struct handshake_row {
     const char *name, *certificate, *alpn;
     bool tls12;
@@ -240,6 +242,7 @@ static void reload(void)
     }
 }
 
+/* Covers: COL-TLS-004 */
 static void a_revoked_certificate_is_refused_at_once_and_cut(void **state)
 {
     (void)state;
@@ -310,6 +313,7 @@ static void a_stream_of_a_revoked_certificate_ends(void **state)
     cl_rpc_client_free(alpha);
 }
 
+/* Covers: COL-TLS-004 */
 static void an_expired_certificate_is_refused_on_an_open_connection(void **state)
 {
     (void)state;

@@ -244,6 +244,7 @@ static void wait_until_stuck(struct place *place)
 
 /* -- Tests --------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-DEL-020 */
 static void test_events_come_in_order_and_once(void **state)
 {
     struct place *place = *state;
@@ -265,6 +266,7 @@ static void test_events_come_in_order_and_once(void **state)
     cl_rpc_stream_close(stream);
 }
 
+/* Covers: COL-DEL-013 */
 static void test_a_heartbeat_comes_when_it_is_time(void **state)
 {
     struct place *place = *state;
@@ -293,6 +295,7 @@ static void test_a_backlog_comes_whole(void **state)
     cl_rpc_stream_close(stream);
 }
 
+/* Covers: COL-DEL-017 */
 static void test_an_old_stream_is_drained(void **state)
 {
     struct place *place = *state;
@@ -307,6 +310,7 @@ static void test_an_old_stream_is_drained(void **state)
     cl_rpc_stream_close(stream);
 }
 
+/* Covers: COL-DEL-018 */
 static void test_a_slow_reader_is_cut_and_costs_nobody(void **state)
 {
     struct place *place = *state;

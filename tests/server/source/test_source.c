@@ -164,6 +164,7 @@ static struct source_stats stats_of(struct setting *setting)
     return stats;
 }
 
+/* Covers: COL-VER-008 */
 static void every_answer_and_failure(void **state)
 {
     (void)state;
@@ -446,6 +447,7 @@ static int64_t still_monotonic_ms(void *user)
     return now_ms();
 }
 
+/* Covers: COL-VER-011 */
 static void a_closed_authority_is_asked_when_it_opens(void **state)
 {
     (void)state;
@@ -599,6 +601,7 @@ static void the_breaker_opens_and_recovers(void **state)
     tear_down(&setting);
 }
 
+/* Covers: COL-VER-008 */
 static void a_long_outage_goes_to_officers(void **state)
 {
     (void)state;

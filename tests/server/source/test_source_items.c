@@ -430,6 +430,7 @@ static void business_codes_are_answers(void **state)
     source_inquiry_free(inquiry);
 }
 
+/* Covers: COL-VER-007 */
 static void no_record_is_never_a_pass(void **state)
 {
     (void)state;

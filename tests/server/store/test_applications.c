@@ -169,6 +169,7 @@ static void fill(struct store_tx *tx)
     }
 }
 
+/* Covers: COL-RPC-005 */
 static void lists_are_newest_first_and_page_through_all(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -276,6 +277,7 @@ static void applications_are_tallied_by_state(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-SUB-007 */
 static void a_person_stands_in_one_open_application(void **state)
 {
     struct store_fixture *fixture = *state;

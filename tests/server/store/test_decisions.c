@@ -38,6 +38,7 @@ static struct decision_row decision(unsigned application)
     };
 }
 
+/* Covers: COL-JNT-005 */
 static void there_is_one_decision_in_each_round(void **state)
 {
     struct store_fixture *fixture = *state;

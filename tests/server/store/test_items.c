@@ -64,6 +64,7 @@ static void an_item_is_inserted_once(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-VER-003 */
 static void an_item_is_settled_once(void **state)
 {
     struct store_fixture *fixture = *state;

@@ -57,6 +57,7 @@ static void a_message_reads_back_after_a_restart(void **state)
     sql_close(sql);
 }
 
+/* Covers: COL-DUP-003 */
 static void an_id_is_used_once_by_each_sender(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -86,6 +87,7 @@ static void an_id_is_used_once_by_each_sender(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-DUP-002 */
 static void a_retry_finds_the_reply_byte_for_byte(void **state)
 {
     struct store_fixture *fixture = *state;

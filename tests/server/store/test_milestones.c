@@ -90,6 +90,7 @@ static void they_come_back_in_order(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-MIL-004 */
 static void a_reference_counts_once_for_a_kind_and_leg(void **state)
 {
     struct store_fixture *fixture = *state;

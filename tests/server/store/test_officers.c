@@ -39,6 +39,7 @@ static struct officer_action action(const char *officer, enum officer_step step,
     };
 }
 
+/* Covers: COL-OFC-005 */
 static void what_was_done_is_kept_in_order(void **state)
 {
     struct store_fixture *fixture = *state;

@@ -58,6 +58,7 @@ static void add_events(struct store_fixture *fixture, const char *recipient, uns
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-DEL-007 */
 static void sequences_have_no_gaps(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -90,6 +91,7 @@ static void sequences_have_no_gaps(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-DEL-021 */
 static void an_undone_command_uses_up_no_number(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -106,6 +108,7 @@ static void an_undone_command_uses_up_no_number(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-DEL-020 */
 static void events_are_read_in_order_from_any_place(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -169,6 +172,7 @@ static void large_events_are_read_in_pieces(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-DEL-009, COL-DEL-010 */
 static void acknowledgements_are_checked_and_repeatable(void **state)
 {
     struct store_fixture *fixture = *state;
@@ -265,6 +269,7 @@ static void floors_hold_for_any_order(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-DEL-007 */
 static void events_and_acknowledgements_never_change(void **state)
 {
     struct store_fixture *fixture = *state;

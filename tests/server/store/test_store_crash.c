@@ -152,6 +152,7 @@ static uint32_t compare(const char *path, const uint32_t *acked, size_t count, b
     return (uint32_t)state.head;
 }
 
+/* Covers: COL-RPC-002 */
 static void nothing_acknowledged_is_lost(void **state)
 {
     (void)state;

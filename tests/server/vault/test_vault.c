@@ -188,6 +188,7 @@ static void a_value_out_of_range_is_refused_with_all(void **state)
 }
 
 /* Whatever is changed or moved in the tables, the value does not open. */
+/* Covers: COL-PER-007 */
 static void moved_or_changed_bytes_do_not_open(void **state)
 {
     struct bench *bench = *state;
@@ -341,6 +342,7 @@ static void get_wrapped(char out[80], struct sql *sql)
     sql_finish(statement);
 }
 
+/* Covers: COL-PER-007, COL-PER-008 */
 static void no_file_holds_a_value_or_an_erased_key(void **state)
 {
     struct bench *bench = *state;
