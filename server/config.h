@@ -22,6 +22,8 @@ struct config {
     const char *listen;
     const char *certificate, *key, *ca, *crl, *deny_list; /* deny_list NULL: none */
     const char *signing_key, *directory;
+    const char *directory_signing_key; /* NULL: directories are issued offline */
+    int64_t key_overlap_ms;
     struct cl_public_key directory_key;
 
     const char *database, *master_key;

@@ -11,6 +11,7 @@ export const METHODS = {
   ReportBankDecision: { name: `${JOINT}ReportBankDecision`, request: 'BankDecision', reply: 'JointOutcome' },
   WithdrawConsent: { name: `${JOINT}WithdrawConsent`, request: 'ConsentWithdrawal', reply: 'ApplicationStatus' },
   GetKeys: { name: `${DIRECTORY}GetKeys`, request: 'KeysQuery', reply: 'KeysAnswer' },
+  RotateKey: { name: `${DIRECTORY}RotateKey`, request: 'KeyRotation', reply: 'KeyRotationReceipt' },
   GetCapabilities: { name: `${DIRECTORY}GetCapabilities`, request: 'CapabilitiesQuery', reply: 'Capabilities' },
 };
 

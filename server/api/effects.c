@@ -216,6 +216,20 @@ static void ask(struct effects *effects, struct source_inquiry *inquiry)
     }
 }
 
+/* An operator's own directory may have come in between; it stays, and the rotation waits for the next. */
+void effects_put_in_force(struct effects *effects, struct case_effect *effect)
+{
+    if (effect->directory == NULL) {
+        return;
+    }
+    struct cl_status status = cl_keyring_slot_replace(effects->options.cases->centre->keyrings, effect->directory);
+    cl_log(cl_is_ok(status) ? CL_LOG_INFO : CL_LOG_ERROR, "api.directory_issued",
+           cl_log_number("number", (int64_t)cl_keyring_number(effect->directory)),
+           cl_log_text("reason", cl_status_name(status)));
+    cl_keyring_unref(effect->directory);
+    effect->directory = NULL;
+}
+
 void effects_carry_out(struct effects *effects, struct case_effect *effect)
 {
     for (size_t i = 0; i < effect->event_count; i++) {
@@ -234,6 +248,8 @@ void effects_drop(struct case_effect *effect)
 {
     source_inquiry_free(effect->inquiry);
     effect->inquiry = NULL;
+    cl_keyring_unref(effect->directory);
+    effect->directory = NULL;
 }
 
 /* -- Sweep --------------------------------------------------------------------------------------------------- */

@@ -35,7 +35,7 @@ struct api_method {
     case_handler *handler;                   /* of STORED */
 };
 
-#define API_METHOD_COUNT 10
+#define API_METHOD_COUNT 11
 
 const struct api_method *api_method_at(size_t index); /* NULL past the end */
 const struct api_method *api_method_find(const char *path);
