@@ -253,6 +253,7 @@ static struct gate_options gate_options(const struct config *config, const struc
         .files = {.certificate_path = config->certificate,
                   .key_path = config->key,
                   .ca_path = config->ca,
+                  .intermediates_path = config->intermediates,
                   .crl_path = config->crl,
                   .deny_path = config->deny_list},
         .adopt = adopt,

@@ -75,6 +75,8 @@ static const struct cl_setting_field tls_fields[] = {
     {"key", CL_SETTING_PATH, offsetof(struct config, key), true, NULL, 1, 4096, NULL, "Its private key (PEM)."},
     {"ca", CL_SETTING_PATH, offsetof(struct config, ca), true, NULL, 1, 4096, NULL,
      "The scheme's private root certificates (PEM)."},
+    {"intermediates", CL_SETTING_PATH, offsetof(struct config, intermediates), false, NULL, 0, 4096, NULL,
+     "CAs that a root signed and that may sign parties' certificates (PEM); none but these, and none below them."},
     {"crl", CL_SETTING_PATH, offsetof(struct config, crl), true, NULL, 1, 4096, NULL,
      "Their revocation lists (PEM); the server does not open without a valid one."},
     {"deny_list", CL_SETTING_PATH, offsetof(struct config, deny_list), false, NULL, 0, 4096, NULL,
