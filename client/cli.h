@@ -24,10 +24,12 @@ enum cli_exit {
 #define CLI_ARENA_BYTES_MAX (64 * 1024 * 1024)
 
 struct cli_options {
-    const char *profile, *lang, *environment, *centre, *directory_key, *directory, *out, *keep, *state, *reference,
-        *leg, *account, *until, *key, *rules, *against, *records, *kind, *note, *document, *failure, *reason;
-    bool json, personal, mine, unclaimed;
-    int64_t number, valid_days, timeout_ms, every_ms, count, amount_fen, balance_fen, rate_ppm, term_months, person;
+    const char *profile, *lang, *party, *since, *environment, *centre, *directory_key, *directory, *out, *keep, *state,
+        *reference, *leg, *account, *until, *key, *rules, *against, *records, *kind, *note, *document, *failure,
+        *reason;
+    bool json, personal, mine, unclaimed, custody;
+    int64_t number, valid_days, overlap_days, timeout_ms, every_ms, count, amount_fen, balance_fen, rate_ppm,
+        term_months, person;
 };
 
 struct cli {

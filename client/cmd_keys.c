@@ -1,22 +1,17 @@
-/* `coloan keys`: make a signing key, issue and look at key directories, fetch the newest. All but `fetch` work offline. */
+/* `coloan keys`: make a signing key, look at keys and directories, fetch the newest. What a party does with its own key
+ * is in keys_party.c, what the centre's operator does with directories in keys_issue.c. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/view.h"
+#include "client/keys.h"
 #include "libcoloan/dsse.h"
 #include "libcoloan/limits.h"
 #include "libcoloan/wirescan.h"
 
-enum {
-    VALID_DAYS_DEFAULT = 365,
-    ISSUE_KEYS_MAX = 64,         /* on one command line */
-    EARLIER_MS = 60 * 60 * 1000, /* a new key is valid an hour back, for parties whose clocks are behind */
-    PEM_BYTES_MAX = 160          /* of a private key */
-};
+enum { PEM_BYTES_MAX = 160 }; /* of a private key */
 
-#define DAY_MS INT64_C(86400000)
 /* Any party will do to read a key that is only looked at. */
 #define ANYBODY "officer:anybody"
 
@@ -26,7 +21,7 @@ enum {
 static const uint8_t pkcs8[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
                                 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
 
-static void print_public(const struct cli *cli, const struct cl_public_key *key)
+void keys_print_public(const struct cli *cli, const struct cl_public_key *key)
 {
     char hex[2 * CL_PUBLIC_KEY_BYTES + 1];
     struct cl_keyid keyid;
@@ -59,7 +54,7 @@ static enum cli_exit write_private(const struct cli *cli, const char *path)
                                        "%s cannot be written: %s", path, strerror(why));
 }
 
-static enum cli_exit load_signer(struct cl_signer **out, const struct cli *cli, const char *path, const char *party)
+enum cli_exit keys_load_signer(struct cl_signer **out, const struct cli *cli, const char *path, const char *party)
 {
     struct cl_status status = cl_signer_load(out, path, party);
     if (status.reason == CL_FIELD_INVALID) {
@@ -78,126 +73,12 @@ static enum cli_exit generate(struct cli *cli)
     }
     enum cli_exit code = write_private(cli, cli->arguments[1]);
     if (code == CLI_DONE) {
-        code = load_signer(&signer, cli, cli->arguments[1], ANYBODY);
+        code = keys_load_signer(&signer, cli, cli->arguments[1], ANYBODY);
     }
     if (code == CLI_DONE) {
-        print_public(cli, cl_signer_public_key(signer));
+        keys_print_public(cli, cl_signer_public_key(signer));
         cl_signer_free(signer);
     }
-    return code;
-}
-
-/* -- issue ---------------------------------------------------------------------------------------------------- */
-
-struct issue {
-    struct cl_key keys[ISSUE_KEYS_MAX];
-    size_t key_count;
-    const char *centre;
-    int64_t now_ms;
-};
-
-/* "PARTY=FILE": the party's key, with its proof of possession. */
-static enum cli_exit add_key(struct issue *issue, const struct cli *cli, const char *entry)
-{
-    char party[CL_PARTY_BYTES_MAX + 1];
-    struct cl_signer *signer = NULL;
-    const char *equals = strchr(entry, '=');
-    if (equals == NULL || (size_t)(equals - entry) > CL_PARTY_BYTES_MAX) {
-        return cli_fail(cli, CLI_USAGE, "e.g. bank:cn-alpha-js=alpha.sign.key", "`%.80s` is not PARTY=FILE", entry);
-    }
-    (void)snprintf(party, sizeof party, "%.*s", (int)(equals - entry), entry);
-    enum cli_exit code = load_signer(&signer, cli, equals + 1, party);
-    if (code != CLI_DONE) {
-        return code;
-    }
-    int64_t days = cli->options.valid_days > 0 ? cli->options.valid_days : VALID_DAYS_DEFAULT;
-    cl_key_describe(&issue->keys[issue->key_count++], signer, COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN,
-                    cli->options.environment, issue->now_ms - EARLIER_MS, issue->now_ms + days * DAY_MS);
-    cl_signer_free(signer);
-    return CLI_DONE;
-}
-
-static enum cli_exit check_issue(const struct cli *cli)
-{
-    const struct cli_options *options = &cli->options;
-    if (options->environment == NULL || options->number == 0 || options->directory_key == NULL ||
-        options->out == NULL || cli->argument_count < 2) {
-        return cli_fail(cli, CLI_USAGE, "`coloan keys --help` shows an example",
-                        "issue needs --environment, --number, --directory-key, --out and at least one PARTY=FILE");
-    }
-    if (!cl_environment_valid(options->environment)) {
-        return cli_fail(cli, CLI_USAGE, "write prod, test or conf/<run>", "--environment: `%.40s` is none",
-                        options->environment);
-    }
-    if (cli->argument_count - 1 > ISSUE_KEYS_MAX) {
-        return cli_fail(cli, CLI_USAGE, NULL, "at most %d keys at once", ISSUE_KEYS_MAX);
-    }
-    return CLI_DONE;
-}
-
-/* --centre, or the only fund centre among the parties. */
-static enum cli_exit find_centre(struct issue *issue, const struct cli *cli)
-{
-    issue->centre = cli->options.centre;
-    for (size_t i = 0; i < issue->key_count && cli->options.centre == NULL; i++) {
-        const char *party = issue->keys[i].party;
-        if (cl_party_kind(party) != CL_PARTY_FUND) {
-            continue;
-        }
-        if (issue->centre != NULL && strcmp(issue->centre, party) != 0) {
-            return cli_fail(cli, CLI_USAGE, "say which one issues: --centre PARTY", "there are several fund centres");
-        }
-        issue->centre = party;
-    }
-    if (issue->centre == NULL) {
-        return cli_fail(cli, CLI_USAGE, "say who issues: --centre PARTY", "there is no fund centre among the parties");
-    }
-    return CLI_DONE;
-}
-
-static enum cli_exit write_directory(const struct cli *cli, const struct issue *issue, const struct cl_signer *issuer)
-{
-    struct cl_bytes bytes;
-    struct cl_directory directory = {.number = (uint64_t)cli->options.number,
-                                     .environment = cli->options.environment,
-                                     .issued_ms = issue->now_ms,
-                                     .keys = issue->keys,
-                                     .key_count = issue->key_count};
-    cl_uuid7_make(&directory.message_id, issue->now_ms, cl_random_system());
-    struct cl_status status = cl_keyring_issue(&bytes, cli->arena, issuer, &directory);
-    if (cl_failed(status)) {
-        return cli_fail(cli, CLI_FAILED, "each party has one key, and each key one party", "%s (%s)",
-                        cl_reason_info(status.reason)->text_en, cl_status_name(status));
-    }
-    if (cl_failed(client_file_write(cli->options.out, bytes, 0644, true))) {
-        return cli_fail(cli, CLI_USAGE, NULL, "%s cannot be written: %s", cli->options.out, strerror(errno));
-    }
-    if (!cli->options.json) {
-        (void)fprintf(cli->out, "%s: directory %" PRId64 " of %s for %s, %zu keys\n", cli->options.out,
-                      cli->options.number, issue->centre, cli->options.environment, issue->key_count);
-    }
-    print_public(cli, cl_signer_public_key(issuer));
-    return CLI_DONE;
-}
-
-static enum cli_exit issue_directory(struct cli *cli)
-{
-    struct issue issue = {.now_ms = cl_clock_unix_ms(cl_clock_system())};
-    struct cl_signer *issuer = NULL;
-    enum cli_exit code = check_issue(cli);
-    for (int i = 1; i < cli->argument_count && code == CLI_DONE; i++) {
-        code = add_key(&issue, cli, cli->arguments[i]);
-    }
-    if (code == CLI_DONE) {
-        code = find_centre(&issue, cli);
-    }
-    if (code == CLI_DONE) {
-        code = load_signer(&issuer, cli, cli->options.directory_key, issue.centre);
-    }
-    if (code == CLI_DONE) {
-        code = write_directory(cli, &issue, issuer);
-    }
-    cl_signer_free(issuer);
     return code;
 }
 
@@ -214,8 +95,8 @@ static void print_key(const struct cli *cli, const Coloan__V1__Key *key)
                   view_enum(&coloan__v1__key_status__descriptor, (int)key->status), until, keyid.text);
 }
 
-static struct cl_status unpack_directory(const Coloan__V1__KeyDirectory **out, const char **sender_out,
-                                         struct cl_arena *arena, struct cl_bytes bytes)
+struct cl_status keys_unpack_directory(const Coloan__V1__KeyDirectory **out, const char **centre_out,
+                                       struct cl_arena *arena, struct cl_bytes bytes)
 {
     Coloan__V1__Envelope *envelope = NULL;
     ProtobufCMessage *message = NULL;
@@ -238,7 +119,7 @@ static struct cl_status unpack_directory(const Coloan__V1__KeyDirectory **out, c
     }
     status = cl_directory_read(out, arena, body);
     if (cl_is_ok(status)) {
-        *sender_out = payload->header->sender;
+        *centre_out = payload->header->sender;
     }
     return status;
 }
@@ -280,7 +161,7 @@ static enum cli_exit show_directory(struct cli *cli, struct cl_bytes bytes)
     const char *centre = NULL;
     bool verified = false;
     char issued[VIEW_TEXT_BYTES_MAX];
-    struct cl_status status = unpack_directory(&directory, &centre, cli->arena, bytes);
+    struct cl_status status = keys_unpack_directory(&directory, &centre, cli->arena, bytes);
     if (cl_failed(status)) {
         return cli_fail(cli, CLI_USAGE, "give a key directory, or the PEM file of a key",
                         "%s is neither a key nor a key directory: %s", cli->arguments[1], cl_status_name(status));
@@ -314,13 +195,13 @@ static enum cli_exit show(struct cli *cli)
         return code;
     }
     if (cl_is_ok(client_public_key(&key, (const char *)bytes.data))) {
-        print_public(cli, &key);
+        keys_print_public(cli, &key);
         return CLI_DONE;
     }
     if (bytes.len > 0 && bytes.data[0] == '-') {
-        code = load_signer(&signer, cli, cli->arguments[1], ANYBODY);
+        code = keys_load_signer(&signer, cli, cli->arguments[1], ANYBODY);
         if (code == CLI_DONE) {
-            print_public(cli, cl_signer_public_key(signer));
+            keys_print_public(cli, cl_signer_public_key(signer));
             cl_signer_free(signer);
         }
         return code;
@@ -360,12 +241,14 @@ enum cli_exit cmd_keys(struct cli *cli)
     static const struct {
         const char *name;
         enum cli_exit (*run)(struct cli *cli);
-    } rows[] = {{"generate", generate}, {"issue", issue_directory}, {"show", show}, {"fetch", fetch}};
+    } rows[] = {{"generate", generate}, {"prove", keys_prove},   {"rotate", keys_rotate},
+                {"issue", keys_issue},  {"retire", keys_retire}, {"compromise", keys_compromise},
+                {"show", show},         {"fetch", fetch}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (strcmp(cli->arguments[0], rows[i].name) == 0) {
             return rows[i].run(cli);
         }
     }
-    return cli_fail(cli, CLI_USAGE, "write generate, issue, show or fetch", "there is no `keys %.40s`",
-                    cli->arguments[0]);
+    return cli_fail(cli, CLI_USAGE, "write generate, prove, rotate, issue, retire, compromise, show or fetch",
+                    "there is no `keys %.40s`", cli->arguments[0]);
 }

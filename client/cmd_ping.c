@@ -5,6 +5,7 @@
 #include "client/view.h"
 #include "libcoloan/clock.h"
 #include "libcoloan/limits.h"
+#include "libcoloan/spec.h"
 
 struct sample {
     int64_t round_trip_us;
@@ -63,8 +64,15 @@ enum cli_exit cmd_ping(struct cli *cli)
         if (cl_failed(status)) {
             return cli_refused(cli, status, &answer);
         }
+        const Coloan__V1__Capabilities *capabilities = (const void *)answer.body;
+        struct cl_spec_version common;
+        if (cl_failed(cl_spec_choose(&common, cl_spec_ours(), capabilities->spec_version_min,
+                                     capabilities->spec_version_max))) {
+            return cli_fail(cli, CLI_FAILED, "bring this program or the centre up to date",
+                            "the centre speaks versions %.11s to %.11s and we none of them",
+                            capabilities->spec_version_min, capabilities->spec_version_max);
+        }
         if (i == 0 && !cli->options.json) {
-            const Coloan__V1__Capabilities *capabilities = (const void *)answer.body;
             view_row(cli, "centre", "中心", "%s (%s, %s)", capabilities->party, capabilities->environment,
                      cli->profile.fields.target);
             view_row(cli, "versions", "规范版本", "%s - %s", capabilities->spec_version_min,

@@ -168,16 +168,30 @@ const struct cli_command cli_commands[] = {
      "  coloan verify joint.bin --directory directory.bin --directory-key directory.pub \\\n"
      "    --centre fund:cn-nj-prov --environment test\n",
      "profile json lang directory directory-key centre environment", 1, 1, cmd_verify},
-    {"keys", "generate|issue|show|fetch", "signing keys and key directories",
+    {"keys", "generate|prove|rotate|issue|retire|compromise|show|fetch", "signing keys and key directories",
      "generate FILE           a new Ed25519 signing key (PEM, mode 0600); prints its public half\n"
-     "issue PARTY=FILE...     a signed key directory: which party signs with which key\n"
+     "prove FILE              a key request: the public half and a proof that we hold the key, for the centre's "
+     "operator\n"
+     "rotate FILE             ask the centre to replace our key by this new one; the old key signs the request\n"
+     "issue FILE...           the centre's operator: a signed key directory from key requests and rotations\n"
+     "retire KEYID            the next directory, in which a key verifies only what was made before now\n"
+     "compromise KEYID        the next directory, in which nothing made --since a day verifies\n"
      "show FILE               a key's public half, or the keys of a directory\n"
      "fetch                   the centre's newest directory, into the profile's file or --out\n\n"
      "  coloan keys generate alpha.sign.key\n"
-     "  coloan keys issue --environment test --number 1 --centre fund:cn-nj-prov --directory-key directory.key \\\n"
-     "    --out directory.bin fund:cn-nj-prov=nj.sign.key bank:cn-alpha-js=alpha.sign.key\n"
+     "  coloan keys prove alpha.sign.key --party bank:cn-alpha-js --environment test --out alpha.request.json\n"
+     "  coloan keys issue --environment test --number 1 --directory-key directory.key --out directory.bin \\\n"
+     "    nj.request.json alpha.request.json\n"
+     "  coloan keys issue --directory directory.bin --directory-key directory.key --out directory.bin \\\n"
+     "    beta.request.json pending/*.rotation\n"
+     "  coloan keys compromise 0123456789abcdef0123456789abcdef --since 2026-11-25 --directory directory.bin \\\n"
+     "    --directory-key directory.key --out directory.bin\n"
+     "  coloan keys rotate alpha-2027.sign.key --profile alpha.yaml\n"
      "  coloan keys show directory.bin --directory-key directory.pub\n",
-     "profile json lang timeout environment number centre directory-key out valid-days", 1, INT_MAX, cmd_keys},
+     "profile json lang timeout environment number centre directory directory-key out valid-days party since "
+     "overlap-days "
+     "custody",
+     1, INT_MAX, cmd_keys},
     {"ping", "", "is the centre there, and do the clocks agree",
      "Asks the centre for its capabilities over the whole way, TLS and signatures included.\n\n"
      "  coloan ping --count 5 --profile alpha.yaml\n",

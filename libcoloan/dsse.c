@@ -121,6 +121,8 @@ const ProtobufCMessageDescriptor *cl_payload_type_find(const char *payload_type)
         &coloan__v1__keys_query__descriptor,
         &coloan__v1__keys_answer__descriptor,
         &coloan__v1__key_directory__descriptor,
+        &coloan__v1__key_rotation__descriptor,
+        &coloan__v1__key_rotation_receipt__descriptor,
         &coloan__v1__capabilities_query__descriptor,
         &coloan__v1__capabilities__descriptor,
         &coloan__v1__refusal__descriptor,

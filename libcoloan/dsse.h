@@ -11,7 +11,6 @@
 #include "libcoloan/signer.h"
 #include "libcoloan/status.h"
 
-#define CL_SPEC_VERSION_TEXT      "1.0" /* the only one there is: the window is 1.0 to 1.0 */
 #define CL_PAYLOAD_TYPE_BYTES_MAX 128
 
 /* PAE = "DSSEv1" SP len(type) SP type SP len(payload) SP payload: the bytes that are signed. MEMORY_LIMIT. */

@@ -26,7 +26,7 @@ static void fill_header(Coloan__V1__SignedHeader *out, struct cl_arena *arena, c
                         const struct cl_message *message)
 {
     coloan__v1__signed_header__init(out);
-    out->spec_version = cl_arena_text(arena, CL_SPEC_VERSION_TEXT);
+    out->spec_version = cl_arena_text(arena, message->spec_version);
     out->environment = cl_arena_text(arena, message->environment);
     out->message_id = copy_data(arena, cl_bytes(message->message_id.bytes, CL_UUID_BYTES));
     out->sender = cl_arena_text(arena, sender);
@@ -51,11 +51,15 @@ static struct cl_status pack_payload(ProtobufCBinaryData *out, struct cl_arena *
     const ProtobufCMessageDescriptor *type = message->body != NULL ? message->body->descriptor : message->body_type;
     Coloan__V1__SignedPayload payload = COLOAN__V1__SIGNED_PAYLOAD__INIT;
     Coloan__V1__SignedHeader header;
+    struct cl_edition edition;
     struct cl_bytes body = message->body_bytes;
     struct cl_bytes bytes;
-    struct cl_status status = message->body != NULL ? cl_pack(&body, arena, message->body) : cl_ok();
+    struct cl_status status = cl_spec_edition(&edition, cl_spec_ours(), message->spec_version);
+    if (cl_is_ok(status) && message->body != NULL) {
+        status = cl_pack(&body, arena, message->body);
+    }
     if (cl_is_ok(status)) {
-        status = cl_wirescan(type, body, CL_PAYLOAD_BYTES_MAX);
+        status = cl_wirescan_edition(type, body, CL_PAYLOAD_BYTES_MAX, &edition);
     }
     if (cl_failed(status)) {
         return status;
@@ -68,7 +72,7 @@ static struct cl_status pack_payload(ProtobufCBinaryData *out, struct cl_arena *
     }
     status = cl_pack(&bytes, arena, &payload.base);
     if (cl_is_ok(status)) {
-        status = cl_wirescan(&coloan__v1__signed_payload__descriptor, bytes, CL_PAYLOAD_BYTES_MAX);
+        status = cl_wirescan_edition(&coloan__v1__signed_payload__descriptor, bytes, CL_PAYLOAD_BYTES_MAX, &edition);
     }
     if (cl_is_ok(status)) {
         *out = copy_data(arena, bytes);
@@ -79,10 +83,15 @@ static struct cl_status pack_payload(ProtobufCBinaryData *out, struct cl_arena *
 
 /* The envelope but for its signatures. */
 static struct cl_status prepare(Coloan__V1__Envelope *out, struct cl_arena *arena, const char *sender,
-                                const struct cl_message *message)
+                                const struct cl_message *said)
 {
-    assert(message->body != NULL || message->body_type != NULL);
+    assert(said->body != NULL || said->body_type != NULL);
     char type[CL_PAYLOAD_TYPE_BYTES_MAX];
+    char newest[CL_SPEC_VERSION_BYTES_MAX];
+    struct cl_message versioned = *said;
+    const struct cl_message *message = &versioned;
+    cl_spec_text(newest, cl_spec_ours()->max);
+    versioned.spec_version = said->spec_version == NULL ? newest : said->spec_version;
     coloan__v1__envelope__init(out);
     cl_payload_type(type, message->body != NULL ? message->body->descriptor : message->body_type);
     out->payload_type = cl_arena_text(arena, type);
@@ -353,9 +362,6 @@ static struct cl_status check_complete(const Coloan__V1__SignedHeader *header)
 static struct cl_status check_address(const Coloan__V1__SignedHeader *header, const struct cl_expectation *expected,
                                       Coloan__V1__Direction direction)
 {
-    if (strcmp(header->spec_version, CL_SPEC_VERSION_TEXT) != 0) {
-        return cl_fail(CL_SPEC_VERSION);
-    }
     if (strcmp(header->environment, expected->environment) != 0) {
         return cl_fail(CL_ENVIRONMENT_WRONG);
     }
@@ -449,10 +455,28 @@ static const struct cl_expected_body *find_expected(const char *payload_type, co
     return NULL;
 }
 
+/* The header says by which version's rules it has to be read itself. */
+static struct cl_status find_edition(struct cl_opened *opened, const struct cl_expectation *expected)
+{
+    const struct cl_spec *spec = expected->spec == NULL ? cl_spec_ours() : expected->spec;
+    const char *version = opened->header->spec_version;
+    struct cl_status status = is_event(opened->header) || expected->kept
+                                  ? cl_spec_edition_kept(&opened->edition, spec, version)
+                                  : cl_spec_edition(&opened->edition, spec, version);
+    if (cl_failed(status) || opened->edition.spec->addition_count == 0) {
+        return status; /* the first scan saw all there is to see */
+    }
+    return cl_wirescan_edition(&coloan__v1__signed_payload__descriptor, opened->payload, CL_PAYLOAD_BYTES_MAX,
+                               &opened->edition);
+}
+
 static struct cl_status check_header(struct cl_opened *opened, const struct cl_expectation *expected,
                                      Coloan__V1__Direction direction)
 {
     struct cl_status status = check_complete(opened->header);
+    if (cl_is_ok(status)) {
+        status = find_edition(opened, expected);
+    }
     if (cl_is_ok(status)) {
         status = check_address(opened->header, expected, direction);
     }
@@ -516,12 +540,13 @@ struct cl_status cl_envelope_open(struct cl_opened *out, struct cl_arena *arena,
 
 struct cl_status cl_opened_scan_body(const struct cl_opened *opened)
 {
-    return cl_wirescan(opened->body_type, opened->body, CL_PAYLOAD_BYTES_MAX);
+    return cl_wirescan_edition(opened->body_type, opened->body, CL_PAYLOAD_BYTES_MAX, &opened->edition);
 }
 
 struct cl_status cl_opened_body(ProtobufCMessage **out, struct cl_arena *arena, const struct cl_opened *opened)
 {
-    return cl_unpack(out, arena, opened->body_type, opened->body);
+    struct cl_status status = cl_opened_scan_body(opened);
+    return cl_is_ok(status) ? cl_unpack_scanned(out, arena, opened->body_type, opened->body) : status;
 }
 
 struct cl_status cl_opened_stored(struct cl_bytes *out, struct cl_arena *arena, const struct cl_opened *opened)
@@ -548,7 +573,8 @@ static struct cl_status check_archived(struct cl_opened *opened, const struct cl
     const struct cl_expectation itself = {.environment = cl_keyring_environment(keyring),
                                           .sender = header->sender,
                                           .recipient = header->recipient,
-                                          .method = header->method};
+                                          .method = header->method,
+                                          .kept = true};
     return check_header(opened, &itself, header->direction);
 }
 

@@ -19,6 +19,7 @@
 #include "libcoloan/ids.h"
 #include "libcoloan/keyring.h"
 #include "libcoloan/signer.h"
+#include "libcoloan/spec.h"
 #include "libcoloan/status.h"
 
 /* -- Sealing ------------------------------------------------------------------------------------------------- */
@@ -33,6 +34,7 @@ struct cl_message {
     const struct cl_digest *in_reply_to; /* REPLY, ACK and REFUSAL; NULL elsewhere */
     const char *application_id;          /* NULL: none */
     uint64_t sequence;                   /* of an EVENT; 0 elsewhere */
+    const char *spec_version;            /* the message is written in; NULL: the newest we have */
     const ProtobufCMessage *body;        /* the body, or NULL and its packed form: */
     const ProtobufCMessageDescriptor *body_type;
     struct cl_bytes body_bytes;
@@ -47,7 +49,8 @@ struct cl_sealed {
 };
 
 /* Packs, signs and wraps. Header and body are scanned as the receiver will do, so nothing is signed that could not be
- * read: TEXT_CONTROL and the like when a text put into them is not clean. MESSAGE_TOO_LARGE, MEMORY_LIMIT. */
+ * read: TEXT_CONTROL and the like when a text put into them is not clean, SPEC_VERSION or WIRE_UNKNOWN_FIELD when they
+ * are not of the version said. MESSAGE_TOO_LARGE, MEMORY_LIMIT. */
 CL_MUST_CHECK struct cl_status cl_envelope_seal(struct cl_sealed *out, struct cl_arena *arena,
                                                 const struct cl_signer *signer, const struct cl_message *message);
 
@@ -83,6 +86,8 @@ struct cl_expectation {
     Coloan__V1__KeyPurpose purpose;      /* UNSPECIFIED stands for SIGN */
     int64_t now_ms;                      /* for the validity of keys; of an EVENT it is judged when it was made */
     bool batch;                          /* the profile "batch" is in service here */
+    const struct cl_spec *spec;          /* the versions understood here; NULL: this build's */
+    bool kept;                           /* made long ago: any version from 1.0 on */
 };
 
 struct cl_opened {
@@ -94,7 +99,8 @@ struct cl_opened {
     struct cl_bytes body;    /* not yet scanned */
     struct cl_uuid message_id;
     struct cl_digest digest;
-    struct cl_key key; /* of the first signature */
+    struct cl_key key;         /* of the first signature */
+    struct cl_edition edition; /* the body is read by */
     size_t disclosure_count;
     Coloan__V1__Disclosure *const *disclosures;
 };

@@ -14,9 +14,15 @@
 #include <string.h>
 
 #include "libcoloan/dsse.h"
+#include "libcoloan/spec.h"
 #include "libcoloan/wirescan.h"
 
 #define DIRECTORY_METHOD "coloan.v1.Directory/GetKeys"
+
+_Static_assert(CL_KEYS_MAX *(CL_KEY_BYTES_FIXED + CL_PARTY_BYTES_MAX + CL_ENVIRONMENT_BYTES_MAX) +
+                       CL_DIRECTORY_BYTES_AROUND <=
+                   CL_PAYLOAD_BYTES_MAX,
+               "a directory with all the keys it may have fits into one answer");
 
 struct cl_keyring {
     atomic_size_t references;
@@ -59,8 +65,7 @@ struct cl_status cl_key_check(const struct cl_key *key, enum cl_key_use use, int
     return in_time && (in_use || use == CL_KEY_ARCHIVE) ? cl_ok() : cl_fail(CL_KEY_NOT_VALID);
 }
 
-/* Strict registration. */
-static struct cl_status check_key(const struct cl_key *key, const char *environment)
+struct cl_status cl_key_register(const struct cl_key *key, const char *environment)
 {
     if (!cl_party_valid(key->party) || key->purpose == COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_UNSPECIFIED ||
         key->status == COLOAN__V1__KEY_STATUS__KEY_STATUS_UNSPECIFIED || key->valid_from_ms < 0 ||
@@ -104,7 +109,7 @@ static struct cl_status check_keys(struct cl_key *keys, size_t count, const char
         return cl_fail(CL_DIRECTORY_INVALID);
     }
     for (size_t i = 0; i < count; i++) {
-        struct cl_status status = check_key(&keys[i], environment);
+        struct cl_status status = cl_key_register(&keys[i], environment);
         if (cl_failed(status)) {
             return status;
         }
@@ -121,7 +126,7 @@ static struct cl_status check_keys(struct cl_key *keys, size_t count, const char
 
 /* -- Loading ------------------------------------------------------------------------------------------------- */
 
-static struct cl_status read_key(struct cl_key *out, const Coloan__V1__Key *key, const char *environment)
+struct cl_status cl_key_read(struct cl_key *out, const Coloan__V1__Key *key, const char *environment)
 {
     size_t party_len = strlen(key->party);
     if (strcmp(key->environment, environment) != 0) {
@@ -180,8 +185,10 @@ static struct cl_status check_header(const Coloan__V1__SignedHeader *header, con
     if (header == NULL) {
         return cl_fail(CL_HEADER_INCOMPLETE);
     }
-    if (strcmp(header->spec_version, CL_SPEC_VERSION_TEXT) != 0) {
-        return cl_fail(CL_SPEC_VERSION);
+    struct cl_edition edition;
+    struct cl_status version = cl_spec_edition_kept(&edition, cl_spec_ours(), header->spec_version);
+    if (cl_failed(version)) {
+        return version;
     }
     if (strcmp(header->environment, trust->environment) != 0) {
         return cl_fail(CL_ENVIRONMENT_WRONG);
@@ -290,7 +297,7 @@ static struct cl_status keyring_fill(struct cl_keyring *keyring, const Coloan__V
     keyring->number = directory->number;
     keyring->issued_ms = directory->issued_ms;
     for (size_t i = 0; i < directory->n_keys; i++) {
-        struct cl_status status = read_key(&keyring->keys[i], directory->keys[i], keyring->environment);
+        struct cl_status status = cl_key_read(&keyring->keys[i], directory->keys[i], keyring->environment);
         if (cl_failed(status)) {
             return status;
         }
@@ -505,7 +512,7 @@ void cl_key_describe(struct cl_key *out, const struct cl_signer *signer, Coloan_
     cl_possession_prove(&out->possession, signer, environment);
 }
 
-static void write_key(Coloan__V1__Key *out, struct cl_key *key, char *environment)
+void cl_key_write(Coloan__V1__Key *out, struct cl_key *key, char *environment)
 {
     coloan__v1__key__init(out);
     out->party = key->party;
@@ -529,7 +536,7 @@ static struct cl_status pack_directory(struct cl_bytes *out, struct cl_arena *ar
         return cl_fail(CL_MEMORY_LIMIT);
     }
     for (size_t i = 0; i < directory->key_count; i++) {
-        write_key(&entries[i], &keys[i], environment);
+        cl_key_write(&entries[i], &keys[i], environment);
         message.keys[i] = &entries[i];
     }
     message.number = directory->number;
@@ -546,7 +553,9 @@ static struct cl_status pack_payload(ProtobufCBinaryData *out, struct cl_arena *
     Coloan__V1__SignedHeader header = COLOAN__V1__SIGNED_HEADER__INIT;
     struct cl_uuid message_id = directory->message_id;
     struct cl_bytes bytes;
-    header.spec_version = cl_arena_text(arena, CL_SPEC_VERSION_TEXT);
+    char oldest[CL_SPEC_VERSION_BYTES_MAX];
+    cl_spec_text(oldest, cl_spec_ours()->min); /* everybody has to read it */
+    header.spec_version = cl_arena_text(arena, oldest);
     header.environment = environment;
     header.message_id = (ProtobufCBinaryData){.len = CL_UUID_BYTES, .data = message_id.bytes};
     header.sender = cl_arena_text(arena, centre);

@@ -40,6 +40,16 @@ enum cl_key_use { CL_KEY_LIVE, CL_KEY_ARCHIVE };
 /* KEY_NOT_VALID outside valid_from <= at < valid_until, and for a LIVE use of a key that is not active or retiring. */
 CL_MUST_CHECK struct cl_status cl_key_check(const struct cl_key *key, enum cl_key_use use, int64_t at_ms);
 
+/* An entry as it stands in a message, of that environment; nothing of it is judged but its form. ENVIRONMENT_WRONG,
+ * DIRECTORY_INVALID, KEY_POSSESSION (no proof). */
+CL_MUST_CHECK struct cl_status cl_key_read(struct cl_key *out, const Coloan__V1__Key *entry, const char *environment);
+
+/* Strict registration, of new keys and each time a directory is loaded. KEY_WEAK, KEY_POSSESSION, DIRECTORY_INVALID. */
+CL_MUST_CHECK struct cl_status cl_key_register(const struct cl_key *key, const char *environment);
+
+/* Makes the entry, which borrows from both. */
+void cl_key_write(Coloan__V1__Key *out, struct cl_key *key, char *environment);
+
 /* -- Loading ------------------------------------------------------------------------------------------------- */
 
 struct cl_keyring;

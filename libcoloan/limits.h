@@ -32,10 +32,29 @@
 
 /* -- Key directory -------------------------------------------------------------------------------------------- */
 
-/* Of the contract. A directory travels inside one payload, which binds first: it holds about 1,300 keys of 150 bytes. */
-#define CL_KEYS_MAX 4096
-/* 9 fields and its own for each key that fits into a payload, with room to spare. */
-#define CL_DIRECTORY_FIELDS_MAX (16 * 1024)
+/* Of the contract. A directory travels inside the payload of GetKeys: so many keys of the longest party and environment
+ * fit (keyring.c checks the sum). A key that verifies nothing any more, because no message by it has to be looked at
+ * without its own directory, may be left out of the next one. */
+#define CL_KEYS_MAX 700
+/* The bytes of a packed key but for its party and environment: fields 1 to 9 with their tags and lengths. */
+#define CL_KEY_BYTES_FIXED 133
+/* Envelope, header and fields of a directory without keys, and those of the answer it travels in. */
+#define CL_DIRECTORY_BYTES_AROUND 1536
+/* 9 fields and its own for each key, and those around them. */
+#define CL_DIRECTORY_FIELDS_MAX (10 * CL_KEYS_MAX + 64)
+
+/* A replaced key verifies on for so long: a party whose next fetch of the directory is a week late still has one. */
+#define CL_KEY_OVERLAP_DAYS_DEFAULT 14
+#define CL_KEY_OVERLAP_DAYS_MAX     90
+/* A rotation that no directory took up lapses after so long: its operator has seen and not wanted it. A new key may not
+ * begin later either. */
+#define CL_KEY_AHEAD_DAYS_MAX 90
+/* Three years: a key that nobody has changed for longer is one that nobody can change any more. */
+#define CL_KEY_LIFE_DAYS_MAX 1100
+/* A new key may be valid an hour back, for parties whose clocks are behind. */
+#define CL_KEY_BACK_MS_MAX (60 * 60 * 1000)
+/* Of one party, waiting for the next directory: one mishap in each of some weeks. */
+#define CL_ROTATIONS_PENDING_MAX 4
 
 /* -- Time (ms) ------------------------------------------------------------------------------------------------ */
 

@@ -24,6 +24,7 @@ struct scan {
     const uint8_t *at, *end; /* of the innermost message */
     uint32_t fields_left;
     unsigned depth;
+    const struct cl_edition *edition;
 };
 
 static struct cl_status scan_message(struct scan *scan, const ProtobufCMessageDescriptor *descriptor);
@@ -119,11 +120,13 @@ static bool enum_declares(const ProtobufCEnumDescriptor *descriptor, uint64_t va
     return fits_int32(value) && protobuf_c_enum_descriptor_get_value(descriptor, (int)(int64_t)value) != NULL;
 }
 
-static struct cl_status check_varint(const ProtobufCFieldDescriptor *field, uint64_t value)
+static struct cl_status check_varint(const struct scan *scan, const ProtobufCFieldDescriptor *field, uint64_t value)
 {
     bool fits = true;
     if (field->type == PROTOBUF_C_TYPE_ENUM) {
-        return enum_declares(field->descriptor, value) ? cl_ok() : cl_fail(CL_ENUM_UNKNOWN);
+        bool declared = enum_declares(field->descriptor, value) &&
+                        cl_edition_has_value(scan->edition, field->descriptor, (int)(int64_t)value);
+        return declared ? cl_ok() : cl_fail(CL_ENUM_UNKNOWN);
     }
     if (field->type == PROTOBUF_C_TYPE_BOOL) {
         fits = value <= 1;
@@ -193,7 +196,7 @@ static struct cl_status read_number(struct scan *scan, const ProtobufCFieldDescr
     }
     uint64_t value = 0;
     struct cl_status status = read_varint(&value, scan);
-    return cl_failed(status) ? status : check_varint(field, value);
+    return cl_failed(status) ? status : check_varint(scan, field, value);
 }
 
 /* The elements of a packed list, each of which counts as a field. */
@@ -286,7 +289,8 @@ static struct cl_status read_key(const ProtobufCFieldDescriptor **out, unsigned 
     }
     *out = protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(key >> 3));
     *wire_type_out = wire_type;
-    return *out == NULL ? cl_fail(CL_WIRE_UNKNOWN_FIELD) : cl_ok();
+    bool known = *out != NULL && cl_edition_has_field(scan->edition, descriptor, (uint32_t)(key >> 3));
+    return known ? cl_ok() : cl_fail(CL_WIRE_UNKNOWN_FIELD);
 }
 
 static struct cl_status scan_field(struct scan *scan, const ProtobufCMessageDescriptor *descriptor, uint64_t *seen)
@@ -329,8 +333,8 @@ static struct cl_status scan_message(struct scan *scan, const ProtobufCMessageDe
 
 /* -- The module ---------------------------------------------------------------------------------------------- */
 
-struct cl_status cl_wirescan_list(const ProtobufCMessageDescriptor *descriptor, struct cl_bytes bytes, size_t bytes_max,
-                                  uint32_t fields_max)
+static struct cl_status scan_all(const ProtobufCMessageDescriptor *descriptor, struct cl_bytes bytes, size_t bytes_max,
+                                 uint32_t fields_max, const struct cl_edition *edition)
 {
     if (bytes.len > bytes_max) {
         return cl_fail(CL_MESSAGE_TOO_LARGE);
@@ -338,13 +342,27 @@ struct cl_status cl_wirescan_list(const ProtobufCMessageDescriptor *descriptor, 
     if (bytes.len == 0) {
         return cl_ok();
     }
-    struct scan scan = {.at = bytes.data, .end = bytes.data + bytes.len, .fields_left = fields_max};
+    struct scan scan = {.at = bytes.data, .end = bytes.data + bytes.len, .fields_left = fields_max, .edition = edition};
     return scan_message(&scan, descriptor);
+}
+
+static const struct cl_edition everything;
+
+struct cl_status cl_wirescan_list(const ProtobufCMessageDescriptor *descriptor, struct cl_bytes bytes, size_t bytes_max,
+                                  uint32_t fields_max)
+{
+    return scan_all(descriptor, bytes, bytes_max, fields_max, &everything);
 }
 
 struct cl_status cl_wirescan(const ProtobufCMessageDescriptor *descriptor, struct cl_bytes bytes, size_t bytes_max)
 {
-    return cl_wirescan_list(descriptor, bytes, bytes_max, CL_FIELDS_MAX);
+    return scan_all(descriptor, bytes, bytes_max, CL_FIELDS_MAX, &everything);
+}
+
+struct cl_status cl_wirescan_edition(const ProtobufCMessageDescriptor *descriptor, struct cl_bytes bytes,
+                                     size_t bytes_max, const struct cl_edition *edition)
+{
+    return scan_all(descriptor, bytes, bytes_max, CL_FIELDS_MAX, edition);
 }
 
 struct cl_status cl_unpack_scanned(ProtobufCMessage **out, struct cl_arena *arena,

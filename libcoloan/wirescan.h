@@ -16,6 +16,7 @@
 
 #include "libcoloan/arena.h"
 #include "libcoloan/bytes.h"
+#include "libcoloan/spec.h"
 #include "libcoloan/status.h"
 
 /* At most bytes_max bytes, CL_FIELDS_MAX fields (elements of packed lists included) and CL_NESTING_MAX levels, the
@@ -29,6 +30,10 @@ CL_MUST_CHECK struct cl_status cl_wirescan(const ProtobufCMessageDescriptor *des
 /* The same with another cap on fields, for a message that is a long list. */
 CL_MUST_CHECK struct cl_status cl_wirescan_list(const ProtobufCMessageDescriptor *descriptor, struct cl_bytes bytes,
                                                 size_t bytes_max, uint32_t fields_max);
+
+/* The same by the rules of one edition: what came later is an unknown field or an undeclared value. */
+CL_MUST_CHECK struct cl_status cl_wirescan_edition(const ProtobufCMessageDescriptor *descriptor, struct cl_bytes bytes,
+                                                   size_t bytes_max, const struct cl_edition *edition);
 
 /* Scans (up to CL_MESSAGE_BYTES_MAX) and unpacks into the arena. MEMORY_LIMIT when the arena's cap is reached;
  * otherwise as the scan. The message is the arena's: never free it by itself. */

@@ -15,19 +15,18 @@
 #include "server/api/api.h"
 #include "server/domain/rules.h"
 #include "server/gate/gate.h"
+#include "server/keydir.h"
 #include "server/ops/http.h"
 #include "server/ops/metrics.h"
 #include "server/push/push.h"
 #include "server/store/store.h"
 #include "server/vault/vault.h"
 #include "server/watch.h"
-#include "server/whole_file.h"
 
 enum {
-    ACCEPTS_PER_THREAD = 64,      /* calls arriving at once, per method and poll thread */
-    SWEEP_EVERY_MS = 2000,        /* a lost inquiry is taken up again so soon */
-    RELOAD_EVERY_MS = 60000,      /* a revocation acts within a minute, also when nobody sends SIGHUP */
-    DIRECTORY_BYTES_MAX = 1 << 20 /* 4,096 keys take 800 KiB */
+    ACCEPTS_PER_THREAD = 64, /* calls arriving at once, per method and poll thread */
+    SWEEP_EVERY_MS = 2000,   /* a lost inquiry is taken up again so soon */
+    RELOAD_EVERY_MS = 60000  /* a revocation acts within a minute, also when nobody sends SIGHUP */
 };
 
 struct coloand {
@@ -40,7 +39,7 @@ struct coloand {
     struct rulebook rules;
     struct vault *vault;
     struct cl_signer *signer;
-    struct cl_keyring_slot *keyrings;
+    struct keydir keydir;
     struct centre centre;
     struct cases cases;
     struct store *store;
@@ -69,71 +68,28 @@ static struct cl_status explain(struct cl_setting_error *error, struct cl_status
 
 /* -- Who we are ---------------------------------------------------------------------------------------------- */
 
-static struct cl_status load_keyring(struct cl_keyring **out, const struct config *config,
-                                     struct cl_setting_error *error)
+static struct cl_status load_signer(struct cl_signer **out, const struct config *config, struct cl_setting_error *error)
 {
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    struct cl_status status = whole_file_read(&bytes, &len, config->directory, DIRECTORY_BYTES_MAX);
-    if (cl_failed(status)) {
-        return explain(error, status, "directory", config->directory,
-                       "It cannot be read; make it with `coloan keys issue`.");
-    }
-    struct cl_directory_trust trust = {
-        .public_key = config->directory_key, .centre = config->party, .environment = config->environment};
-    status = cl_keyring_load(out, cl_bytes(bytes, len), &trust, NULL);
-    free(bytes);
-    if (cl_failed(status)) {
-        return explain(error, status, "directory", config->directory,
-                       "It has to be signed by directory_key for this party and environment.");
-    }
-    return cl_ok();
-}
-
-/* Our own key has to be in the directory, or nobody could verify us. */
-static struct cl_status check_own_key(const struct config *config, const struct cl_signer *signer,
-                                      const struct cl_keyring *keyring, struct cl_setting_error *error)
-{
-    const struct cl_key *keys = NULL;
-    size_t count = cl_keyring_candidates(keyring, config->environment, config->party,
-                                         COLOAN__V1__KEY_PURPOSE__KEY_PURPOSE_SIGN, &keys);
-    for (size_t i = 0; i < count; i++) {
-        if (memcmp(keys[i].public_key.bytes, cl_signer_public_key(signer)->bytes, CL_PUBLIC_KEY_BYTES) == 0) {
-            return cl_ok();
-        }
-    }
-    return explain(error, cl_fail(CL_KEY_UNKNOWN), "signing_key", config->signing_key,
-                   "Issue a directory that holds it, or name the right key.");
-}
-
-static struct cl_status make_identity(struct cl_signer **signer_out, struct cl_keyring **keyring_out,
-                                      const struct config *config, struct cl_setting_error *error)
-{
-    struct cl_status status = cl_signer_load(signer_out, config->signing_key, config->party);
-    if (cl_failed(status)) {
-        return explain(error, status, "signing_key", config->signing_key,
-                       "`openssl genpkey -algorithm ED25519` makes one.");
-    }
-    status = load_keyring(keyring_out, config, error);
-    if (cl_is_ok(status)) {
-        status = check_own_key(config, *signer_out, *keyring_out, error);
-    }
-    return status;
+    struct cl_status status = cl_signer_load(out, config->signing_key, config->party);
+    return cl_is_ok(status) ? status
+                            : explain(error, status, "signing_key", config->signing_key,
+                                      "`openssl genpkey -algorithm ED25519` makes one.");
 }
 
 static struct cl_status make_centre(struct coloand *server, struct cl_setting_error *error)
 {
-    struct cl_keyring *keyring = NULL;
-    struct cl_status status = make_identity(&server->signer, &keyring, server->config, error);
+    struct cl_status status = load_signer(&server->signer, server->config, error);
     if (cl_is_ok(status)) {
-        status = cl_keyring_slot_create(&server->keyrings, keyring);
+        status = keydir_open(&server->keydir, server->config, server->clock, server->signer, error);
     }
-    cl_keyring_unref(keyring);
     server->centre = (struct centre){
         .party = server->config->party,
         .environment = server->config->environment,
         .signer = server->signer,
-        .keyrings = server->keyrings,
+        .keyrings = server->keydir.slot,
+        .directory_signer = server->keydir.issuer,
+        .directory_key = server->config->directory_key,
+        .key_overlap_ms = server->config->key_overlap_ms,
         .clock = server->clock,
         .random = cl_random_system(),
         .accept_synthetic_ids = server->config->accept_synthetic_ids,
@@ -158,9 +114,9 @@ static void store_has_failed(void *user)
     }
 }
 
-static struct cl_status check_vault(void *user, struct store_tx *tx)
+static struct cl_status attach_vault(void *user, struct store_tx *tx)
 {
-    return vault_check(user, store_tx_sql(tx));
+    return vault_attach(user, tx);
 }
 
 static struct cl_status make_store(struct coloand *server, struct cl_setting_error *error)
@@ -178,12 +134,14 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
         return explain(error, status, "store.database", config->database,
                        "See that the folder exists, no other coloand runs on it, and it is not from a newer version.");
     }
-    status = store_run(server->store, check_vault, server->vault);
+    status = store_run(server->store, attach_vault, server->vault);
     if (cl_failed(status)) {
         return explain(error, status, "store.master_key", config->master_key,
-                       "The database was written with another master key.");
+                       status.reason == CL_STATE_CONFLICT
+                           ? "A change of the master key was not finished: run --rekey-vault again."
+                           : "The database was written with another master key.");
     }
-    return cl_ok();
+    return keydir_restore(&server->keydir, server->store, error);
 }
 
 static struct cl_status check_rules_today(const struct rulebook *rules, const struct cl_clock *clock,
@@ -206,7 +164,7 @@ static struct cl_status load_rules(struct rulebook *out, const struct config *co
 
 static struct cl_status make_cases(struct coloand *server, struct cl_setting_error *error)
 {
-    struct cl_keyring *keyring = cl_keyring_slot_take(server->keyrings);
+    struct cl_keyring *keyring = cl_keyring_slot_take(server->keydir.slot);
     struct cl_status status = load_rules(&server->rules, server->config, keyring, server->clock, error);
     cl_keyring_unref(keyring);
     server->cases = (struct cases){
@@ -302,6 +260,7 @@ static struct gate_options gate_options(const struct config *config, const struc
         .files = {.certificate_path = config->certificate,
                   .key_path = config->key,
                   .ca_path = config->ca,
+                  .intermediates_path = config->intermediates,
                   .crl_path = config->crl,
                   .deny_path = config->deny_list},
         .adopt = adopt,
@@ -456,13 +415,19 @@ struct cl_status coloand_check(const struct config *config, struct cl_setting_er
 {
     struct rulebook rules = {NULL, 0};
     struct cl_signer *signer = NULL;
+    struct keydir keydir = {.slot = NULL};
     struct cl_keyring *keyring = NULL;
-    struct cl_status status = make_identity(&signer, &keyring, config, error);
+    struct cl_status status = load_signer(&signer, config, error);
     if (cl_is_ok(status)) {
+        status = keydir_open(&keydir, config, cl_clock_system(), signer, error);
+    }
+    if (cl_is_ok(status)) {
+        keyring = cl_keyring_slot_take(keydir.slot);
         status = load_rules(&rules, config, keyring, cl_clock_system(), error);
     }
     rulebook_free(&rules);
     cl_keyring_unref(keyring);
+    keydir_close(&keydir);
     cl_signer_free(signer);
     struct vault *vault = NULL;
     if (cl_is_ok(status)) {
@@ -524,6 +489,9 @@ void coloand_stop(struct coloand *server)
     if (server->store != NULL) {
         store_stop(server->store);
     }
+    if (server->keydir.slot != NULL) {
+        keydir_publish(&server->keydir); /* what was issued since the last tick */
+    }
     ops_http_stop(server->http);
     cl_rpc_server_free(server->rpc);
     gate_free(server->gate);
@@ -534,32 +502,12 @@ void coloand_stop(struct coloand *server)
     store_close(server->store);
     rulebook_free(&server->rules);
     vault_close(server->vault);
-    cl_keyring_slot_free(server->keyrings);
+    keydir_close(&server->keydir);
     cl_signer_free(server->signer);
     free(server);
 }
 
 /* -- While it runs ------------------------------------------------------------------------------------------- */
-
-static struct cl_status reload_directory(struct coloand *server, struct cl_setting_error *error)
-{
-    struct cl_keyring *held = cl_keyring_slot_take(server->keyrings);
-    struct cl_keyring *fresh = NULL;
-    struct cl_status status = load_keyring(&fresh, server->config, error);
-    if (cl_is_ok(status) && cl_keyring_number(fresh) != cl_keyring_number(held)) {
-        status = check_own_key(server->config, server->signer, fresh, error);
-        if (cl_is_ok(status)) {
-            status = cl_keyring_slot_replace(server->keyrings, fresh);
-            if (cl_failed(status)) {
-                (void)explain(error, status, "directory", server->config->directory,
-                              "Its number has to be higher than the one in force.");
-            }
-        }
-    }
-    cl_keyring_unref(fresh);
-    cl_keyring_unref(held);
-    return status;
-}
 
 struct cl_status coloand_reload(struct coloand *server, struct cl_setting_error *error)
 {
@@ -570,12 +518,13 @@ struct cl_status coloand_reload(struct coloand *server, struct cl_setting_error 
         (void)explain_gate(error, status, server->config, &fault);
     }
     struct cl_setting_error other;
-    struct cl_status directory = reload_directory(server, cl_failed(status) ? &other : error);
+    struct cl_status directory = keydir_reload(&server->keydir, cl_failed(status) ? &other : error);
     return cl_failed(status) ? status : directory;
 }
 
 void coloand_tick(struct coloand *server)
 {
+    keydir_publish(&server->keydir);
     int64_t now_ms = cl_clock_monotonic_ms(server->clock);
     if (now_ms - server->swept_ms >= SWEEP_EVERY_MS) {
         server->swept_ms = now_ms;

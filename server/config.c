@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "libcoloan/ids.h"
-#include "libcoloan/keyring.h"
+#include "libcoloan/keydraft.h"
 #include "libcoloan/log.h"
 #include "server/config_authorities.h"
 
@@ -36,6 +36,12 @@ static const struct cl_setting_field file_fields[] = {
      "The centre's Ed25519 key (PEM PKCS#8, mode 0600) that signs its messages."},
     {"directory", CL_SETTING_PATH, offsetof(struct file, config.directory), true, NULL, 1, 4096, NULL,
      "The signed key directory, as `coloan keys issue` writes it."},
+    {"directory_signing_key", CL_SETTING_PATH, offsetof(struct file, config.directory_signing_key), false, NULL, 1,
+     4096, NULL,
+     "The private half of directory_key (mode 0600): a party's key change is then in force at once, and whoever breaks"
+     " into this server can name keys. Left out: directories are issued offline, which is safer."},
+    {"key_overlap", CL_SETTING_DURATION, offsetof(struct file, config.key_overlap_ms), false, "14d", 0,
+     CL_KEY_OVERLAP_DAYS_MAX *CL_DAY_MS, NULL, "How long a replaced key verifies on, with directory_signing_key."},
     {"metrics", CL_SETTING_TEXT, offsetof(struct file, config.metrics), false, NULL, 0, 255, NULL,
      "host:port for /metrics, /healthz and /readyz; loopback only. Left out: none."},
     {"directory_key", CL_SETTING_TEXT, offsetof(struct file, directory_key), true, NULL, 64, 64, NULL,
@@ -71,6 +77,8 @@ static const struct cl_setting_field tls_fields[] = {
     {"key", CL_SETTING_PATH, offsetof(struct config, key), true, NULL, 1, 4096, NULL, "Its private key (PEM)."},
     {"ca", CL_SETTING_PATH, offsetof(struct config, ca), true, NULL, 1, 4096, NULL,
      "The scheme's private root certificates (PEM)."},
+    {"intermediates", CL_SETTING_PATH, offsetof(struct config, intermediates), false, NULL, 0, 4096, NULL,
+     "CAs that a root signed and that may sign parties' certificates (PEM); none but these, and none below them."},
     {"crl", CL_SETTING_PATH, offsetof(struct config, crl), true, NULL, 1, 4096, NULL,
      "Their revocation lists (PEM); the server does not open without a valid one."},
     {"deny_list", CL_SETTING_PATH, offsetof(struct config, deny_list), false, NULL, 0, 4096, NULL,

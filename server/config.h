@@ -20,8 +20,10 @@ struct config {
     int log_level; /* enum cl_log_level */
 
     const char *listen;
-    const char *certificate, *key, *ca, *crl, *deny_list; /* deny_list NULL: none */
+    const char *certificate, *key, *ca, *intermediates, *crl, *deny_list; /* intermediates, deny_list NULL: none */
     const char *signing_key, *directory;
+    const char *directory_signing_key; /* NULL: directories are issued offline */
+    int64_t key_overlap_ms;
     struct cl_public_key directory_key;
 
     const char *database, *master_key;

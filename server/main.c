@@ -13,6 +13,7 @@
 
 #include "libcoloan/log.h"
 #include "server/coloand.h"
+#include "server/operate.h"
 #include "server/ops/notify.h"
 #include "server/vault/vault.h"
 
@@ -23,35 +24,42 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_STORE = 4 };
 
 static void print_help(FILE *out)
 {
-    (void)fprintf(out,
-                  "coloand - the fund centre's server for joint approval of combined housing loans\n"
-                  "\n"
-                  "usage: coloand --config FILE            serve until SIGTERM; SIGHUP reloads certificates and keys\n"
-                  "       coloand --config FILE --check    check the configuration and everything it names\n"
-                  "       coloand --make-master-key FILE   write a new key for the vault, mode 0600\n"
-                  "       coloand --help-config            what a configuration file may hold\n"
-                  "       coloand --help | --version\n"
-                  "\n"
-                  "examples:\n"
-                  "  coloand --make-master-key /etc/coloan/master.key\n"
-                  "  coloand --config /etc/coloan/coloand.yaml --check\n"
-                  "  coloand --config /etc/coloan/coloand.yaml\n"
-                  "\n"
-                  "exit status: 0 stopped in good order, 2 wrong usage, 3 wrong configuration, 4 the store failed\n");
+    (void)fprintf(
+        out,
+        "coloand - the fund centre's server for joint approval of combined housing loans\n"
+        "\n"
+        "usage: coloand --config FILE            serve until SIGTERM; SIGHUP reloads certificates and keys\n"
+        "       coloand --config FILE --check    check the configuration and everything it names\n"
+        "       coloand --make-master-key FILE   write a new key for the vault, mode 0600\n"
+        "       coloand --config FILE --export-rotations FOLDER   key changes that wait for the next directory\n"
+        "       coloand --config FILE --erase APPLICATION         destroy its personal values, for good\n"
+        "       coloand --config FILE --rekey-vault NEWKEY        change the master key; again after a failure\n"
+        "       coloand --help-config            what a configuration file may hold\n"
+        "       coloand --help | --version\n"
+        "\n"
+        "examples:\n"
+        "  coloand --make-master-key /etc/coloan/master.key\n"
+        "  coloand --config /etc/coloan/coloand.yaml --check\n"
+        "  coloand --config /etc/coloan/coloand.yaml\n"
+        "\n"
+        "exit status: 0 stopped in good order or done, 2 wrong usage, 3 wrong configuration, 4 the store failed\n");
 }
 
 struct options {
-    const char *config, *master_key;
+    const char *config, *master_key, *rotations, *erase, *rekey;
     bool check, help, help_config, version;
 };
 
 static bool read_options(struct options *out, int argc, char **argv)
 {
-    enum { CONFIG = 1, CHECK, MAKE_MASTER_KEY, HELP, HELP_CONFIG, VERSION };
+    enum { CONFIG = 1, CHECK, MAKE_MASTER_KEY, EXPORT_ROTATIONS, ERASE, REKEY_VAULT, HELP, HELP_CONFIG, VERSION };
     static const struct option names[] = {
         {"config", required_argument, NULL, CONFIG},
         {"check", no_argument, NULL, CHECK},
         {"make-master-key", required_argument, NULL, MAKE_MASTER_KEY},
+        {"export-rotations", required_argument, NULL, EXPORT_ROTATIONS},
+        {"erase", required_argument, NULL, ERASE},
+        {"rekey-vault", required_argument, NULL, REKEY_VAULT},
         {"help", no_argument, NULL, HELP},
         {"help-config", no_argument, NULL, HELP_CONFIG},
         {"version", no_argument, NULL, VERSION},
@@ -61,6 +69,9 @@ static bool read_options(struct options *out, int argc, char **argv)
     for (int found; (found = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         out->config = found == CONFIG ? optarg : out->config;
         out->master_key = found == MAKE_MASTER_KEY ? optarg : out->master_key;
+        out->rotations = found == EXPORT_ROTATIONS ? optarg : out->rotations;
+        out->erase = found == ERASE ? optarg : out->erase;
+        out->rekey = found == REKEY_VAULT ? optarg : out->rekey;
         out->check = out->check || found == CHECK;
         out->help = out->help || found == HELP;
         out->help_config = out->help_config || found == HELP_CONFIG;
@@ -69,7 +80,9 @@ static bool read_options(struct options *out, int argc, char **argv)
             return false;
         }
     }
-    return optind == argc;
+    int commands = (out->check ? 1 : 0) + (out->rotations != NULL ? 1 : 0) + (out->erase != NULL ? 1 : 0) +
+                   (out->rekey != NULL ? 1 : 0);
+    return optind == argc && commands <= 1;
 }
 
 static int make_master_key(const char *path)
@@ -179,6 +192,25 @@ static int serve(const struct config *config)
     return atomic_load(&store_failed) ? EXIT_STORE : EXIT_SUCCESS; /* also when it failed while it stopped */
 }
 
+/* The operator's commands, which do not serve. */
+static int operate(const struct config *config, const struct options *options)
+{
+    const struct operate operate = {.config = config, .clock = cl_clock_system(), .out = stdout, .err = stderr};
+    harden();
+    struct cl_status status = cl_ok();
+    if (options->rotations != NULL) {
+        status = operate_export_rotations(&operate, options->rotations);
+    } else if (options->erase != NULL) {
+        status = operate_erase(&operate, options->erase);
+    } else {
+        status = operate_rekey_vault(&operate, options->rekey);
+    }
+    if (cl_is_ok(status)) {
+        return EXIT_SUCCESS;
+    }
+    return status.reason == CL_STORE_FAILED ? EXIT_STORE : EXIT_CONFIG;
+}
+
 static int run(const struct options *options)
 {
     struct config config;
@@ -195,6 +227,8 @@ static int run(const struct options *options)
         result = cl_failed(status) ? EXIT_CONFIG : EXIT_SUCCESS;
         (void)fprintf(cl_failed(status) ? stderr : stdout, "coloand: %s\n",
                       cl_failed(status) ? error.text : "the configuration is good");
+    } else if (options->rotations != NULL || options->erase != NULL || options->rekey != NULL) {
+        result = operate(&config, options);
     } else {
         result = serve(&config);
     }

@@ -3,6 +3,7 @@
 // has to be refused with. Prints one line per step; exits 1 at the first that is wrong.
 import { execFileSync } from 'node:child_process';
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -13,9 +14,9 @@ import { Bank, makeApplication, makeConsents } from './bank.js';
 import { Client, connect, refusalOf } from './client.js';
 import { Deliver } from './deliver.js';
 import { Directory } from './directory.js';
-import { sha256, uuid7 } from './envelope.js';
+import { sha256, SPEC_VERSION, uuid7 } from './envelope.js';
 import { Journal } from './journal.js';
-import { loadPublicKey, Signer } from './keys.js';
+import { loadPublicKey, possessionText, Signer } from './keys.js';
 import { decode, encode } from './contract.js';
 import { Refused } from './refused.js';
 import { DELIVER, METHODS } from './methods.js';
@@ -327,6 +328,33 @@ async function hostileParties({ client, signer, folder, options }) {
   });
 }
 
+/** A new key as a directory's entry, with its proof of possession. */
+function freshKey(party, environment) {
+  const { publicKey, privateKey } = crypto.generateKeyPairSync('ed25519');
+  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
+  return {
+    party, environment, public_key: raw, purpose: 'KEY_PURPOSE_SIGN', algorithm: 'KEY_ALGORITHM_ED25519',
+    status: 'KEY_STATUS_ACTIVE', valid_from_ms: BigInt(Date.now()), valid_until_ms: BigInt(Date.now() + 365 * 24 * HOUR_MS),
+    possession: crypto.sign(null, possessionText(party, environment, raw), privateKey),
+  };
+}
+
+async function rotation({ client, options }) {
+  const { bank, other, environment } = options;
+  const rotate = (key) => client.call('RotateKey', { new_key: key, reason: 'ROTATION_REASON_SCHEDULED' });
+  await step("another party's key is KEY_NOT_OWNED", () =>
+    refused('KEY_NOT_OWNED', () => rotate(freshKey(other, environment))));
+  await step('a key that nobody proves to hold is KEY_POSSESSION', () =>
+    refused('KEY_POSSESSION', () => rotate({ ...freshKey(bank, environment), possession: Buffer.alloc(64, 1) })));
+  const key = freshKey(bank, environment);
+  await step('a new key of ours waits for the next directory', async () => {
+    const receipt = await rotate(key);
+    assert.equal(receipt.state, 'ROTATION_STATE_PENDING');
+    assert.equal(receipt.number, client.directory.number);
+  });
+  await step('the same key again is KEY_KNOWN', () => refused('KEY_KNOWN', () => rotate(key)));
+}
+
 async function hostileDisclosures({ bank, client, persona }) {
   const submit = ([application, more]) =>
     client.sendOnce('SubmitApplication', client.sealRequest('SubmitApplication', application, more));
@@ -413,12 +441,15 @@ export async function e2e(options) {
       const capabilities = await client.call('GetCapabilities', {});
       assert.equal(capabilities.party, options.centre);
       assert.equal(capabilities.environment, options.environment);
+      assert.equal(capabilities.spec_version_min, SPEC_VERSION); // a window of one version so far
+      assert.equal(capabilities.spec_version_max, SPEC_VERSION);
     });
     await step('GetKeys gives the directory that is held, or a newer one', async () => {
       const answer = await client.call('GetKeys', { known_number: 0n });
       assert.ok(answer.number >= folder.directory.number);
       assert.equal(Directory.load(answer.directory, folder.directory.trust).number, answer.number);
     });
+    await rotation(world);
     await step('the stream opens with a heartbeat', () => until('a heartbeat', () => bank.deliver.heartbeat !== null));
     await life(world);
     await resume(world);

@@ -26,6 +26,7 @@ export const METHODS = {
   GetDecision: { name: `${REVIEW}GetDecision`, request: 'DecisionQuery', reply: 'DecisionRecord' },
   GetCounters: { name: `${REVIEW}GetCounters`, request: 'CountersQuery', reply: 'Counters' },
   GetKeys: { name: `${DIRECTORY}GetKeys`, request: 'KeysQuery', reply: 'KeysAnswer' },
+  RotateKey: { name: `${DIRECTORY}RotateKey`, request: 'KeyRotation', reply: 'KeyRotationReceipt' },
   GetCapabilities: { name: `${DIRECTORY}GetCapabilities`, request: 'CapabilitiesQuery', reply: 'Capabilities' },
 };
 

@@ -14,6 +14,7 @@ static struct cl_status answer(struct cl_bytes *reply_out, const struct centre *
         .recipient = request->sender,
         .method = api_method_name(request->method),
         .in_reply_to = &request->opened.digest,
+        .spec_version = request->opened.header->spec_version,
         .body = body,
         .now_ms = cl_clock_unix_ms(centre->clock),
     };
@@ -62,8 +63,11 @@ static struct cl_status get_capabilities(struct cl_bytes *reply_out, const struc
             methods[body.n_methods++] = text(request, api_method_name(method));
         }
     }
-    body.spec_version_min = text(request, CL_SPEC_VERSION_TEXT);
-    body.spec_version_max = text(request, CL_SPEC_VERSION_TEXT);
+    char version[CL_SPEC_VERSION_BYTES_MAX];
+    cl_spec_text(version, cl_spec_ours()->min);
+    body.spec_version_min = text(request, version);
+    cl_spec_text(version, cl_spec_ours()->max);
+    body.spec_version_max = text(request, version);
     body.environment = text(request, centre->environment);
     body.party = text(request, centre->party);
     body.server_time_ms = cl_clock_unix_ms(centre->clock);

@@ -232,6 +232,20 @@ static void raise_alarm(struct effects *effects, const struct case_effect *effec
     cl_log(CL_LOG_WARNING, events[effect->alarm], cl_log_text("application", effect->application_id));
 }
 
+/* An operator's own directory may have come in between; it stays, and the rotation waits for the next. */
+void effects_put_in_force(struct effects *effects, struct case_effect *effect)
+{
+    if (effect->directory == NULL) {
+        return;
+    }
+    struct cl_status status = cl_keyring_slot_replace(effects->options.cases->centre->keyrings, effect->directory);
+    cl_log(cl_is_ok(status) ? CL_LOG_INFO : CL_LOG_ERROR, "api.directory_issued",
+           cl_log_number("number", (int64_t)cl_keyring_number(effect->directory)),
+           cl_log_text("reason", cl_status_name(status)));
+    cl_keyring_unref(effect->directory);
+    effect->directory = NULL;
+}
+
 void effects_carry_out(struct effects *effects, struct case_effect *effect)
 {
     for (size_t i = 0; i < effect->event_count; i++) {
@@ -256,6 +270,8 @@ void effects_drop(struct case_effect *effect)
 {
     source_inquiry_free(effect->inquiry);
     effect->inquiry = NULL;
+    cl_keyring_unref(effect->directory);
+    effect->directory = NULL;
 }
 
 /* -- Sweep --------------------------------------------------------------------------------------------------- */

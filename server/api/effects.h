@@ -28,6 +28,9 @@ struct effects_options {
 CL_MUST_CHECK struct cl_status effects_create(struct effects **out, const struct effects_options *options);
 void effects_free(struct effects *effects); /* NULL is fine; source and store have stopped */
 
+/* Before the reply goes out: a directory that the command issued is in force from here on. Takes it out of `effect`. */
+void effects_put_in_force(struct effects *effects, struct case_effect *effect);
+
 /* Takes the inquiry out of `effect`. */
 void effects_carry_out(struct effects *effects, struct case_effect *effect);
 

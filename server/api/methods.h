@@ -36,7 +36,7 @@ struct api_method {
     case_handler *handler;                   /* of STORED */
 };
 
-#define API_METHOD_COUNT 24
+#define API_METHOD_COUNT 25
 
 const struct api_method *api_method_at(size_t index); /* NULL past the end */
 const struct api_method *api_method_find(const char *path);

@@ -125,6 +125,7 @@ static struct cl_bytes sign_refusal(struct cl_arena *arena, const struct centre 
         .recipient = request->sender,
         .method = api_method_name(request->method),
         .in_reply_to = &request->opened.digest,
+        .spec_version = request->opened.header->spec_version,
         .application_id = request->opened.header->application_id,
         .body = &body.base,
         .now_ms = cl_clock_unix_ms(centre->clock),

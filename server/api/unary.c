@@ -101,6 +101,7 @@ static struct cl_status keep_reply(struct cl_digest *digest_out, struct unary *u
         .method = api_method_name(unary->request.method),
         .in_reply_to = &unary->request.opened.digest,
         .application_id = unary->effect.application_id,
+        .spec_version = unary->request.opened.header->spec_version,
         .body = body,
         .now_ms = tx->now_ms,
     };
@@ -200,6 +201,7 @@ static void unary_done(struct store_command *command, struct cl_status status)
 {
     struct unary *unary = (struct unary *)command;
     if (cl_is_ok(status)) {
+        effects_put_in_force(unary->api->effects, &unary->effect);
         send_reply(unary);
         effects_carry_out(unary->api->effects, &unary->effect);
     } else {

@@ -11,6 +11,7 @@
 
 #include <coloan/v1/application.pb-c.h>
 #include <coloan/v1/decision.pb-c.h>
+#include <coloan/v1/directory.pb-c.h>
 #include <coloan/v1/push.pb-c.h>
 #include <coloan/v1/verification.pb-c.h>
 
@@ -61,6 +62,7 @@ struct case_effect {
         uint64_t sequence;
     } events[CASE_EVENTS_MAX];
     size_t event_count;
+    struct cl_keyring *directory; /* that the centre issued, to be put in force; the taker's */
     bool decided;             /* the case came to its joint decision */
     int64_t decided_after_ms; /* since its submission */
     enum case_alarm alarm;
@@ -114,6 +116,7 @@ case_handler case_confirm_offer;        /* OfferConfirmation -> ApplicationStatu
 case_handler case_choose_rules;         /* RuleChoice -> ApplicationStatus */
 case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
 case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
+case_handler case_rotate_key;           /* KeyRotation -> KeyRotationReceipt */
 case_handler case_acknowledge;          /* Ack -> nothing; answered on the stream by silence */
 
 /* Whether the reply to this request, made before, may be given again: what it tells of persons rests on consents, which

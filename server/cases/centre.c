@@ -6,7 +6,10 @@ struct cl_status centre_seal(struct centre_sealed *out, struct cl_arena *arena, 
                              const struct centre_speech *speech)
 {
     bool is_event = speech->direction == COLOAN__V1__DIRECTION__DIRECTION_EVENT;
+    char oldest[CL_SPEC_VERSION_BYTES_MAX];
+    cl_spec_text(oldest, cl_spec_ours()->min);
     struct cl_message message = {
+        .spec_version = speech->spec_version == NULL ? oldest : speech->spec_version,
         .environment = centre->environment,
         .recipient = speech->recipient,
         .method = speech->method,

@@ -15,6 +15,9 @@ struct centre {
     const char *environment; /* "prod", "test", "conf/<run>" */
     const struct cl_signer *signer;
     struct cl_keyring_slot *keyrings;
+    const struct cl_signer *directory_signer; /* issues directories at once; NULL: the operator does, offline */
+    struct cl_public_key directory_key;       /* that signs directories, pinned */
+    int64_t key_overlap_ms;                   /* that a replaced key verifies on */
     const struct cl_clock *clock;
     const struct cl_random *random;
     bool accept_synthetic_ids; /* ID numbers of area 99: never in prod */
@@ -28,6 +31,7 @@ struct centre_speech {
     const char *method;
     const struct cl_digest *in_reply_to; /* NULL on EVENT */
     const char *application_id;          /* NULL: none */
+    const char *spec_version;            /* of an answer: its request's; NULL on EVENT: the oldest anybody may read */
     uint64_t sequence;                   /* of an EVENT */
     const ProtobufCMessage *body;
     int64_t now_ms;

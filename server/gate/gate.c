@@ -40,6 +40,8 @@ const char *gate_file_path(const struct gate_files *files, enum gate_file file)
         return files->key_path;
     case GATE_FILE_CA:
         return files->ca_path;
+    case GATE_FILE_INTERMEDIATES:
+        return files->intermediates_path;
     case GATE_FILE_CRL:
         return files->crl_path;
     case GATE_FILE_DENY:

@@ -27,9 +27,10 @@
 struct gate_files {
     const char *certificate_path; /* the server's, leaf first */
     const char *key_path;
-    const char *ca_path;   /* self-signed roots only, which issue the parties' certificates directly */
-    const char *crl_path;  /* a valid list of every root */
+    const char *ca_path;   /* self-signed roots only */
+    const char *crl_path;  /* a valid list of every root and intermediate */
     const char *deny_path; /* SHA-256 fingerprints of certificates, 64 hex digits a line, '#' comments; NULL: none */
+    const char *intermediates_path; /* CAs that may stand between a root and a party; NULL: none */
 };
 
 enum gate_file {
@@ -39,6 +40,7 @@ enum gate_file {
     GATE_FILE_CA,
     GATE_FILE_CRL,
     GATE_FILE_DENY,
+    GATE_FILE_INTERMEDIATES,
 };
 
 /* What is wrong, for the operator. */

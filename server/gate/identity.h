@@ -4,6 +4,7 @@
 #ifndef COLOAN_GATE_IDENTITY_H
 #define COLOAN_GATE_IDENTITY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "libcoloan/bytes.h"
@@ -13,8 +14,10 @@ struct identity {
     char party[CL_PARTY_BYTES_MAX + 1];
     struct cl_digest certificate; /* SHA-256 of its DER */
     struct cl_digest root;        /* SHA-256 of the root's DER */
-    struct cl_digest serial;      /* SHA-256 of root and serial number: what revocation lists are searched for */
-    int64_t not_after_ms;         /* Unix ms */
+    struct cl_digest serial;      /* SHA-256 of issuer and serial number: what revocation lists are searched for */
+    bool has_intermediate;        /* it stands between the certificate and the root: */
+    struct cl_digest intermediate, intermediate_serial; /* as `root` and `serial` */
+    int64_t not_after_ms;                               /* Unix ms */
 };
 
 #endif

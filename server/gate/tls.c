@@ -146,6 +146,13 @@ static bool is_for_clients(X509 *leaf)
     return usage != UINT32_MAX && (usage & XKU_SSL_CLIENT) != 0;
 }
 
+/* An intermediate that the operator did not name: that we have no list of it is not our fault. */
+static bool has_stranger(X509_STORE_CTX *store, const struct tls_session *session)
+{
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+    return chain != NULL && sk_X509_num(chain) == 3 && !trust_has_intermediate(session->trust, sk_X509_value(chain, 1));
+}
+
 /* In place of X509_verify_cert: that, and then what it does not know. A refusal becomes an alert. */
 static int check_certificate(X509_STORE_CTX *store, void *user)
 {
@@ -153,16 +160,21 @@ static int check_certificate(X509_STORE_CTX *store, void *user)
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls_session *session = session_of(ssl);
     if (X509_verify_cert(store) != 1) {
-        judge(session, failure_of_chain(X509_STORE_CTX_get_error(store)));
+        judge(session,
+              has_stranger(store, session) ? GATE_HANDSHAKE_CHAIN : failure_of_chain(X509_STORE_CTX_get_error(store)));
         return 0;
     }
     STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
     int count = sk_X509_num(chain);
     X509 *leaf = sk_X509_value(chain, 0);
-    if (count != 2 || !is_for_clients(leaf)) {
+    if (count < 2 || count > 3 || !is_for_clients(leaf)) {
         return refuse_certificate(store, session, X509_V_ERR_INVALID_PURPOSE, GATE_HANDSHAKE_CHAIN);
     }
-    if (cl_failed(trust_identity(&session->identity, leaf, sk_X509_value(chain, 1)))) {
+    X509 *intermediate = count == 3 ? sk_X509_value(chain, 1) : NULL;
+    if (intermediate != NULL && !trust_has_intermediate(session->trust, intermediate)) {
+        return refuse_certificate(store, session, X509_V_ERR_CERT_CHAIN_TOO_LONG, GATE_HANDSHAKE_CHAIN);
+    }
+    if (cl_failed(trust_identity(&session->identity, leaf, intermediate, sk_X509_value(chain, count - 1)))) {
         return refuse_certificate(store, session, X509_V_ERR_CERT_REJECTED, GATE_HANDSHAKE_IDENTITY);
     }
     if (trust_withdrawn(session->trust, &session->identity)) {

@@ -3,8 +3,11 @@
  * What is refused, and why:
  * - a CA file with anything but valid self-signed CA certificates: every certificate in it is an anchor, so an
  *   intermediate would become one behind its root's back;
- * - a revocation list that is missing for a root, not signed by a root, or outside its dates: without it nobody could
- *   tell a stolen certificate;
+ * - an intermediate that none of the roots signed, or that may have further CAs below it (its path length has to be 0,
+ *   and it has to be made for signing certificates and lists): a chain has one intermediate at most, and one that the
+ *   operator named, whatever else a root may have signed;
+ * - a revocation list that is missing for a root or an intermediate, not signed by one, or outside its dates: without it
+ *   nobody could tell a stolen certificate;
  * - a server certificate that has expired or does not fit its key;
  * - a deny line that is not a fingerprint.
  *
@@ -33,6 +36,8 @@
 enum {
     FILE_BYTES_MAX = 16 * 1024 * 1024, /* a revocation list of 400,000 certificates */
     ROOTS_MAX = 16,
+    INTERMEDIATES_MAX = 16,
+    ISSUERS_MAX = ROOTS_MAX + INTERMEDIATES_MAX,
     CHAIN_MAX = 4,                    /* certificates beside the server's own */
     SERIAL_BYTES_MAX = 64,            /* DER; RFC 5280 allows 20 bytes of number */
     SECURITY_LEVEL = 2,               /* 112 bits: no SHA-1, RSA from 2048 */
@@ -44,13 +49,18 @@ struct digests {
     size_t count, room;
 };
 
+/* A CA of ours. */
+struct issuer {
+    X509 *certificate;
+    struct cl_digest digest;
+    bool is_root, listed; /* has a revocation list */
+};
+
 struct trust {
     atomic_uint references;
     SSL_CTX *context;
-    X509 *root_certificates[ROOTS_MAX];
-    bool root_listed[ROOTS_MAX]; /* has a revocation list */
-    struct cl_digest roots[ROOTS_MAX];
-    size_t root_count;
+    struct issuer issuers[ISSUERS_MAX]; /* the roots first */
+    size_t root_count, issuer_count;
     struct digests serials; /* revoked, as identity.serial */
     struct digests denied;  /* as identity.certificate */
 };
@@ -114,7 +124,7 @@ static struct cl_digest certificate_digest(const X509 *certificate)
     return digest;
 }
 
-static struct cl_status serial_digest(struct cl_digest *out, const struct cl_digest *root, const ASN1_INTEGER *serial)
+static struct cl_status serial_digest(struct cl_digest *out, const struct cl_digest *issuer, const ASN1_INTEGER *serial)
 {
     uint8_t der[SERIAL_BYTES_MAX];
     int len = i2d_ASN1_INTEGER(serial, NULL);
@@ -125,7 +135,7 @@ static struct cl_status serial_digest(struct cl_digest *out, const struct cl_dig
     (void)i2d_ASN1_INTEGER(serial, &end);
     struct cl_sha256 hash;
     cl_sha256_init(&hash);
-    cl_sha256_add(&hash, cl_bytes(root->bytes, sizeof root->bytes));
+    cl_sha256_add(&hash, cl_bytes(issuer->bytes, sizeof issuer->bytes));
     cl_sha256_add(&hash, cl_bytes(der, (size_t)len));
     cl_sha256_finish(&hash, out);
     return cl_ok();
@@ -225,6 +235,17 @@ static bool is_current(struct loading *loading, const ASN1_TIME *from, const ASN
     return from != NULL && until != NULL && X509_cmp_time(from, &now) < 0 && X509_cmp_time(until, &now) > 0;
 }
 
+static struct cl_status add_issuer(struct trust *trust, X509 *certificate, bool is_root)
+{
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(trust->context), certificate) != 1 ||
+        X509_up_ref(certificate) != 1) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    trust->issuers[trust->issuer_count++] =
+        (struct issuer){.certificate = certificate, .digest = certificate_digest(certificate), .is_root = is_root};
+    return cl_ok();
+}
+
 static struct cl_status take_root(struct loading *loading, X509 *root)
 {
     struct trust *trust = loading->trust;
@@ -240,27 +261,29 @@ static struct cl_status take_root(struct loading *loading, X509 *root)
     if (trust->root_count == ROOTS_MAX) {
         return wrong(loading, GATE_FILE_CA, "more than 16 roots");
     }
-    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(trust->context), root) != 1 ||
-        SSL_CTX_add_client_CA(trust->context, root) != 1 || X509_up_ref(root) != 1) {
+    if (SSL_CTX_add_client_CA(trust->context, root) != 1) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    trust->root_certificates[trust->root_count] = root;
-    trust->roots[trust->root_count++] = certificate_digest(root);
-    return cl_ok();
+    struct cl_status status = add_issuer(trust, root, true);
+    trust->root_count = trust->issuer_count;
+    return status;
 }
 
-static struct cl_status load_roots(struct loading *loading)
+/* Each certificate of a PEM file to `take`; at least one. */
+static struct cl_status load_certificates(struct loading *loading, enum gate_file file,
+                                          struct cl_status (*take)(struct loading *loading, X509 *certificate))
 {
     struct text text;
     BIO *bio = NULL;
-    struct cl_status status = read_bio(&bio, &text, loading, GATE_FILE_CA);
+    struct cl_status status = read_bio(&bio, &text, loading, file);
     if (cl_failed(status)) {
         return status;
     }
-    X509 *root = NULL;
-    while (cl_is_ok(status) && (root = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
-        status = take_root(loading, root);
-        X509_free(root);
+    X509 *certificate = NULL;
+    size_t count = 0;
+    for (; cl_is_ok(status) && (certificate = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL; count++) {
+        status = take(loading, certificate);
+        X509_free(certificate);
     }
     bool end = cl_failed(status) || at_end();
     BIO_free(bio);
@@ -268,18 +291,73 @@ static struct cl_status load_roots(struct loading *loading)
     if (cl_failed(status)) {
         return status;
     }
-    return end && loading->trust->root_count > 0 ? cl_ok() : wrong(loading, GATE_FILE_CA, "not certificates in PEM");
+    return end && count > 0 ? cl_ok() : wrong(loading, file, "not certificates in PEM");
+}
+
+static struct cl_status load_roots(struct loading *loading)
+{
+    return load_certificates(loading, GATE_FILE_CA, take_root);
+}
+
+/* -- Intermediates --------------------------------------------------------------------------------------------- */
+
+static bool signed_by_a_root(const struct trust *trust, X509 *certificate)
+{
+    bool found = false;
+    for (size_t i = 0; i < trust->root_count && !found; i++) {
+        X509 *root = trust->issuers[i].certificate;
+        found =
+            X509_check_issued(root, certificate) == X509_V_OK && X509_verify(certificate, X509_get0_pubkey(root)) == 1;
+    }
+    ERR_clear_error();
+    return found;
+}
+
+static struct cl_status take_intermediate(struct loading *loading, X509 *certificate)
+{
+    static const uint32_t usages = KU_KEY_CERT_SIGN | KU_CRL_SIGN;
+    struct trust *trust = loading->trust;
+    if (X509_check_ca(certificate) != 1 || X509_self_signed(certificate, 0) == 1) {
+        return wrong(loading, GATE_FILE_INTERMEDIATES, "a certificate is not that of an intermediate CA");
+    }
+    if (X509_get_pathlen(certificate) != 0 || (X509_get_key_usage(certificate) & usages) != usages) {
+        return wrong(loading, GATE_FILE_INTERMEDIATES,
+                     "an intermediate needs pathlen:0 and keyUsage keyCertSign, cRLSign");
+    }
+    if (!is_current(loading, X509_get0_notBefore(certificate), X509_get0_notAfter(certificate))) {
+        return wrong(loading, GATE_FILE_INTERMEDIATES, "an intermediate is not valid now");
+    }
+    if (!signed_by_a_root(trust, certificate)) {
+        return wrong(loading, GATE_FILE_INTERMEDIATES, "an intermediate is not signed by a root of ours");
+    }
+    if (trust->issuer_count - trust->root_count == INTERMEDIATES_MAX) {
+        return wrong(loading, GATE_FILE_INTERMEDIATES, "more than 16 intermediates");
+    }
+    return add_issuer(trust, certificate, false);
+}
+
+/* In the store an intermediate is no anchor (there is no PARTIAL_CHAIN): it only saves parties from sending it. */
+static struct cl_status load_intermediates(struct loading *loading)
+{
+    if (loading->files->intermediates_path == NULL) {
+        return cl_ok();
+    }
+    struct cl_status status = load_certificates(loading, GATE_FILE_INTERMEDIATES, take_intermediate);
+    if (cl_is_ok(status)) {
+        SSL_CTX_set_verify_depth(loading->trust->context, 1);
+    }
+    return status;
 }
 
 /* -- Revocation lists ----------------------------------------------------------------------------------------- */
 
-static struct cl_status take_serials(struct trust *trust, const struct cl_digest *root, X509_CRL *list)
+static struct cl_status take_serials(struct trust *trust, const struct cl_digest *issuer, X509_CRL *list)
 {
     STACK_OF(X509_REVOKED) *revoked = X509_CRL_get_REVOKED(list);
     for (int i = 0; i < sk_X509_REVOKED_num(revoked); i++) { /* none: -1 */
         struct cl_digest digest;
         const ASN1_INTEGER *serial = X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i));
-        struct cl_status status = serial_digest(&digest, root, serial);
+        struct cl_status status = serial_digest(&digest, issuer, serial);
         status = cl_failed(status) ? status : add_digest(&trust->serials, &digest);
         if (cl_failed(status)) {
             return status;
@@ -288,10 +366,10 @@ static struct cl_status take_serials(struct trust *trust, const struct cl_digest
     return cl_ok();
 }
 
-static bool is_list_of(X509_CRL *list, X509 *root)
+static bool is_list_of(X509_CRL *list, X509 *issuer)
 {
-    return X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(root)) == 0 &&
-           X509_CRL_verify(list, X509_get0_pubkey(root)) == 1;
+    return X509_NAME_cmp(X509_CRL_get_issuer(list), X509_get_subject_name(issuer)) == 0 &&
+           X509_CRL_verify(list, X509_get0_pubkey(issuer)) == 1;
 }
 
 static struct cl_status take_list(struct loading *loading, X509_CRL *list)
@@ -301,12 +379,12 @@ static struct cl_status take_list(struct loading *loading, X509_CRL *list)
         return wrong(loading, GATE_FILE_CRL, "a revocation list has expired or is not valid yet");
     }
     bool ours = false;
-    for (size_t i = 0; i < trust->root_count; i++) {
-        if (!is_list_of(list, trust->root_certificates[i])) {
+    for (size_t i = 0; i < trust->issuer_count; i++) {
+        if (!is_list_of(list, trust->issuers[i].certificate)) {
             continue;
         }
-        ours = trust->root_listed[i] = true;
-        struct cl_status status = take_serials(trust, &trust->roots[i], list);
+        ours = trust->issuers[i].listed = true;
+        struct cl_status status = take_serials(trust, &trust->issuers[i].digest, list);
         if (cl_failed(status)) {
             return status.reason == CL_MEMORY_LIMIT ? status
                                                     : wrong(loading, GATE_FILE_CRL, "a serial number is too long");
@@ -341,9 +419,12 @@ static struct cl_status load_lists(struct loading *loading)
     if (!end) {
         return wrong(loading, GATE_FILE_CRL, "not revocation lists in PEM");
     }
-    for (size_t i = 0; i < loading->trust->root_count; i++) {
-        if (!loading->trust->root_listed[i]) {
-            return wrong(loading, GATE_FILE_CRL, "the revocation list of a root is missing");
+    for (size_t i = 0; i < loading->trust->issuer_count; i++) {
+        const struct issuer *issuer = &loading->trust->issuers[i];
+        if (!issuer->listed) {
+            return wrong(loading, GATE_FILE_CRL,
+                         issuer->is_root ? "the revocation list of a root is missing"
+                                         : "the revocation list of an intermediate is missing");
         }
     }
     sort_digests(&loading->trust->serials);
@@ -481,7 +562,7 @@ static struct cl_status create_context(struct trust *trust)
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS); /* 34 KB less for a connection that is silent */
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_cert_list(context, PEER_CHAIN_BYTES_MAX);
-    SSL_CTX_set_verify_depth(context, 0); /* roots issue the parties' certificates directly */
+    SSL_CTX_set_verify_depth(context, 0); /* one more with intermediates */
     bool set = SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
                SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
                SSL_CTX_set_ciphersuites(
@@ -500,6 +581,7 @@ static struct cl_status load_files(struct loading *loading)
     status = cl_failed(status) ? status : load_certificate(loading);
     status = cl_failed(status) ? status : load_key(loading);
     status = cl_failed(status) ? status : load_roots(loading);
+    status = cl_failed(status) ? status : load_intermediates(loading);
     status = cl_failed(status) ? status : load_lists(loading);
     status = cl_failed(status) ? status : load_denied(loading);
     return status;
@@ -535,8 +617,8 @@ void trust_unref(struct trust *trust)
         return;
     }
     SSL_CTX_free(trust->context);
-    for (size_t i = 0; i < trust->root_count; i++) {
-        X509_free(trust->root_certificates[i]);
+    for (size_t i = 0; i < trust->issuer_count; i++) {
+        X509_free(trust->issuers[i].certificate);
     }
     free(trust->serials.list);
     free(trust->denied.list);
@@ -548,14 +630,32 @@ struct ssl_ctx_st *trust_context(struct trust *trust)
     return trust->context;
 }
 
+/* Of either kind, by its digest. */
+static bool is_issuer(const struct trust *trust, const struct cl_digest *digest, bool root)
+{
+    for (size_t i = 0; i < trust->issuer_count; i++) {
+        if (trust->issuers[i].is_root == root && cl_digest_equal(&trust->issuers[i].digest, digest)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool trust_has_intermediate(const struct trust *trust, X509 *certificate)
+{
+    struct cl_digest digest = certificate_digest(certificate);
+    return is_issuer(trust, &digest, false);
+}
+
 bool trust_withdrawn(const struct trust *trust, const struct identity *identity)
 {
-    bool ours = false;
-    for (size_t i = 0; i < trust->root_count; i++) {
-        ours = ours || cl_digest_equal(&trust->roots[i], &identity->root);
+    if (!is_issuer(trust, &identity->root, true) || has_digest(&trust->serials, &identity->serial) ||
+        has_digest(&trust->denied, &identity->certificate)) {
+        return true;
     }
-    return !ours || has_digest(&trust->serials, &identity->serial) ||
-           has_digest(&trust->denied, &identity->certificate);
+    return identity->has_intermediate && (!is_issuer(trust, &identity->intermediate, false) ||
+                                          has_digest(&trust->serials, &identity->intermediate_serial) ||
+                                          has_digest(&trust->denied, &identity->intermediate));
 }
 
 /* -- Identity ------------------------------------------------------------------------------------------------- */
@@ -589,7 +689,7 @@ static bool read_name(struct identity *out, X509 *leaf)
     return cl_certificate_party(out->party, leaf) && is_caller(out->party, strlen(out->party));
 }
 
-struct cl_status trust_identity(struct identity *out, struct x509_st *leaf, struct x509_st *root)
+struct cl_status trust_identity(struct identity *out, X509 *leaf, X509 *intermediate, X509 *root)
 {
     struct identity identity = {.certificate = certificate_digest(leaf), .root = certificate_digest(root)};
     struct tm until;
@@ -597,7 +697,16 @@ struct cl_status trust_identity(struct identity *out, struct x509_st *leaf, stru
         ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &until) != 1) {
         return cl_fail(CL_CERTIFICATE_IDENTITY);
     }
-    struct cl_status status = serial_digest(&identity.serial, &identity.root, X509_get0_serialNumber(leaf));
+    struct cl_status status = cl_ok();
+    if (intermediate != NULL) {
+        identity.has_intermediate = true;
+        identity.intermediate = certificate_digest(intermediate);
+        status = serial_digest(&identity.intermediate_serial, &identity.root, X509_get0_serialNumber(intermediate));
+    }
+    if (cl_is_ok(status)) {
+        status = serial_digest(&identity.serial, intermediate == NULL ? &identity.root : &identity.intermediate,
+                               X509_get0_serialNumber(leaf));
+    }
     if (cl_failed(status)) {
         return status;
     }

@@ -25,11 +25,17 @@ void trust_unref(struct trust *trust);        /* NULL is fine */
 /* OpenSSL's context for handshakes, borrowed. What is specific to sessions is set by tls.c. */
 struct ssl_ctx_st *trust_context(struct trust *trust);
 
-/* True when the certificate is on a revocation or deny list, or its root is not ours. */
+/* Whether it is one of the intermediates that the operator named: a root's signature alone does not make one. */
+bool trust_has_intermediate(const struct trust *trust, struct x509_st *certificate);
+
+/* True when the certificate or its intermediate is on a revocation or deny list, or its root or intermediate is not
+ * ours. */
 bool trust_withdrawn(const struct trust *trust, const struct identity *identity);
 
-/* The identity in a certificate that a root signed. CERTIFICATE_IDENTITY when it does not hold exactly one URI name
+/* The identity in a certificate that a root signed, or an intermediate (NULL: none) that a root signed, in a chain that
+ * was verified. CERTIFICATE_IDENTITY when it does not hold exactly one URI name
  * "urn:coloan:party:<kind>:<id>" of a kind that may call, or is a CA's. The common name is never read. */
-CL_MUST_CHECK struct cl_status trust_identity(struct identity *out, struct x509_st *leaf, struct x509_st *root);
+CL_MUST_CHECK struct cl_status trust_identity(struct identity *out, struct x509_st *leaf, struct x509_st *intermediate,
+                                              struct x509_st *root);
 
 #endif

@@ -1,10 +1,11 @@
-/* Keys: the master key gives, by crypto_kdf, the key that wraps data keys, a public id by which a wrong master key is
- * told from damage, and one key for each blind index. Only these are kept in memory, in locked pages; the master key
- * itself is wiped once they are derived.
+/* Keys: the master key gives, by crypto_kdf, the key that wraps data keys, and a public id by which a wrong master key is
+ * told from damage. The blind indexes have a key of their own, made at random with the database and wrapped like a data
+ * key, from which one for each column is derived: so the master key can be changed and every index stays as it is. Only
+ * the derived keys are kept in memory, in locked pages; the master key itself is wiped.
  *
  * Sealed bytes are nonce || ciphertext. A value is sealed together with its salt. The associated data names where the
  * bytes stand, each part with its length, so that no two places give the same. */
-#include "server/vault/vault.h"
+#include "server/vault/shared.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,16 +20,10 @@
 #define KEY_CONTEXT "clvault1"
 
 enum {
-    KEY_BYTES = crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
-    NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
-    TAG_BYTES = crypto_aead_xchacha20poly1305_ietf_ABYTES,
-    MASTER_ID_BYTES = 16,
     HEX_BYTES = 2 * KEY_BYTES,
     PATH_BYTES_MAX = 128,
     CLEAR_BYTES_MAX = CL_DISCLOSURE_SALT_BYTES + CL_DISCLOSURE_VALUE_BYTES_MAX,
     SEALED_BYTES_MAX = NONCE_BYTES + CLEAR_BYTES_MAX + TAG_BYTES,
-    WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES,
-    COLUMNS = 2,
     /* Numbers of the derived keys. */
     WRAP_KEY = 1,
     MASTER_ID = 2,
@@ -37,12 +32,6 @@ enum {
 
 _Static_assert((int)KEY_BYTES == (int)crypto_kdf_KEYBYTES, "the master key derives the others");
 _Static_assert((int)VAULT_BLIND_BYTES == (int)crypto_generichash_BYTES, "a blind index is one keyed hash");
-
-struct vault {
-    uint8_t wrap_key[KEY_BYTES];
-    uint8_t blind_keys[COLUMNS][KEY_BYTES];
-    uint8_t master_id[MASTER_ID_BYTES]; /* not secret */
-};
 
 /* -- Master key ---------------------------------------------------------------------------------------------- */
 
@@ -122,9 +111,7 @@ static void derive_keys(struct vault *vault, const uint8_t master[KEY_BYTES])
 {
     (void)crypto_kdf_derive_from_key(vault->wrap_key, KEY_BYTES, WRAP_KEY, KEY_CONTEXT, master);
     (void)crypto_kdf_derive_from_key(vault->master_id, MASTER_ID_BYTES, MASTER_ID, KEY_CONTEXT, master);
-    for (unsigned i = 0; i < COLUMNS; i++) {
-        (void)crypto_kdf_derive_from_key(vault->blind_keys[i], KEY_BYTES, FIRST_BLIND_KEY + i, KEY_CONTEXT, master);
-    }
+    vault->attached = false;
 }
 
 struct cl_status vault_open(struct vault **out, const char *key_path)
@@ -153,23 +140,6 @@ struct cl_status vault_open(struct vault **out, const char *key_path)
 void vault_close(struct vault *vault)
 {
     sodium_free(vault); /* makes it writable and wipes it */
-}
-
-/* The newest key stands for all: a vault with another master key is refused at start, so two never mix. */
-struct cl_status vault_check(const struct vault *vault, struct sql *sql)
-{
-    static const char text[] = "SELECT master_id FROM vault_keys WHERE wrapped IS NOT NULL"
-                               " ORDER BY application_id DESC LIMIT 1";
-    struct sql_statement *statement = NULL;
-    bool row = false;
-    struct cl_status status = sql_ask(&statement, &row, sql, text);
-    if (cl_failed(status)) {
-        return status;
-    }
-    bool ours =
-        !row || cl_bytes_equal(sql_column_bytes(statement, 0), cl_bytes(vault->master_id, sizeof vault->master_id));
-    sql_finish(statement);
-    return ours ? cl_ok() : cl_fail(CL_CONFIG_INVALID);
 }
 
 /* -- Sealing ------------------------------------------------------------------------------------------------- */
@@ -239,12 +209,18 @@ static bool unseal(struct cl_bytes *clear_out, uint8_t *out, const uint8_t key[K
 
 enum key_state { KEY_NONE, KEY_THERE, KEY_DESTROYED };
 
-static struct cl_status unwrap(uint8_t key[KEY_BYTES], const struct vault *vault, const char *application_id,
-                               struct cl_bytes wrapped)
+void vault_wrap(uint8_t out[WRAPPED_BYTES], const struct vault *vault, const char *name, const uint8_t key[KEY_BYTES])
+{
+    struct place place = place_of_key(name);
+    (void)seal(out, vault->wrap_key, &place, cl_bytes(key, KEY_BYTES));
+}
+
+struct cl_status vault_unwrap(uint8_t key[KEY_BYTES], const struct vault *vault, const char *name,
+                              struct cl_bytes wrapped)
 {
     uint8_t out[WRAPPED_BYTES];
     struct cl_bytes clear;
-    struct place place = place_of_key(application_id);
+    struct place place = place_of_key(name);
     if (wrapped.len != WRAPPED_BYTES || !unseal(&clear, out, vault->wrap_key, &place, wrapped)) {
         return cl_fail(CL_VAULT_CORRUPT);
     }
@@ -273,7 +249,7 @@ static struct cl_status load_key(enum key_state *state_out, uint8_t key[KEY_BYTE
         sql_finish(statement);
         return cl_ok();
     }
-    status = unwrap(key, vault, application_id, sql_column_bytes(statement, 0));
+    status = vault_unwrap(key, vault, application_id, sql_column_bytes(statement, 0));
     sql_finish(statement);
     if (cl_is_ok(status)) {
         *state_out = KEY_THERE;
@@ -291,11 +267,11 @@ static struct cl_status create_key(uint8_t key[KEY_BYTES], struct store_tx *tx, 
         return status;
     }
     uint8_t wrapped[WRAPPED_BYTES];
-    struct place place = place_of_key(application_id);
     crypto_aead_xchacha20poly1305_ietf_keygen(key);
+    vault_wrap(wrapped, vault, application_id, key);
     sql_bind_text(statement, 1, application_id);
     sql_bind_bytes(statement, 2, cl_bytes(vault->master_id, sizeof vault->master_id));
-    sql_bind_bytes(statement, 3, seal(wrapped, vault->wrap_key, &place, cl_bytes(key, KEY_BYTES)));
+    sql_bind_bytes(statement, 3, cl_bytes(wrapped, sizeof wrapped));
     return sql_run(statement);
 }
 
@@ -308,6 +284,93 @@ static struct cl_status key_for_writing(uint8_t key[KEY_BYTES], struct store_tx 
         return status;
     }
     return state == KEY_DESTROYED ? cl_fail(CL_STATE_CONFLICT) : create_key(key, tx, vault, application_id);
+}
+
+/* -- The database's master key ------------------------------------------------------------------------------- */
+
+static struct cl_status read_master(void *out, struct sql_statement *statement, struct cl_arena *arena)
+{
+    struct vault_master *master = out;
+    struct cl_bytes id = sql_column_bytes(statement, 0);
+    struct cl_bytes blind = sql_column_bytes(statement, 1);
+    struct cl_bytes next = sql_column_bytes(statement, 2);
+    (void)arena;
+    if (id.len != sizeof master->id || blind.len != sizeof master->blind ||
+        (next.len != 0 && next.len != sizeof master->next_id)) {
+        return cl_fail(CL_VAULT_CORRUPT);
+    }
+    *master = (struct vault_master){.changing = next.len != 0};
+    memcpy(master->id, id.data, id.len);
+    memcpy(master->blind, blind.data, blind.len);
+    if (master->changing) {
+        memcpy(master->next_id, next.data, next.len);
+    }
+    return cl_ok();
+}
+
+struct cl_status vault_master_get(bool *found_out, struct vault_master *out, struct sql *sql)
+{
+    static const char text[] = "SELECT master_id, blind, next_master_id FROM vault_master";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    return cl_is_ok(status) ? sql_find(found_out, out, statement, read_master, NULL) : status;
+}
+
+/* A new database: nothing was written under any other master key, or there would be a row. */
+static struct cl_status create_master(struct vault_master *out, const struct vault *vault, struct store_tx *tx)
+{
+    static const char text[] = "INSERT INTO vault_master (id, master_id, blind) VALUES (1, $1, $2)";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    uint8_t root[KEY_BYTES];
+    crypto_kdf_keygen(root);
+    *out = (struct vault_master){.changing = false};
+    memcpy(out->id, vault->master_id, sizeof out->id);
+    vault_wrap(out->blind, vault, BLIND_NAME, root);
+    sodium_memzero(root, sizeof root);
+    sql_bind_bytes(statement, 1, cl_bytes(out->id, sizeof out->id));
+    sql_bind_bytes(statement, 2, cl_bytes(out->blind, sizeof out->blind));
+    return sql_run(statement);
+}
+
+static struct cl_status take_blind_keys(struct vault *vault, const struct vault_master *master)
+{
+    uint8_t root[KEY_BYTES];
+    struct cl_status status = vault_unwrap(root, vault, BLIND_NAME, cl_bytes(master->blind, sizeof master->blind));
+    if (cl_failed(status)) {
+        return status;
+    }
+    (void)sodium_mprotect_readwrite(vault);
+    for (unsigned i = 0; i < COLUMNS; i++) {
+        (void)crypto_kdf_derive_from_key(vault->blind_keys[i], KEY_BYTES, FIRST_BLIND_KEY + i, KEY_CONTEXT, root);
+    }
+    vault->attached = true;
+    (void)sodium_mprotect_readonly(vault);
+    sodium_memzero(root, sizeof root);
+    return cl_ok();
+}
+
+struct cl_status vault_attach(struct vault *vault, struct store_tx *tx)
+{
+    struct vault_master master;
+    bool found = false;
+    struct cl_status status = vault_master_get(&found, &master, store_tx_sql(tx));
+    if (cl_is_ok(status) && !found) {
+        status = create_master(&master, vault, tx);
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (master.changing) {
+        return cl_fail(CL_STATE_CONFLICT);
+    }
+    if (memcmp(master.id, vault->master_id, sizeof master.id) != 0) {
+        return cl_fail(CL_CONFIG_INVALID);
+    }
+    return take_blind_keys(vault, &master);
 }
 
 /* -- Values -------------------------------------------------------------------------------------------------- */
@@ -564,7 +627,7 @@ void vault_blind(uint8_t out[VAULT_BLIND_BYTES], const struct vault *vault, enum
                  struct cl_bytes value)
 {
     unsigned index = (unsigned)column - 1;
-    assert(index < COLUMNS);
+    assert(index < COLUMNS && vault->attached);
     const uint8_t *key = vault->blind_keys[index];
     crypto_generichash_state hash;
     (void)crypto_generichash_init(&hash, key, KEY_BYTES, VAULT_BLIND_BYTES);

@@ -5,7 +5,7 @@
  * another row does not open. Erasure destroys the wrapped key and the ciphertexts; signed messages, which hold
  * commitments only, still verify.
  *
- * A vault is read-only after vault_open: any thread. Write functions run on the writer thread. Values that come out
+ * A vault is read-only after vault_attach: any thread. Write functions run on the writer thread. Values that come out
  * live in the caller's arena, which wipes itself. All can fail with the errors of sql.h. */
 #ifndef COLOAN_VAULT_VAULT_H
 #define COLOAN_VAULT_VAULT_H
@@ -27,8 +27,10 @@ CL_MUST_CHECK struct cl_status vault_key_generate(const char *path);
 CL_MUST_CHECK struct cl_status vault_open(struct vault **out, const char *key_path);
 void vault_close(struct vault *vault); /* wipes; NULL is fine */
 
-/* CONFIG_INVALID when the database holds values of another master key: to be asked at start. */
-CL_MUST_CHECK struct cl_status vault_check(const struct vault *vault, struct sql *sql);
+/* At start, once, before anything else here: takes the key of the blind indexes from the database, or makes it in a new
+ * one. CONFIG_INVALID when the database belongs to another master key; STATE_CONFLICT when a change of the master key
+ * was begun and not finished (rekey.h); VAULT_CORRUPT. */
+CL_MUST_CHECK struct cl_status vault_attach(struct vault *vault, struct store_tx *tx);
 
 struct vault_value {
     const char *path; /* where the commitment stands, e.g. "persons[0].name" */
@@ -60,7 +62,7 @@ CL_MUST_CHECK struct cl_status vault_erase(struct store_tx *tx, const char *appl
 /* Columns that are looked up; each has its own key, so equal values of two columns do not show. */
 enum vault_column { VAULT_ID_NUMBER = 1, VAULT_MOBILE = 2 };
 
-/* The blind index of a value. ID numbers are compared with an upper-case X. */
+/* The blind index of a value; needs vault_attach. ID numbers are compared with an upper-case X. */
 void vault_blind(uint8_t out[VAULT_BLIND_BYTES], const struct vault *vault, enum vault_column column,
                  struct cl_bytes value);
 

@@ -121,9 +121,8 @@ export ARGUMENTS=$work/arguments
 check "directory" "$make_dev" directory "$pki" --coloan "$work/coloan" --number 2
 equals "directory.bin" "$(<"$pki/directory.bin")" directory
 equals "arguments" "$(tr '\n' ' ' <"$ARGUMENTS")" "keys issue --environment test --number 2 --directory-key directory.key \
---out directory.bin.new fund:cn-nj-prov=cn-nj-prov.sign.key bank:cn-alpha-js=cn-alpha-js.sign.key \
-bank:cn-beta-js=cn-beta-js.sign.key channel:app-nj=app-nj.sign.key officer:zhang-test=zhang-test.sign.key officer:li-test=li-test.sign.key \
-bank:cn-gamma-js=cn-gamma-js.sign.key "
+--out directory.bin.new cn-nj-prov.request.json cn-alpha-js.request.json cn-beta-js.request.json app-nj.request.json \
+zhang-test.request.json li-test.request.json cn-gamma-js.request.json "
 check "everything at once" "$make_dev" "$work/with" --coloan "$work/coloan"
 check "its directory" test -s "$work/with/directory.bin"
 

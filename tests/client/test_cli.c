@@ -62,8 +62,9 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    static const char *const names[] = {"fund.key",  "alpha.key", "directory.key", "directory.pem", "directory.bin",
-                                        "other.key", "p.yaml",    "a.json",        "bad.key",       "ca.pem"};
+    static const char *const names[] = {"fund.key",  "alpha.key",  "directory.key", "directory.pem", "directory.bin",
+                                        "other.key", "p.yaml",     "a.json",        "bad.key",       "ca.pem",
+                                        "fund.json", "alpha.json", "other.json",    "fund-y.json",   "next.bin"};
     free(out_text);
     free(err_text);
     out_text = NULL;
@@ -191,15 +192,55 @@ static void a_key_is_made_once_and_shown(void **state)
 }
 
 #define ISSUE "keys issue --environment test --number 3 --directory-key directory.key --out directory.bin "
+#define NEXT  "keys issue --directory directory.bin --directory-key directory.key --out next.bin "
+#define PROVE "keys prove %s.key --party %s --environment test --out %s.json"
+
+static void prove(const char *name, const char *party)
+{
+    char line[256];
+    (void)snprintf(line, sizeof line, PROVE, name, party, name);
+    assert_int_equal(run(line), CLI_DONE);
+}
+
+/* Keys and their requests; `public_key` is the directory key's. */
+static void make_requests(char public_key[65])
+{
+    make_keys();
+    (void)snprintf(public_key, 65, "%s", strstr(out_text, ":\"") + 2);
+    prove("fund", "fund:cn-x");
+    prove("alpha", "bank:cn-alpha-js");
+    prove("other", "bank:cn-beta-js");
+}
+
+static void a_request_holds_public_halves_only(void **state)
+{
+    (void)state;
+    char public_key[65];
+    make_requests(public_key);
+    assert_int_equal(run("keys show alpha.key --json"), CLI_DONE);
+    char *shown = strdup(out_text);
+    FILE *file = fopen("alpha.json", "r");
+    char text[2048] = "";
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    assert_int_equal(fclose(file), 0);
+    assert_non_null(strstr(text, "\"party\": \"bank:cn-alpha-js\""));
+    assert_non_null(strstr(text, "\"possession\""));
+    assert_null(strstr(text, "PRIVATE"));
+    prove("alpha", "bank:cn-alpha-js");
+    assert_int_equal(run("keys prove alpha.key --party bank:cn-alpha-js --environment test --out alpha.json --json"),
+                     CLI_DONE);
+    assert_string_equal(out_text, shown);
+    free(shown);
+}
 
 static void a_directory_is_issued_and_judged(void **state)
 {
     (void)state;
     char public_key[65];
     char line[256];
-    make_keys();
-    (void)snprintf(public_key, sizeof public_key, "%s", strstr(out_text, ":\"") + 2);
-    assert_int_equal(run(ISSUE "fund:cn-x=fund.key bank:cn-alpha-js=alpha.key"), CLI_DONE);
+    make_requests(public_key);
+    assert_int_equal(run(ISSUE "fund.json alpha.json"), CLI_DONE);
     assert_non_null(strstr(out_text, "directory 3 of fund:cn-x for test, 2 keys"));
     assert_int_equal(run("keys show directory.bin"), CLI_DONE);
     assert_non_null(strstr(out_text, "not looked at"));
@@ -220,29 +261,123 @@ static void a_directory_is_issued_and_judged(void **state)
     assert_non_null(strstr(err_text, "does not verify"));
 }
 
+/* The key id of a private key's file. */
+static const char *keyid_of(const char *name)
+{
+    static char keyid[33];
+    char line[64];
+    (void)snprintf(line, sizeof line, "keys show %s --json", name);
+    assert_int_equal(run(line), CLI_DONE);
+    (void)snprintf(keyid, sizeof keyid, "%.32s", strstr(out_text, "\"keyid\":\"") + strlen("\"keyid\":\""));
+    return keyid;
+}
+
+static void each_directory_follows_the_one_before(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *command, *key, *more, *status;
+    } rows[] = {
+        {"retire", "alpha.key", "", "RETIRED"},
+        {"compromise", "alpha.key", "", "COMPROMISED"},
+        {"compromise", "alpha.key", "--since 2026-01-01", "COMPROMISED"},
+    };
+    char public_key[65];
+    char line[256];
+    make_requests(public_key);
+    assert_int_equal(run(ISSUE "fund.json alpha.json"), CLI_DONE);
+    assert_int_equal(run(NEXT "other.json"), CLI_DONE);
+    assert_non_null(strstr(out_text, "directory 4 of fund:cn-x for test, 3 keys"));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        (void)snprintf(line, sizeof line,
+                       "keys %s %s %s --directory directory.bin --directory-key directory.key --out next.bin",
+                       rows[i].command, keyid_of(rows[i].key), rows[i].more);
+        assert_int_equal(run(line), CLI_DONE);
+        assert_non_null(strstr(out_text, "directory 4 of fund:cn-x for test, 2 keys"));
+        assert_int_equal(run("keys show next.bin"), CLI_DONE);
+        assert_non_null(strstr(out_text, rows[i].status));
+    }
+}
+
 static void a_bad_issue_is_refused(void **state)
 {
     (void)state;
     static const struct {
         const char *line, *error;
+        enum cli_exit code;
     } rows[] = {
-        {ISSUE "bank:cn-alpha-js=alpha.key", "no fund centre among the parties"},
-        {ISSUE "fund:cn-x=fund.key fund:cn-y=alpha.key", "several fund centres"},
-        {ISSUE "fund:cn-x", "is not PARTY=FILE"},
-        {ISSUE "fund=fund.key", "is not a party id"},
-        {ISSUE "fund:cn-x=none.key", "none.key: A signing key's file is missing"},
-        {ISSUE "--valid-days 0 fund:cn-x=fund.key", "from 1 to 3650"},
-        {"keys issue --environment nowhere --number 1 --directory-key directory.key --out directory.bin f=x",
-         "--environment: `nowhere` is none"},
+        {ISSUE "alpha.json", "no fund centre among the parties", CLI_USAGE},
+        {ISSUE "fund.json fund-y.json", "several fund centres", CLI_USAGE},
+        {ISSUE "none.json", "none.json cannot be read", CLI_USAGE},
+        {ISSUE "directory.key", "directory.key: ", CLI_USAGE},
+        {ISSUE "--valid-days 0 fund.json", "from 1 to 3650", CLI_USAGE},
+        {ISSUE "--centre bank:cn-x fund.json", "no fund centre", CLI_USAGE},
+        {ISSUE "--centre fund:cn-x fund.json a.json", "a rotation follows a directory", CLI_USAGE},
+        {ISSUE "fund.json alpha.json alpha.json", "KEY_KNOWN", CLI_FAILED},
+        {"keys issue --environment nowhere --number 1 --directory-key directory.key --out directory.bin f",
+         "--environment: `nowhere` is none", CLI_USAGE},
+        {"keys issue --environment prod --number 1 --directory-key directory.key --out directory.bin fund.json",
+         "ENVIRONMENT_WRONG", CLI_FAILED},
+        {"keys prove alpha.key --party alpha --environment test --out x", "is not a party id", CLI_USAGE},
+        {"keys prove alpha.key --party bank:cn-a --environment live --out x", "--environment: `live` is none",
+         CLI_USAGE},
+        {"keys prove alpha.key --party bank:cn-a --environment test", "prove needs", CLI_USAGE},
+        {"keys prove none.key --party bank:cn-a --environment test --out x", "key's file is missing", CLI_USAGE},
+        {"keys rotate", "usage: coloan keys rotate NEWKEY", CLI_USAGE},
+        {"keys retire", "retire needs one KEYID", CLI_USAGE},
+        {"keys compromise 00", "compromise needs --directory, --directory-key and --out", CLI_USAGE},
     };
-    make_keys();
+    char public_key[65];
+    make_requests(public_key);
+    assert_int_equal(run("keys prove other.key --party fund:cn-y --environment test --out fund-y.json"), CLI_DONE);
+    write_file("a.json", "not a request");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (run(rows[i].line) != CLI_USAGE || strstr(err_text, rows[i].error) == NULL) {
+        if (run(rows[i].line) != rows[i].code || strstr(err_text, rows[i].error) == NULL) {
             fail_msg("%s: %s", rows[i].line, err_text);
         }
     }
-    assert_int_equal(run(ISSUE "fund:cn-x=fund.key bank:cn-alpha-js=fund.key"), CLI_FAILED);
     assert_int_not_equal(access("directory.bin", F_OK), 0);
+}
+
+static void a_bad_successor_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *error;
+        enum cli_exit code;
+    } rows[] = {
+        {NEXT "fund.json", "KEY_KNOWN", CLI_FAILED},
+        {NEXT "--number 9 other.json", "follow from --directory", CLI_USAGE},
+        {NEXT "--environment test other.json", "follow from --directory", CLI_USAGE},
+        {NEXT "a.json", "a.json: ", CLI_FAILED},
+        {"keys issue --directory alpha.json --directory-key directory.key --out next.bin", "is no key directory",
+         CLI_USAGE},
+        {"keys issue --directory directory.bin --directory-key alpha.key --out next.bin other.json", "KEY_UNKNOWN",
+         CLI_FAILED},
+        {"keys retire 0123 --directory directory.bin --directory-key directory.key --out next.bin", "KEY_UNKNOWN",
+         CLI_FAILED},
+        {"keys retire 0123 --since 2026-01-01 --directory directory.bin --directory-key directory.key --out next.bin",
+         "--since belongs to compromise", CLI_USAGE},
+        {"keys compromise 0123 --since 2999-01-01 --directory directory.bin --directory-key directory.key --out "
+         "next.bin",
+         "--since: expected a day until today", CLI_USAGE},
+        {"keys compromise 0123 --since 2026-02-30 --directory directory.bin --directory-key directory.key --out "
+         "next.bin",
+         "--since: expected a day until today", CLI_USAGE},
+        {"keys compromise 0123 --since 2026-01-01x --directory directory.bin --directory-key directory.key --out "
+         "next.bin",
+         "--since: expected a day until today", CLI_USAGE},
+    };
+    char public_key[65];
+    make_requests(public_key);
+    write_file("a.json", "not a request");
+    assert_int_equal(run(ISSUE "fund.json alpha.json"), CLI_DONE);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (run(rows[i].line) != rows[i].code || strstr(err_text, rows[i].error) == NULL) {
+            fail_msg("%s: %s", rows[i].line, err_text);
+        }
+    }
+    assert_int_not_equal(access("next.bin", F_OK), 0);
 }
 
 /* -- Profiles ------------------------------------------------------------------------------------------------- */
@@ -287,9 +422,8 @@ static void a_profile_is_checked_field_by_field(void **state)
         {"environment", "live", "expected prod, test or conf/<run>"},
     };
     char public_key[65];
-    make_keys();
-    (void)snprintf(public_key, sizeof public_key, "%s", strstr(out_text, ":\"") + 2);
-    assert_int_equal(run(ISSUE "fund:cn-x=fund.key bank:cn-alpha-js=alpha.key"), CLI_DONE);
+    make_requests(public_key);
+    assert_int_equal(run(ISSUE "fund.json alpha.json"), CLI_DONE);
     write_file("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         write_profile(rows[i].field, rows[i].value, public_key);
@@ -371,10 +505,17 @@ static void a_bad_supplement_or_change_of_bank_is_not_sent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ONE(every_command_has_help),       ONE(mistakes_are_explained),
-        ONE(a_key_is_made_once_and_shown), ONE(a_directory_is_issued_and_judged),
-        ONE(a_bad_issue_is_refused),       ONE(a_profile_is_checked_field_by_field),
-        ONE(a_bad_submission_is_not_sent), ONE(a_bad_supplement_or_change_of_bank_is_not_sent),
+        ONE(every_command_has_help),
+        ONE(mistakes_are_explained),
+        ONE(a_key_is_made_once_and_shown),
+        ONE(a_directory_is_issued_and_judged),
+        ONE(a_bad_issue_is_refused),
+        ONE(a_profile_is_checked_field_by_field),
+        ONE(a_bad_submission_is_not_sent),
+        ONE(a_request_holds_public_halves_only),
+        ONE(each_directory_follows_the_one_before),
+        ONE(a_bad_successor_is_refused),
+        ONE(a_bad_supplement_or_change_of_bank_is_not_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,8 +187,11 @@ static void signatures_are_made_and_checked(void **state)
     assert_int_equal(run("keys generate alpha.key"), CLI_DONE);
     assert_int_equal(run("keys generate directory.key --json"), CLI_DONE);
     (void)snprintf(public_key, sizeof public_key, "%.64s", strstr(out_text, "\"publicKey\":\"") + 13);
+    assert_int_equal(run("keys prove fund.key --party fund:cn-nj-prov --environment test --out fund.json"), CLI_DONE);
+    assert_int_equal(run("keys prove alpha.key --party bank:cn-alpha-js --environment test --out alpha.json"),
+                     CLI_DONE);
     assert_int_equal(run("keys issue --environment test --number 1 --directory-key directory.key --out directory.bin "
-                         "fund:cn-nj-prov=fund.key bank:cn-alpha-js=alpha.key"),
+                         "fund.json alpha.json"),
                      CLI_DONE);
     copy_file("set.yaml", REFERENCE, "");
     write_bytes("directory.pub", cl_bytes_text(public_key));

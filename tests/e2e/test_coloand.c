@@ -103,6 +103,8 @@ static void test_usage(void **state)
     assert_runs((const char *[ARGUMENTS_MAX]){"--config"}, USAGE, "err", "usage: coloand");
     assert_runs((const char *[ARGUMENTS_MAX]){"--version", "more"}, USAGE, "err", "usage: coloand");
     assert_runs((const char *[ARGUMENTS_MAX]){"--check"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--erase", "id"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--check", "--erase", "id"}, USAGE, "err", "usage: coloand");
 }
 
 static void test_a_master_key_is_never_overwritten(void **state)
@@ -198,6 +200,18 @@ static void test_one_database_has_one_server(void **state)
     assert_runs((const char *[ARGUMENTS_MAX]){"--config", path}, CONFIG, "err", "no other coloand runs on it");
 }
 
+/* Beside the running server, whose store nobody else may open for writing. */
+static void test_operators_commands(void **state)
+{
+    (void)state;
+    char path[160];
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&world.files, "coloand.yaml"));
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--erase", "id"}, CONFIG, "err", "Stop the coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--rekey-vault", "/nowhere.key"}, CONFIG, "err",
+                "--make-master-key");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--export-rotations", "/"}, GOOD, "out", "0 pending");
+}
+
 static void wait_for(const char *file, const char *words)
 {
     const struct timespec pause = {.tv_nsec = 50000000};
@@ -241,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_check_names_what_is_wrong),
         cmocka_unit_test(test_rules_are_signed_by_the_centre),
         cmocka_unit_test(test_one_database_has_one_server),
+        cmocka_unit_test(test_operators_commands),
         cmocka_unit_test(test_it_serves_reloads_and_stops),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,7 +169,7 @@ void signing_header(Coloan__V1__SignedHeader *out, struct cl_arena *arena)
 {
     struct cl_message message = signing_message();
     coloan__v1__signed_header__init(out);
-    out->spec_version = cl_arena_text(arena, CL_SPEC_VERSION_TEXT);
+    out->spec_version = cl_arena_text(arena, "1.0");
     out->environment = cl_arena_text(arena, message.environment);
     out->message_id = signing_data(arena, cl_bytes(message.message_id.bytes, CL_UUID_BYTES));
     out->sender = cl_arena_text(arena, SIGNING_ALPHA);

@@ -580,7 +580,55 @@ BEGIN
     SELECT RAISE(ABORT, 'disclosures never change');
 END;
 
+-- Changes of keys that parties asked for; the next directory takes them up. The request itself is in the message log.
+CREATE TABLE key_rotations (
+    message BLOB NOT NULL PRIMARY KEY REFERENCES messages (digest),
+    party TEXT NOT NULL,
+    public_key BLOB NOT NULL UNIQUE CHECK (length(public_key) = 32),
+    at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX key_rotations_by_time ON key_rotations (at_ms);
+
+CREATE TRIGGER key_rotations_stay BEFORE DELETE ON key_rotations
+BEGIN
+    SELECT RAISE(ABORT, 'rotations stay');
+END;
+
+CREATE TRIGGER key_rotations_keep BEFORE UPDATE ON key_rotations
+BEGIN
+    SELECT RAISE(ABORT, 'rotations never change');
+END;
+
+-- Key directories that this server signed itself: what is in force after a crash, whatever the file says.
+CREATE TABLE directories (
+    number INTEGER NOT NULL PRIMARY KEY CHECK (number > 0),
+    issued_ms INTEGER NOT NULL,
+    envelope BLOB NOT NULL
+) STRICT;
+
+CREATE TRIGGER directories_stay BEFORE DELETE ON directories
+BEGIN
+    SELECT RAISE(ABORT, 'directories stay');
+END;
+
+CREATE TRIGGER directories_keep BEFORE UPDATE ON directories
+BEGIN
+    SELECT RAISE(ABORT, 'directories never change');
+END;
+
 -- Personal values, sealed (server/vault). A key without `wrapped` was destroyed: the application is erased.
+-- The master key in force, by its public id, and the key of the blind indexes, which it wraps. The `next` ones stand
+-- while data keys are being wrapped anew under another master key.
+CREATE TABLE vault_master (
+    id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    master_id BLOB NOT NULL CHECK (length(master_id) = 16),
+    blind BLOB NOT NULL,
+    next_master_id BLOB CHECK (length(next_master_id) = 16),
+    next_blind BLOB,
+    CHECK ((next_master_id IS NULL) = (next_blind IS NULL))
+) STRICT;
+
 CREATE TABLE vault_keys (
     application_id TEXT NOT NULL PRIMARY KEY,
     master_id BLOB NOT NULL CHECK (length(master_id) = 16),

@@ -170,6 +170,7 @@ static void test_nobody_else_may_call(void **state)
         {"/coloan.v1.Review/GetDecision", false, false, false, true},
         {"/coloan.v1.Review/GetCounters", false, false, false, true},
         {"/coloan.v1.Directory/GetKeys", true, true, true, true},
+        {"/coloan.v1.Directory/RotateKey", true, true, true, true},
         {"/coloan.v1.Directory/GetCapabilities", true, true, true, true},
     };
     for (size_t i = 0; i < API_METHOD_COUNT; i++) {

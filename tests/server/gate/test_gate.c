@@ -222,8 +222,6 @@ static void a_party_has_its_number_of_connections(void **state)
     }
 }
 
-/* -- Being thrown out ----------------------------------------------------------------------------------------- */
-
 static void wait_cut(enum gate_cut cut, uint64_t count)
 {
     int64_t began_ms = cl_monotonic_us() / 1000;
@@ -232,6 +230,100 @@ static void wait_cut(enum gate_cut cut, uint64_t count)
         (void)usleep(5000);
     }
 }
+
+/* -- Intermediates -------------------------------------------------------------------------------------------- */
+
+/* A house whose operator named one intermediate; all others are there to try. */
+static int open_house_with_intermediate(void **state)
+{
+    (void)state;
+    static char path[128];
+    house_prepare(&house, &files);
+    pki_files_copy(&files, "crl-both.pem", "live-crl.pem");
+    pki_files_copy(&files, "named.pem", "live-named.pem");
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&files, "live-named.pem"));
+    house.options.files.intermediates_path = path;
+    house_open(&house);
+    return 0;
+}
+
+static void a_named_intermediate_lets_its_parties_in(void **state)
+{
+    (void)state;
+    static const struct handshake_row rows[] = {
+        {"another intermediate of the root", "stray", "h2", false, GATE_HANDSHAKE_CHAIN, 0},
+        {"two intermediates", "deep", "h2", false, GATE_HANDSHAKE_CHAIN, 0},
+        {"an intermediate without a path length", "below", "h2", false, GATE_HANDSHAKE_CHAIN, 0},
+        {"revoked by the intermediate", "middle-revoked", "h2", false, GATE_HANDSHAKE_REVOKED, 0},
+        {"the intermediate itself", "named", "h2", false, GATE_HANDSHAKE_CHAIN, 0},
+        {"another root", "foreign", "h2", false, GATE_HANDSHAKE_CHAIN, 0},
+        {"revoked by the root", "revoked", "h2", false, GATE_HANDSHAKE_REVOKED, 0},
+    };
+    struct cl_rpc_client *direct = house_client(&house, "alpha");
+    struct cl_rpc_client *alone = house_client(&house, "middle");
+    struct cl_rpc_client *whole = house_client(&house, "middle-beta"); /* sends the intermediate along */
+    assert_party(direct, "bank:cn-alpha-js");
+    assert_party(alone, "bank:cn-alpha-js");
+    assert_party(whole, "bank:cn-beta-js");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t before = house_counters(&house).handshake_failures[rows[i].failure];
+        (void)alert_of(&rows[i]);
+        if (house_counters(&house).handshake_failures[rows[i].failure] != before + 1) {
+            fail_msg("%s: not counted as %s", rows[i].name, gate_handshake_failure_name(rows[i].failure));
+        }
+    }
+    assert_party(alone, "bank:cn-alpha-js");
+    cl_rpc_client_free(direct);
+    cl_rpc_client_free(alone);
+    cl_rpc_client_free(whole);
+}
+
+/* The root signed both; which one counts the operator says, and may change. */
+static void only_the_named_one_counts(void **state)
+{
+    (void)state;
+    struct gate_fault fault = {.text = ""};
+    struct cl_rpc_client *alone = house_client(&house, "middle");
+    assert_party(alone, "bank:cn-alpha-js");
+    pki_files_copy(&files, "unnamed.pem", "live-named.pem");
+    assert_int_equal(gate_reload(house.gate, &fault).reason, CL_CONFIG_INVALID); /* its list is missing */
+    assert_string_equal(fault.text, "a revocation list is not of a root of ours");
+    assert_party(alone, "bank:cn-alpha-js");
+    char *root_list = pki_files_text(&files, "crl.pem");
+    char *its_list = pki_files_text(&files, "unnamed-crl.pem");
+    char *lists = NULL;
+    assert_true(asprintf(&lists, "%s%s", root_list, its_list) > 0);
+    house_write(&house, "live-crl.pem", lists);
+    assert_int_equal(gate_reload(house.gate, &fault).reason, CL_OK);
+    assert_refused(alone, CL_CERTIFICATE_REVOKED);
+    struct cl_rpc_client *stray = house_client(&house, "stray");
+    assert_party(stray, "bank:cn-alpha-js");
+    cl_rpc_client_free(stray);
+    cl_rpc_client_free(alone);
+    free(root_list);
+    free(its_list);
+    free(lists);
+}
+
+static void a_revoked_intermediate_takes_its_parties_along(void **state)
+{
+    (void)state;
+    struct gate_fault fault = {.text = ""};
+    struct cl_rpc_client *direct = house_client(&house, "beta");
+    struct cl_rpc_client *alone = house_client(&house, "middle");
+    assert_party(direct, "bank:cn-beta-js");
+    assert_party(alone, "bank:cn-alpha-js");
+    pki_files_copy(&files, "crl-both-no-named.pem", "live-crl.pem");
+    assert_int_equal(gate_reload(house.gate, &fault).reason, CL_OK);
+    assert_refused(alone, CL_CERTIFICATE_REVOKED);
+    wait_cut(GATE_CUT_REVOKED, 1);
+    assert_kept_out(alone, GATE_HANDSHAKE_REVOKED);
+    assert_party(direct, "bank:cn-beta-js");
+    cl_rpc_client_free(direct);
+    cl_rpc_client_free(alone);
+}
+
+/* -- Being thrown out ----------------------------------------------------------------------------------------- */
 
 static void reload(void)
 {
@@ -406,11 +498,26 @@ static const struct file_row {
     {"list is a certificate", GATE_FILE_CRL, "ca.pem", "the revocation list of a root is missing"},
     {"no deny list", GATE_FILE_DENY, NULL, "the file cannot be opened"},
     {"deny list is a certificate", GATE_FILE_DENY, "ca.pem", "a line is not 64 hex digits"},
+    {"no intermediates", GATE_FILE_INTERMEDIATES, NULL, "the file cannot be opened"},
+    {"empty intermediates", GATE_FILE_INTERMEDIATES, "empty", "not certificates in PEM"},
+    {"root as intermediate", GATE_FILE_INTERMEDIATES, "ca.pem", "a certificate is not that of an intermediate CA"},
+    {"leaf as intermediate", GATE_FILE_INTERMEDIATES, "alpha.pem", "a certificate is not that of an intermediate CA"},
+    {"intermediate that may have CAs below it", GATE_FILE_INTERMEDIATES, "intermediate.pem",
+     "an intermediate needs pathlen:0 and keyUsage keyCertSign, cRLSign"},
+    {"intermediate that signs no lists", GATE_FILE_INTERMEDIATES, "no-lists.pem",
+     "an intermediate needs pathlen:0 and keyUsage keyCertSign, cRLSign"},
+    {"intermediate of another root", GATE_FILE_INTERMEDIATES, "of-another.pem",
+     "an intermediate is not signed by a root of ours"},
+    {"intermediate below another", GATE_FILE_INTERMEDIATES, "deeper.pem",
+     "an intermediate is not signed by a root of ours"},
+    {"intermediate without a list", GATE_FILE_INTERMEDIATES, "named.pem",
+     "the revocation list of an intermediate is missing"},
 };
 
 static const char **path_of(struct gate_files *of, enum gate_file file)
 {
-    const char **paths[] = {NULL, &of->certificate_path, &of->key_path, &of->ca_path, &of->crl_path, &of->deny_path};
+    const char **paths[] = {NULL,          &of->certificate_path, &of->key_path,          &of->ca_path,
+                            &of->crl_path, &of->deny_path,        &of->intermediates_path};
     return paths[file];
 }
 
@@ -429,8 +536,7 @@ static void wrong_files_keep_it_shut(void **state)
         if (status.reason != CL_CONFIG_INVALID || strcmp(fault.text, row->text) != 0) {
             fail_msg("%s: %s, %s", row->name, cl_status_name(status), fault.text);
         }
-        enum gate_file expected =
-            row->file == GATE_FILE_CA && strstr(row->text, "list") != NULL ? GATE_FILE_CRL : row->file;
+        enum gate_file expected = strstr(row->text, "revocation list") != NULL ? GATE_FILE_CRL : row->file;
         assert_int_equal(fault.file, expected);
         assert_string_equal(gate_file_path(&options.files, fault.file), *path_of(&options.files, expected));
         assert_null(gate);
@@ -575,6 +681,11 @@ int main(void)
         WITH_HOUSE(wrong_files_keep_it_shut),
         WITH_HOUSE(a_reload_with_wrong_files_changes_nothing),
         WITH_HOUSE(options_that_cannot_work_are_refused),
+        cmocka_unit_test_setup_teardown(a_named_intermediate_lets_its_parties_in, open_house_with_intermediate,
+                                        close_house),
+        cmocka_unit_test_setup_teardown(only_the_named_one_counts, open_house_with_intermediate, close_house),
+        cmocka_unit_test_setup_teardown(a_revoked_intermediate_takes_its_parties_along, open_house_with_intermediate,
+                                        close_house),
         cmocka_unit_test(restarts_under_load_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -6,7 +6,7 @@ import grpc from '@grpc/grpc-js';
 import { check, Refused } from '../../refused.js';
 import { decode, encode } from '../../contract.js';
 import { DELIVER, METHODS } from '../../methods.js';
-import { Signer } from '../../keys.js';
+import { keyId, possessionText, Signer, verify } from '../../keys.js';
 import { checkTime, digestOf, open, openBody, seal, sha256, uuid7 } from '../../envelope.js';
 import { fieldsOf, reveal } from '../../personal.js';
 import { instalmentFen } from '../../instalment.js';
@@ -31,6 +31,7 @@ export class Centre {
     this.signer = Signer.load(party, path.join(folder, `${party.split(':')[1]}.sign.key`));
     this.answered = new Map(); // sender and message id -> {digest, reply}
     this.cases = new Map();
+    this.rotations = new Set(); // key ids that were asked for
     this.outboxes = new Map(); // bank -> [envelope]
     this.streams = new Map(); // bank -> {call, epoch, sessionId, open}
     this.acks = []; // {bank, sequence, level, bank_reference}
@@ -268,6 +269,16 @@ export class Centre {
   GetKeys({ known_number: known }) {
     const { number, bytes } = this.directory;
     return { number, directory: known === number ? undefined : bytes };
+  }
+
+  RotateKey({ new_key: key }, _opened, sender) {
+    const { environment, number } = this.directory;
+    check(key.party === sender, 'KEY_NOT_OWNED', { field: 'new_key.party' });
+    const text = possessionText(sender, environment, key.public_key);
+    check(verify(key.public_key, text, key.possession), 'KEY_POSSESSION', { field: 'new_key.possession' });
+    check(!this.rotations.has(keyId(key.public_key)), 'KEY_KNOWN', { field: 'new_key.public_key' });
+    this.rotations.add(keyId(key.public_key));
+    return { state: 'ROTATION_STATE_PENDING', number };
   }
 
   GetCapabilities() {
