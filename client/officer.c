@@ -91,13 +91,14 @@ bool officer_find_item(Coloan__V1__Item *out, const char *name)
 
 static enum cli_exit read_fact(Coloan__V1__Fact **out, struct cli *cli, const char *word)
 {
-    const char *equals = strchr(word, '=');
+    const char *equals = strpbrk(word, "=:");
+    bool is_text = equals != NULL && *equals == ':';
     char *end = NULL;
     errno = 0;
-    long long number = equals == NULL ? 0 : strtoll(equals + 1, &end, 10);
-    if (equals == NULL || equals == word || errno != 0 || end == equals + 1 || *end != '\0') {
+    long long number = equals == NULL || is_text ? 0 : strtoll(equals + 1, &end, 10);
+    if (equals == NULL || equals == word || errno != 0 || (!is_text && (end == equals + 1 || *end != '\0'))) {
         return cli_fail(cli, CLI_USAGE, "e.g. loans_open=0; money is in fen",
-                        "`%.40s` is no fact: expected NAME=NUMBER", word);
+                        "`%.40s` is no fact: expected NAME=NUMBER or NAME:TEXT", word);
     }
     Coloan__V1__Fact *fact = cl_arena_alloc(cli->arena, sizeof *fact);
     char *name = cl_arena_text(cli->arena, word);
@@ -108,6 +109,7 @@ static enum cli_exit read_fact(Coloan__V1__Fact **out, struct cli *cli, const ch
     name[equals - word] = '\0';
     fact->name = name;
     fact->number = number;
+    fact->text = is_text ? name + (equals - word) + 1 : fact->text;
     *out = fact;
     return CLI_DONE;
 }

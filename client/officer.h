@@ -32,7 +32,7 @@ enum cli_exit officer_get_task(struct officer_task *out, struct cli *cli, const 
 /* The names behind a value: "ITEM_LOAN_HISTORY" for LOAN_HISTORY. False when there is none. */
 bool officer_find_item(Coloan__V1__Item *out, const char *name);
 
-/* What an officer found: arguments from `first` on are pass|fail and NAME=NUMBER; the rest comes from the options. */
+/* What an officer found: arguments from `first` on are pass|fail and NAME=NUMBER or NAME:TEXT; the rest comes from the options. */
 enum cli_exit officer_read_finding(Coloan__V1__Finding *out, struct cli *cli, int first);
 
 #endif

@@ -200,3 +200,43 @@ struct cl_status registry_answer(struct case_file *file, struct case_tx *tx, con
     bool moved = cl_is_ok(status) && file->tracks.registry != before;
     return moved ? file_save(file, tx) : status;
 }
+
+/* -- An officer's word --------------------------------------------------------------------------------------- */
+
+static struct cl_status check_entry(const struct case_file *file, struct case_tx *tx, const struct item_result *result)
+{
+    bool fits = false;
+    struct case_facts *facts = cl_arena_alloc(tx->arena, sizeof *facts);
+    if (facts == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    if (!catalogue_applies(&file->application, registration)) {
+        return cl_ok(); /* there are no numbers to compare: the proof says it */
+    }
+    facts_read_phase(facts, &file->application, PHASE_REGISTRATION, result, 1, tx->now_ms);
+    struct cl_status status = as_contracted(&fits, file, tx, &facts->registration);
+    bool done = facts->registration.state == REGISTRATION_DONE && fits;
+    return cl_is_ok(status) && !done ? cl_fail(CL_FIELD_INVALID) : status;
+}
+
+static struct cl_status ask_again(struct case_file *file, struct case_tx *tx)
+{
+    bool reopened = false;
+    struct item_row row = {.application_id = file->row.id, .phase = PHASE_REGISTRATION, .item = ITEM_REGISTRATION};
+    struct cl_status status = items_reopen(&reopened, tx->tx, &row);
+    return cl_is_ok(status) ? move(file, tx, COMMAND_REGISTRY_PROCEED) : status;
+}
+
+struct cl_status registry_found(struct case_file *file, struct case_tx *tx, const struct item_result *result)
+{
+    struct cl_status status = cl_ok();
+    if (result->outcome == ITEM_PASS) {
+        status = check_entry(file, tx, result);
+        status = cl_is_ok(status) ? registry_done(file, tx) : status;
+    } else if (result->failure == FAILURE_NO_RECORD) {
+        status = ask_again(file, tx);
+    } else {
+        status = move(file, tx, COMMAND_REGISTRY_REJECT);
+    }
+    return cl_is_ok(status) ? file_save(file, tx) : status;
+}

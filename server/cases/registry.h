@@ -21,6 +21,12 @@ CL_MUST_CHECK struct cl_status registry_answer(struct case_file *file, struct ca
  * case, tells the bank. The file's facts are loaded. The caller saves. */
 CL_MUST_CHECK struct cl_status registry_done(struct case_file *file, struct case_tx *tx);
 
+/* What an officer found out while the case is held for the registration: a PASS is an entry as contracted; a FAIL as
+ * NO_RECORD lets the register be asked again, any other one is a rejection, after which it may be filed anew. Moves the
+ * case, tells the bank, saves. FIELD_INVALID when a PASS is not as contracted. The file's facts are loaded. */
+CL_MUST_CHECK struct cl_status registry_found(struct case_file *file, struct case_tx *tx,
+                                              const struct item_result *result);
+
 due_when registry_poll_at;
 due_run registry_poll;
 

@@ -36,7 +36,11 @@ struct finding {
     struct cl_digest document;
 };
 
-enum finding_use { FINDING_SETTLES, FINDING_OVERRIDES };
+enum finding_use {
+    FINDING_SETTLES,   /* an item of the decision */
+    FINDING_OVERRIDES, /* the same, once it is settled */
+    FINDING_CHECKS,    /* a check before payment, or what the register has */
+};
 
 /* `file` has its facts. FIELD_MISSING, FIELD_INVALID, NOTE_UNKNOWN with the field; ITEM_NOT_OWNED: an item that no officer
  * decides on: the bank's own credit query, and the consents. */

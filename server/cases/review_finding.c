@@ -44,11 +44,12 @@ static struct cl_status check_outcome(struct case_tx *tx, const Coloan__V1__Find
     return in->n_facts == 0 ? cl_ok() : case_blame(tx, CL_FIELD_INVALID, "finding.facts");
 }
 
-/* Facts are numbers; a text would be signed by the officer and kept by nobody. */
-static struct cl_status check_texts(struct case_tx *tx, const Coloan__V1__Finding *in)
+/* A text beside a number would be signed by the officer and mean nothing. */
+static struct cl_status check_texts(struct case_tx *tx, struct item_key key, const Coloan__V1__Finding *in)
 {
     for (size_t i = 0; i < in->n_facts; i++) {
-        if (in->facts[i]->text[0] != '\0') {
+        const struct item_fact_row *row = catalogue_fact(catalogue_row(key.item), in->facts[i]->name);
+        if (row != NULL && row->kind != FACT_TEXT && in->facts[i]->text[0] != '\0') {
             return case_blame(tx, CL_FIELD_INVALID, "finding.facts[%zu].text", i);
         }
     }
@@ -67,11 +68,11 @@ static struct cl_status read_evidence(struct finding *out, struct case_tx *tx, c
         memcpy(out->document.bytes, in->document_sha256.data, sizeof out->document.bytes);
     }
     if (in->note[0] == '\0') {
-        bool proven = use == FINDING_SETTLES && out->has_document;
+        bool proven = use != FINDING_OVERRIDES && out->has_document;
         return proven ? cl_ok() : case_blame(tx, CL_FIELD_MISSING, "finding.note");
     }
     const struct cl_officer_note *note = cl_officer_note_find(in->note);
-    bool fits = note != NULL && (use == FINDING_SETTLES ? note->settles : note->overrides);
+    bool fits = note != NULL && (use == FINDING_OVERRIDES ? note->overrides : note->settles);
     return fits ? cl_ok() : case_blame(tx, CL_NOTE_UNKNOWN, "finding.note");
 }
 
@@ -90,7 +91,8 @@ static struct cl_status read_result(struct item_result *out, struct case_tx *tx,
         .fact_count = in->n_facts,
     };
     for (size_t i = 0; i < in->n_facts; i++) {
-        out->facts[i] = (struct item_fact){.name = in->facts[i]->name, .number = in->facts[i]->number};
+        out->facts[i] =
+            (struct item_fact){.name = in->facts[i]->name, .number = in->facts[i]->number, .text = in->facts[i]->text};
     }
     return cl_ok();
 }
@@ -105,6 +107,17 @@ static struct cl_status check_meaning(struct case_tx *tx, const struct item_resu
     return again ? case_blame(tx, CL_FIELD_INVALID, "finding.failure") : cl_ok();
 }
 
+/* Of an item that this centre does without, as the register where nobody can be asked, there are no facts. */
+static struct cl_status check_result(struct case_tx *tx, const struct case_file *file, const struct item_result *result)
+{
+    struct field_path path = {""};
+    if (!catalogue_applies(&file->application, result->key)) {
+        return result->fact_count == 0 ? cl_ok() : case_blame(tx, CL_FIELD_INVALID, "finding.facts");
+    }
+    struct cl_status status = item_result_check(&path, &file->application, result);
+    return cl_is_ok(status) ? status : case_blame(tx, status.reason, "finding.%.40s", path.text);
+}
+
 struct cl_status review_read_finding(struct finding *out, struct case_tx *tx, const struct case_file *file,
                                      struct item_key key, const Coloan__V1__Finding *in, enum finding_use use)
 {
@@ -112,12 +125,12 @@ struct cl_status review_read_finding(struct finding *out, struct case_tx *tx, co
     if (in == NULL) {
         return case_blame(tx, CL_FIELD_MISSING, "finding");
     }
-    if (!officers_decide(key.item)) {
+    if (use != FINDING_CHECKS && !officers_decide(key.item)) {
         return case_blame(tx, CL_ITEM_NOT_OWNED, "item");
     }
     struct cl_status status = check_outcome(tx, in);
     if (cl_is_ok(status)) {
-        status = check_texts(tx, in);
+        status = check_texts(tx, key, in);
     }
     if (cl_is_ok(status)) {
         status = read_evidence(&finding, tx, in, use);
@@ -128,12 +141,10 @@ struct cl_status review_read_finding(struct finding *out, struct case_tx *tx, co
     if (cl_failed(status)) {
         return status;
     }
-    struct field_path path = {""};
-    status = item_result_check(&path, &file->application, &finding.result);
-    if (cl_failed(status)) {
-        return case_blame(tx, status.reason, "finding.%.40s", path.text);
+    status = check_result(tx, file, &finding.result);
+    if (cl_is_ok(status) && use != FINDING_CHECKS) {
+        status = check_meaning(tx, &finding.result);
     }
-    status = check_meaning(tx, &finding.result);
     if (cl_is_ok(status)) {
         *out = finding;
     }

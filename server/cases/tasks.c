@@ -3,12 +3,16 @@
 #include <assert.h>
 #include <string.h>
 
+#include "libcoloan/date.h"
 #include "libcoloan/ids.h"
 #include "server/cases/convert.h"
 #include "server/store/overrides.h"
 
 /* For what has no deadline of its own, as long as the law gives the fund for its decision. */
 #define TASK_MS_DEFAULT (INT64_C(10) * 24 * 60 * 60 * 1000)
+
+/* So long before the fund's time is up somebody has to see to it. */
+#define LATE_MS (INT64_C(24) * 60 * 60 * 1000)
 
 _Static_assert((int)TASK_KIND_COUNT == (int)TASK_KINDS, "the store counts each kind");
 
@@ -49,27 +53,22 @@ static bool is_about(const struct task_row *task, enum task_kind kind, enum item
     return task->kind == (int)kind && task->item == (int)item && task->person == person;
 }
 
-struct cl_status task_end_of(const struct case_file *file, struct case_tx *tx, enum task_kind kind, enum item item,
-                             unsigned person)
-{
-    struct task_rows open;
-    struct cl_status status = tasks_open_of(&open, tx->sql, tx->arena, file->row.id);
-    for (size_t i = 0; cl_is_ok(status) && i < open.count; i++) {
-        if (is_about(&open.rows[i], kind, item, person)) {
-            status = tasks_end(tx->tx, open.rows[i].id, TASK_OVERTAKEN, tx->by, tx->now_ms);
-        }
-    }
-    return status;
-}
-
 /* -- What the items need ------------------------------------------------------------------------------------- */
 
+/* Either items of the decision or checks before payment; and one of each other kind. */
 struct needs {
-    struct task_need list[CL_ITEM_RESULTS_MAX + 1];
+    struct task_need list[CL_ITEM_RESULTS_MAX + TASK_KIND_COUNT];
     size_t count;
 };
 
-static struct cl_status item_need(struct needs *needs, struct case_tx *tx, const struct item_row *row)
+static void need(struct needs *needs, struct task_need one)
+{
+    needs->list[needs->count++] = one;
+}
+
+/* `always`: whatever its answer means. */
+static struct cl_status item_need(struct needs *needs, struct case_tx *tx, const struct item_row *row,
+                                  enum task_kind kind, bool always)
 {
     struct item_result result;
     Coloan__V1__VerificationResult *kept = NULL;
@@ -78,17 +77,14 @@ static struct cl_status item_need(struct needs *needs, struct case_tx *tx, const
         return status;
     }
     enum cl_loan_reason reason = decide_answer_reason(result.key.item, facts_answer(&result, tx->now_ms));
-    if (cl_loan_reason_severity(reason) != CL_SEVERITY_MANUAL) {
-        return cl_ok();
+    if (always || cl_loan_reason_severity(reason) == CL_SEVERITY_MANUAL) {
+        need(needs, (struct task_need){.kind = kind,
+                                       .item = result.key.item,
+                                       .person = row->person,
+                                       .reason = reason,
+                                       .failure = result.failure,
+                                       .authority = kept->authority});
     }
-    needs->list[needs->count++] = (struct task_need){
-        .kind = TASK_ITEM,
-        .item = result.key.item,
-        .person = row->person,
-        .reason = reason,
-        .failure = result.failure,
-        .authority = kept->authority,
-    };
     return cl_ok();
 }
 
@@ -105,63 +101,98 @@ static struct cl_status decision_need(struct needs *needs, const struct case_fil
         const struct cl_loan_reason_info *info = cl_loan_reason_find(told->reasons[i]->code);
         reason = info != NULL && info->severity == CL_SEVERITY_MANUAL ? info->reason : CL_LOAN_NONE;
     }
-    needs->list[needs->count++] = (struct task_need){.kind = TASK_DECISION, .reason = reason};
+    need(needs, (struct task_need){.kind = TASK_DECISION, .reason = reason});
     return cl_ok();
 }
 
-/* Nothing is needed while the borrower has to act, nor after the decision. */
-static struct cl_status find_needs(struct needs *out, const struct case_file *file, struct case_tx *tx)
+static bool decides(const struct case_file *file)
 {
-    out->count = 0;
-    enum fund_track fund = file->tracks.fund;
-    if (fund != FUND_PENDING && fund != FUND_MANUAL) {
-        return cl_ok();
-    }
+    return file->tracks.fund == FUND_PENDING || file->tracks.fund == FUND_MANUAL;
+}
+
+static bool is_late(const struct case_file *file, int64_t now_ms)
+{
+    return decides(file) && file->row.deadline_ms != 0 && now_ms >= file->row.deadline_ms - LATE_MS;
+}
+
+/* Nothing of it is needed while the borrower has to act, nor after the decision. */
+static struct cl_status decision_needs(struct needs *out, const struct case_file *file, struct case_tx *tx)
+{
     struct item_rows items;
     struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, PHASE_DECISION);
     for (size_t i = 0; cl_is_ok(status) && i < items.count; i++) {
         if (items.rows[i].outcome != ITEM_OPEN) {
-            status = item_need(out, tx, &items.rows[i]);
+            status = item_need(out, tx, &items.rows[i], TASK_ITEM, false);
         }
     }
-    if (cl_is_ok(status) && fund == FUND_MANUAL && out->count == 0) {
+    if (cl_is_ok(status) && file->tracks.fund == FUND_MANUAL && out->count == 0) {
         status = decision_need(out, file, tx);
+    }
+    return status;
+}
+
+/* What did not pass and no officer has looked at yet. */
+static struct cl_status check_needs(struct needs *out, const struct case_file *file, struct case_tx *tx)
+{
+    struct item_rows items;
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, PHASE_DISBURSEMENT);
+    for (size_t i = 0; cl_is_ok(status) && i < items.count; i++) {
+        const struct item_row *row = &items.rows[i];
+        if (row->outcome != ITEM_OPEN && row->outcome != ITEM_PASS && !row->by_person) {
+            status = item_need(out, tx, row, TASK_CHECK, true);
+        }
+    }
+    return status;
+}
+
+/* The register's entry as it is kept; without one when this centre has nobody to ask. */
+static struct cl_status registration_need(struct needs *out, const struct case_file *file, struct case_tx *tx)
+{
+    struct item_rows items;
+    struct cl_status status = items_list(&items, tx->sql, tx->arena, file->row.id, PHASE_REGISTRATION);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (items.count == 1 && items.rows[0].outcome != ITEM_OPEN) {
+        return item_need(out, tx, &items.rows[0], TASK_REGISTRATION, true);
+    }
+    need(out, (struct task_need){.kind = TASK_REGISTRATION});
+    return cl_ok();
+}
+
+static struct cl_status find_needs(struct needs *out, const struct case_file *file, struct case_tx *tx)
+{
+    struct cl_status status = cl_ok();
+    out->count = 0;
+    if (decides(file)) {
+        status = decision_needs(out, file, tx);
+    }
+    if (cl_is_ok(status) && lifecycle_state(&file->tracks) == CASE_HELD) {
+        status = file->tracks.registry == REGISTRY_HELD ? registration_need(out, file, tx) : check_needs(out, file, tx);
+    }
+    if (lifecycle_state(&file->tracks) == CASE_HALF_DISBURSED) {
+        need(out, (struct task_need){.kind = TASK_HALF_DISBURSED,
+                                     .deadline_ms = cl_date_to_ms(cl_date_next(cl_date_from_ms(tx->now_ms)))});
+    }
+    if (is_late(file, tx->now_ms)) {
+        need(out, (struct task_need){.kind = TASK_DEADLINE});
     }
     return status;
 }
 
 /* -- What is open -------------------------------------------------------------------------------------------- */
 
-/* The task is still what the case needs: of items and decisions, for the same reason. */
+/* The task is still what the case needs, for the same reason. */
 static bool is_needed(const struct case_file *file, const struct task_row *task, const struct needs *needs)
 {
-    enum fund_track fund = file->tracks.fund;
-    if (lifecycle_ended(&file->tracks)) {
-        return false;
+    if (task->kind == (int)TASK_OVERRIDE) {
+        return decides(file) || file->tracks.fund == FUND_SUPPLEMENT;
     }
-    switch ((enum task_kind)task->kind) {
-    case TASK_ITEM:
-    case TASK_DECISION:
-        for (size_t i = 0; i < needs->count; i++) {
-            const struct task_need *need = &needs->list[i];
-            if (is_about(task, need->kind, need->item, need->person)) {
-                return strcmp(task->reason, cl_loan_reason_code(need->reason)) == 0 &&
-                       task->failure == (int)need->failure;
-            }
+    for (size_t i = 0; i < needs->count; i++) {
+        const struct task_need *one = &needs->list[i];
+        if (is_about(task, one->kind, one->item, one->person)) {
+            return strcmp(task->reason, cl_loan_reason_code(one->reason)) == 0 && task->failure == (int)one->failure;
         }
-        return false;
-    case TASK_CHECK:
-        return file->tracks.checks.bad > 0;
-    case TASK_REGISTRATION:
-        return file->tracks.registry == REGISTRY_FILED || file->tracks.registry == REGISTRY_SUPPLEMENT;
-    case TASK_HALF_DISBURSED:
-        return lifecycle_state(&file->tracks) == CASE_HALF_DISBURSED;
-    case TASK_DEADLINE:
-        return fund == FUND_PENDING || fund == FUND_MANUAL;
-    case TASK_OVERRIDE:
-        return fund == FUND_PENDING || fund == FUND_MANUAL || fund == FUND_SUPPLEMENT;
-    case TASK_KIND_COUNT:
-        break;
     }
     return false;
 }
@@ -218,6 +249,13 @@ static struct cl_status end_overtaken(const struct case_file *file, struct case_
     return status;
 }
 
+static bool needs_any(const struct case_file *file, int64_t now_ms)
+{
+    enum case_state state = lifecycle_state(&file->tracks);
+    bool decision = decides(file) && (file->tracks.items.officer > 0 || file->tracks.fund == FUND_MANUAL);
+    return decision || state == CASE_HELD || state == CASE_HALF_DISBURSED || is_late(file, now_ms);
+}
+
 struct cl_status tasks_follow(const struct case_file *file, struct case_tx *tx)
 {
     struct task_rows open;
@@ -225,7 +263,7 @@ struct cl_status tasks_follow(const struct case_file *file, struct case_tx *tx)
     if (cl_failed(status)) {
         return status;
     }
-    if (open.count == 0 && file->tracks.items.officer == 0 && file->tracks.fund != FUND_MANUAL) {
+    if (open.count == 0 && !needs_any(file, tx->now_ms)) {
         return cl_ok(); /* the ordinary case, which costs one look into an index */
     }
     struct needs *needs = cl_arena_alloc(tx->arena, sizeof *needs);

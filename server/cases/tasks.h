@@ -1,9 +1,7 @@
 /* tasks.h - what of a case needs a person. Tasks are opened and ended in the transaction that causes it.
  *
- * What follows from the items and the fund's decision is kept by tasks_follow, which file_save calls: no command has to
- * think of it. What only a command knows - a check before payment that did not pass, a registration that differs, a
- * deadline that is near, one leg paid - it opens with task_open; such a task ends with task_end_of, or by itself when
- * the case has left the state it belongs to.
+ * They follow from the items and the tracks as they are whenever a case is saved (tasks_follow, which file_save calls): no
+ * command has to think of them. Only a proposed override is opened by its command.
  *
  * Writer thread; see cases.h. */
 #ifndef COLOAN_CASES_TASKS_H
@@ -35,13 +33,10 @@ struct task_need {
     int64_t deadline_ms; /* 0: that of the case, or TASK_MS_DEFAULT from now when it has none */
 };
 
-/* Opens the task unless the same (kind, item, person) of the case is open. */
+/* Opens the task unless the same (kind, item, person) of the case is open. One that tasks_follow does not need ends with
+ * the next file_save. */
 CL_MUST_CHECK struct cl_status task_open(const struct case_file *file, struct case_tx *tx,
                                          const struct task_need *need);
-
-/* Ends what is open of that kind, item and person, if anything is: the case needs it no longer. */
-CL_MUST_CHECK struct cl_status task_end_of(const struct case_file *file, struct case_tx *tx, enum task_kind kind,
-                                           enum item item, unsigned person);
 
 /* Opens and ends what follows from the items and tracks as they are now. */
 CL_MUST_CHECK struct cl_status tasks_follow(const struct case_file *file, struct case_tx *tx);

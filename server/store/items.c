@@ -145,6 +145,7 @@ static void read_row(struct item_row *out, struct sql_statement *statement, stru
         .valid_until_ms = sql_column_i64(statement, 6),
         .result = sql_copy_bytes(arena, statement, 7),
         .phase = (int)sql_column_i64(statement, 8),
+        .by_person = sql_column_i64(statement, 9) == 1,
     };
 }
 
@@ -153,9 +154,11 @@ enum { PHASES = 3, ROWS_MAX = PHASES * CL_ITEM_RESULTS_MAX };
 struct cl_status items_list(struct item_rows *out, struct sql *sql, struct cl_arena *arena, const char *application_id,
                             int phase)
 {
-    static const char text[] = "SELECT item, person, owner, outcome, failure, settled_ms, valid_until_ms, result, phase"
-                               " FROM items WHERE application_id = $1 AND phase BETWEEN $2 AND $3"
-                               " ORDER BY phase, item, person";
+    static const char text[] =
+        "SELECT item, person, owner, outcome, failure, settled_ms, valid_until_ms, result, phase,"
+        " by_person"
+        " FROM items WHERE application_id = $1 AND phase BETWEEN $2 AND $3"
+        " ORDER BY phase, item, person";
     size_t count_max = phase == ITEM_PHASE_ANY ? ROWS_MAX : CL_ITEM_RESULTS_MAX;
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, sql, text);

@@ -31,6 +31,7 @@ struct item_row {
     int failure;
     int64_t settled_ms, valid_until_ms;
     struct cl_bytes result;
+    bool by_person; /* settled again by an officer; read back only */
 };
 
 /* Open, or settled at once. STATE_CONFLICT when the application has this item of this person in this

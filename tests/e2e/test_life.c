@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <coloan/v1/review.pb-c.h>
+
 #include "server/cases/deadline.h"
 #include "tests/e2e/journey.h"
 
@@ -136,6 +138,89 @@ static void test_a_whole_life(void **state)
     assert_int_equal(journey_count(&journey, "SELECT count(*) FROM due"), 0);
 }
 
+static const Coloan__V1__TaskList *open_tasks(struct cl_session *officer, Coloan__V1__TaskKind kind)
+{
+    Coloan__V1__TaskListQuery query = COLOAN__V1__TASK_LIST_QUERY__INIT;
+    struct cl_answer answer;
+    query.kind = kind;
+    struct cl_session_call what = {
+        .method = "coloan.v1.Review/ListTasks", .body = &query.base, .reply_type = &coloan__v1__task_list__descriptor};
+    struct cl_status status =
+        cl_session_call(&answer, officer, journey.arena, &what, (struct cl_patience){.total_ms = 10000});
+    assert_string_equal(cl_status_name(status), "OK");
+    return (const Coloan__V1__TaskList *)answer.body;
+}
+
+static const char *settle_task(struct cl_session *officer, const char *task_id, int64_t amount_fen)
+{
+    struct {
+        const char *name, *text;
+        int64_t number;
+    } given[] = {{"state", "", REGISTRATION_DONE},
+                 {"mortgagee_match", "", 1},
+                 {"amount_fen", "", amount_fen},
+                 {"registered_on", "", 20261130},
+                 {"certificate_no", "TEST-CERT-1", 0}};
+    enum { GIVEN = sizeof given / sizeof given[0] };
+    Coloan__V1__Fact facts[GIVEN];
+    Coloan__V1__Fact *list[GIVEN];
+    Coloan__V1__Finding finding = COLOAN__V1__FINDING__INIT;
+    Coloan__V1__ItemSettlement body = COLOAN__V1__ITEM_SETTLEMENT__INIT;
+    struct cl_answer answer;
+    for (size_t i = 0; i < GIVEN; i++) {
+        coloan__v1__fact__init(&facts[i]);
+        facts[i].name = cl_arena_text(journey.arena, given[i].name);
+        facts[i].text = cl_arena_text(journey.arena, given[i].text);
+        facts[i].number = given[i].number;
+        list[i] = &facts[i];
+    }
+    finding.outcome = COLOAN__V1__ITEM_OUTCOME__ITEM_OUTCOME_PASS;
+    finding.facts = list;
+    finding.n_facts = GIVEN;
+    finding.note = cl_arena_text(journey.arena, "SRC-LETTER");
+    body.task_id = cl_arena_text(journey.arena, task_id);
+    body.finding = &finding;
+    struct cl_session_call what = {.method = "coloan.v1.Review/SettleItem",
+                                   .body = &body.base,
+                                   .reply_type = &coloan__v1__application_status__descriptor,
+                                   .application_id = journey.id};
+    return cl_status_name(
+        cl_session_call(&answer, officer, journey.arena, &what, (struct cl_patience){.total_ms = 10000}));
+}
+
+/* The register corrected its entry, says a letter: registered as contracted, and what matters is checked. */
+static void settle_registration(void)
+{
+    struct cl_session *officer = world_session(&world, "officer", WORLD_KEY_OFFICER);
+    const Coloan__V1__TaskList *tasks = open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_REGISTRATION);
+    assert_int_equal(tasks->n_tasks, 1);
+    char task_id[64]; /* each step of the journey begins its arena anew */
+    (void)snprintf(task_id, sizeof task_id, "%s", tasks->tasks[0]->task_id);
+    assert_string_equal(tasks->tasks[0]->application_id, journey.id);
+    assert_int_equal(tasks->tasks[0]->item, COLOAN__V1__ITEM__ITEM_REGISTRATION);
+    Coloan__V1__TaskClaim claim = COLOAN__V1__TASK_CLAIM__INIT;
+    struct cl_answer answer;
+    claim.task_id = task_id;
+    struct cl_session_call claims = {
+        .method = "coloan.v1.Review/ClaimTask", .body = &claim.base, .reply_type = &coloan__v1__task__descriptor};
+    struct cl_status status =
+        cl_session_call(&answer, officer, journey.arena, &claims, (struct cl_patience){.total_ms = 10000});
+    assert_string_equal(cl_status_name(status), "OK");
+    const Coloan__V1__OfferTerms *terms = journey_terms(&journey);
+    int64_t lent_fen = terms->fund->amount_fen + terms->commercial->amount_fen;
+    assert_string_equal(settle_task(officer, task_id, lent_fen - 100), "FIELD_INVALID"); /* what the register has */
+    assert_int_equal(journey_state(&journey), STATE(HELD));
+    assert_string_equal(settle_task(officer, task_id, lent_fen), "OK");
+    journey_until(&journey, STATE(READY));
+    assert_int_equal(open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_REGISTRATION)->n_tasks, 0);
+    assert_int_equal(journey_steps(&journey, "REGISTER"), 1);
+    journey_tell(&journey, KIND(DISBURSED), FUND);
+    assert_int_equal(open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_HALF_DISBURSED)->n_tasks, 1);
+    journey_tell(&journey, KIND(DISBURSED), BANK);
+    assert_int_equal(open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_HALF_DISBURSED)->n_tasks, 0);
+    cl_session_free(officer);
+}
+
 static void test_an_entry_that_differs_is_held(void **state)
 {
     (void)state;
@@ -154,6 +239,7 @@ static void test_an_entry_that_differs_is_held(void **state)
     assert_int_equal(journey_count(&journey, "SELECT count(*) FROM due WHERE kind = 5"), 0);
     Coloan__V1__Milestone *payment = journey_milestone(&journey, KIND(DISBURSED), FUND);
     assert_string_equal(cl_status_name(journey_try_tell(&journey, payment)), "STATE_CONFLICT");
+    settle_registration();
 }
 
 static void test_a_register_that_never_answers_is_given_up(void **state)
