@@ -151,6 +151,23 @@ static const Coloan__V1__TaskList *open_tasks(struct cl_session *officer, Coloan
     return (const Coloan__V1__TaskList *)answer.body;
 }
 
+static const char *answer_of(struct cl_session *session, const char *method, const ProtobufCMessage *body,
+                             const ProtobufCMessageDescriptor *reply_type)
+{
+    struct cl_answer answer;
+    struct cl_session_call what = {
+        .method = method, .body = body, .reply_type = reply_type, .application_id = journey.id};
+    return cl_status_name(
+        cl_session_call(&answer, session, journey.arena, &what, (struct cl_patience){.total_ms = 10000}));
+}
+
+static const char *claim_task(struct cl_session *officer, char *task_id)
+{
+    Coloan__V1__TaskClaim claim = COLOAN__V1__TASK_CLAIM__INIT;
+    claim.task_id = task_id;
+    return answer_of(officer, "coloan.v1.Review/ClaimTask", &claim.base, &coloan__v1__task__descriptor);
+}
+
 static const char *settle_task(struct cl_session *officer, const char *task_id, int64_t amount_fen)
 {
     struct {
@@ -166,7 +183,6 @@ static const char *settle_task(struct cl_session *officer, const char *task_id, 
     Coloan__V1__Fact *list[GIVEN];
     Coloan__V1__Finding finding = COLOAN__V1__FINDING__INIT;
     Coloan__V1__ItemSettlement body = COLOAN__V1__ITEM_SETTLEMENT__INIT;
-    struct cl_answer answer;
     for (size_t i = 0; i < GIVEN; i++) {
         coloan__v1__fact__init(&facts[i]);
         facts[i].name = cl_arena_text(journey.arena, given[i].name);
@@ -180,12 +196,7 @@ static const char *settle_task(struct cl_session *officer, const char *task_id, 
     finding.note = cl_arena_text(journey.arena, "SRC-LETTER");
     body.task_id = cl_arena_text(journey.arena, task_id);
     body.finding = &finding;
-    struct cl_session_call what = {.method = "coloan.v1.Review/SettleItem",
-                                   .body = &body.base,
-                                   .reply_type = &coloan__v1__application_status__descriptor,
-                                   .application_id = journey.id};
-    return cl_status_name(
-        cl_session_call(&answer, officer, journey.arena, &what, (struct cl_patience){.total_ms = 10000}));
+    return answer_of(officer, "coloan.v1.Review/SettleItem", &body.base, &coloan__v1__application_status__descriptor);
 }
 
 /* The register corrected its entry, says a letter: registered as contracted, and what matters is checked. */
@@ -198,14 +209,7 @@ static void settle_registration(void)
     (void)snprintf(task_id, sizeof task_id, "%s", tasks->tasks[0]->task_id);
     assert_string_equal(tasks->tasks[0]->application_id, journey.id);
     assert_int_equal(tasks->tasks[0]->item, COLOAN__V1__ITEM__ITEM_REGISTRATION);
-    Coloan__V1__TaskClaim claim = COLOAN__V1__TASK_CLAIM__INIT;
-    struct cl_answer answer;
-    claim.task_id = task_id;
-    struct cl_session_call claims = {
-        .method = "coloan.v1.Review/ClaimTask", .body = &claim.base, .reply_type = &coloan__v1__task__descriptor};
-    struct cl_status status =
-        cl_session_call(&answer, officer, journey.arena, &claims, (struct cl_patience){.total_ms = 10000});
-    assert_string_equal(cl_status_name(status), "OK");
+    assert_string_equal(claim_task(officer, task_id), "OK");
     const Coloan__V1__OfferTerms *terms = journey_terms(&journey);
     int64_t lent_fen = terms->fund->amount_fen + terms->commercial->amount_fen;
     assert_string_equal(settle_task(officer, task_id, lent_fen - 100), "FIELD_INVALID"); /* what the register has */
@@ -240,6 +244,45 @@ static void test_an_entry_that_differs_is_held(void **state)
     Coloan__V1__Milestone *payment = journey_milestone(&journey, KIND(DISBURSED), FUND);
     assert_string_equal(cl_status_name(journey_try_tell(&journey, payment)), "STATE_CONFLICT");
     settle_registration();
+}
+
+/* A person took the consent back after signing: nobody may be asked again, so an officer has to see to each check. */
+static void test_a_check_that_nobody_may_make_is_an_officers(void **state)
+{
+    (void)state;
+    approve("P07", "L-BARRED");
+    journey_sign(&journey);
+    Coloan__V1__ConsentWithdrawal withdrawal = COLOAN__V1__CONSENT_WITHDRAWAL__INIT;
+    withdrawal.consent_id = cl_arena_text(journey.arena, "L-BARRED-0-0");
+    assert_string_equal(answer_of(journey.bank, "coloan.v1.JointApproval/WithdrawConsent", &withdrawal.base,
+                                  &coloan__v1__application_status__descriptor),
+                        "OK");
+    journey_file(&journey);
+    for (int poll = 0; poll < 3; poll++) {
+        poll_once();
+    }
+    journey_until(&journey, STATE(HELD));
+    struct cl_session *officer = world_session(&world, "officer", WORLD_KEY_OFFICER);
+    const Coloan__V1__TaskList *tasks = open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_CHECK);
+    size_t count = tasks->n_tasks;
+    assert_true(count > 0);
+    assert_int_equal(tasks->tasks[0]->failure, COLOAN__V1__FAILURE_KIND__FAILURE_KIND_NOT_AUTHORISED);
+    char task_id[64];
+    (void)snprintf(task_id, sizeof task_id, "%s", tasks->tasks[0]->task_id);
+    assert_string_equal(claim_task(officer, task_id), "OK");
+    Coloan__V1__Finding finding = COLOAN__V1__FINDING__INIT;
+    Coloan__V1__ItemSettlement body = COLOAN__V1__ITEM_SETTLEMENT__INIT;
+    finding.outcome = COLOAN__V1__ITEM_OUTCOME__ITEM_OUTCOME_FAIL;
+    finding.failure = COLOAN__V1__FAILURE_KIND__FAILURE_KIND_MISMATCH;
+    finding.note = cl_arena_text(journey.arena, "SRC-DESK");
+    body.task_id = task_id;
+    body.finding = &finding;
+    assert_string_equal(
+        answer_of(officer, "coloan.v1.Review/SettleItem", &body.base, &coloan__v1__application_status__descriptor),
+        "OK");
+    assert_int_equal(open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_CHECK)->n_tasks, count - 1);
+    journey_stays(&journey, STATE(HELD)); /* looked at, and it does not hold: no payment */
+    cl_session_free(officer);
 }
 
 static void test_a_register_that_never_answers_is_given_up(void **state)
@@ -305,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_whole_life),
         cmocka_unit_test(test_an_entry_that_differs_is_held),
+        cmocka_unit_test(test_a_check_that_nobody_may_make_is_an_officers),
         cmocka_unit_test(test_a_register_that_never_answers_is_given_up),
         cmocka_unit_test(test_what_is_not_built_waits_for_its_completion),
         cmocka_unit_test(test_a_check_that_runs_out_is_made_again),
