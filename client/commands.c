@@ -139,7 +139,7 @@ const struct cli_command cli_commands[] = {
      "  coloan release 019357a0-0000-7000-8000-000000000009\n",
      "profile json lang timeout", 1, 1, cmd_release},
     {"settle", "TASK pass|fail ...", "settle the item of a claimed task",
-     "Says what was found out about a task's item: pass with its facts (docs/PROTOCOL.md, chapter 10),\n"
+     "Says what was found out about a task's item: pass with its facts (docs/spec/items.md),\n"
      "or fail with --failure. --document or --note says what it rests on. The fund then decides anew.\n\n"
      "  coloan settle 019357a0-0000-7000-8000-000000000009 pass loans_used=0 loans_open=0 --note SRC-DESK\n"
      "  coloan settle 019357a0-0000-7000-8000-000000000009 fail --failure MISMATCH --document letter.pdf\n",

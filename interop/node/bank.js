@@ -111,7 +111,7 @@ export function makeApplication({ persons, home, ...rest }) {
   return { application: { ...rest, persons: hiddenPersons, home: hiddenHome }, disclosures };
 }
 
-/** The four consents of each person that a submission needs ([APP-4]). */
+/** The four consents of each person that a submission needs ([COL-CON-001]). */
 export function makeConsents(personCount, centre, bank, untilMs, letterSha256, prefix) {
   const wanted = [
     ['CONSENT_PURPOSE_VERIFY', centre],

@@ -1,5 +1,5 @@
 // Calls to the centre over mutual TLS 1.3: one message, sent again with the same bytes until its outcome is known
-// ([RPC-1] to [RPC-3], [ERR-1] to [ERR-8]).
+// ([COL-RPC-001], [COL-DUP-006], [COL-ERR-001] to [COL-ERR-009]).
 import tls from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import grpc from '@grpc/grpc-js';
@@ -16,7 +16,7 @@ const same = (bytes) => bytes; // gRPC carries our bytes as they are
 
 // -- Connection --------------------------------------------------------------------------------------------------
 
-/** The certificate's only URI name is the party, whatever its CN or host names say ([TLS-4]). */
+/** The certificate's only URI name is the party, whatever its CN or host names say ([COL-TLS-005]). */
 export function checkCertificate(centre, certificate) {
   const uris = (certificate.subjectaltname ?? '').split(', ').filter((name) => name.startsWith('URI:'));
   const fits = uris.length === 1 && uris[0] === `URI:urn:coloan:party:${centre}`;
@@ -184,7 +184,7 @@ export class Client {
     return (await this.send(call, this.sealRequest(call, body, more))).body;
   }
 
-  /** Takes a newer directory over, if there is one; it has to verify with the pinned key ([KEY-12]). */
+  /** Takes a newer directory over, if there is one; it has to verify with the pinned key (chapter 5). */
   async refreshDirectory() {
     const { directory: bytes } = await this.call('GetKeys', { known_number: this.directory.number });
     if (bytes.length > 0) {

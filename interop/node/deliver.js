@@ -1,4 +1,4 @@
-// Events from the centre: one stream that comes back by itself and goes on where it was ([DEL-1] to [DEL-18]).
+// Events from the centre: one stream that comes back by itself and goes on where it was (chapter 8).
 //
 // Each event is verified, written to the journal, acknowledged RECEIVED, taken over, acknowledged APPLIED: in the order of
 // their numbers, one at a time. After a break the stream resumes behind the last event of the journal; an event that comes

@@ -1,4 +1,4 @@
-// The signed key directory: whose keys verify what ([KEY-7] to [KEY-12]). What it is checked against cannot stand in a
+// The signed key directory: whose keys verify what ([COL-KEY-006] to [COL-KEY-010]). What it is checked against cannot stand in a
 // directory itself: the centre's directory key, pinned out of band. A directory with one bad key is refused whole.
 import { check } from './refused.js';
 import { KEYS_MAX, DIRECTORY_FIELDS_MAX, PAYLOAD_BYTES_MAX } from './limits.js';

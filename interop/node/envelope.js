@@ -128,7 +128,7 @@ function checkHeader(header, expected) {
 
 /** Steps 1 to 8. `expected`: {directory, environment, sender, recipient, method, bodies, inReplyTo, nowMs}, where bodies
  * maps the message names that may come here to their directions, e.g. {ApplicationReceipt: 'DIRECTION_REPLY'}. An event
- * may be read long after it was made, so its key has to have been in force then: see [ENV-21]. */
+ * may be read long after it was made, so its key has to have been in force then: see [COL-CHK-006]. */
 export function open(bytes, expected) {
   const envelope = readEnvelope(bytes);
   const direction = Object.hasOwn(expected.bodies, envelope.messageName) && expected.bodies[envelope.messageName];
@@ -166,7 +166,7 @@ export function openBody(opened) {
 }
 
 /** A kept message, against a directory alone: sender, recipient and method are whom the header names, and the keys are
- * those in force when it says it was made ([ENV-22]). */
+ * those in force when it says it was made ([COL-CHK-007]). */
 export function verifyKept(bytes, directory) {
   const envelope = readEnvelope(bytes);
   check(envelope.messageName !== undefined, 'PAYLOAD_TYPE_WRONG');

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The worked example of the specification, chapter 14: fixed key, time and salts, so that the bytes never change. Prints
+// The worked example of the specification, chapter 13: fixed key, time and salts, so that the bytes never change. Prints
 // the block that stands in both languages; test/example.test.js compares.
 import { fileURLToPath } from 'node:url';
 import { Signer } from './keys.js';

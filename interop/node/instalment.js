@@ -1,4 +1,4 @@
-// The first monthly instalment of a loan part ([APP-19]): exact in whole numbers of any size, rounded once, half up.
+// The first monthly instalment of a loan part ([COL-OFR-010]): exact in whole numbers of any size, rounded once, half up.
 import { check } from './refused.js';
 
 const MONTHS = 12n;

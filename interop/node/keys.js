@@ -1,4 +1,4 @@
-// Ed25519 signing keys: our own from its PEM file, and how anybody's are named and verified ([KEY-1] to [KEY-6]).
+// Ed25519 signing keys: our own from its PEM file, and how anybody's are named and verified ([COL-KEY-001] to [COL-KEY-005]).
 import { readFileSync, statSync } from 'node:fs';
 import crypto from 'node:crypto';
 import { ed25519 } from '@noble/curves/ed25519.js';
@@ -53,7 +53,7 @@ function publicKeyObject(publicKey) {
   return object;
 }
 
-/** Pure Ed25519, as strict as libsodium ([KEY-5]): a weak key verifies nothing, and with a strong one the only R of small
+/** Pure Ed25519, as strict as libsodium ([COL-KEY-005]): a weak key verifies nothing, and with a strong one the only R of small
  * order that could fit is the identity. OpenSSL alone accepts both. */
 export function verify(publicKey, message, signature) {
   if (signature.length !== 64 || signature.subarray(0, 32).equals(IDENTITY)) {

@@ -1,4 +1,4 @@
-// The numbers of docs/PROTOCOL.md, chapter 13.
+// The numbers of docs/spec, chapter 12.
 export const MESSAGE_BYTES_MAX = 256 * 1024;
 export const PAYLOAD_BYTES_MAX = 192 * 1024;
 export const NESTING_MAX = 8;

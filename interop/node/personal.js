@@ -1,4 +1,4 @@
-// Personal values: the signed body holds salted commitments, the values travel beside it ([PER-1] to [PER-8]).
+// Personal values: the signed body holds salted commitments, the values travel beside it ([COL-PER-001] to [COL-PER-008]).
 import crypto from 'node:crypto';
 import { check } from './refused.js';
 import { SALT_BYTES, VALUE_BYTES_MAX } from './limits.js';

@@ -1,4 +1,4 @@
-// Protobuf bytes checked before they are decoded ([SCAN-1] to [SCAN-8]): a decoder takes the last of several single
+// Protobuf bytes checked before they are decoded ([COL-SCN-001] to [COL-SCN-008]): a decoder takes the last of several single
 // fields, drops unknown ones and cuts off numbers, so two receivers of the same signed bytes could read two messages.
 import { Buffer } from 'node:buffer';
 import protobuf from 'protobufjs';

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { example } from '../example.js';
 
-for (const page of ['PROTOCOL.md', 'PROTOCOL.zh-CN.md']) {
+for (const page of ['en', 'zh']) {
   test(`${page} holds the worked example as it is made`, () => {
-    const text = fs.readFileSync(new URL(`../../../docs/${page}`, import.meta.url), 'utf8');
+    const text = fs.readFileSync(new URL(`../../../docs/spec/${page}/specification.md`, import.meta.url), 'utf8');
     assert.ok(text.includes(`\`\`\`\n${example()}\n\`\`\`\n`), 'node interop/node/example.js makes another one');
   });
 }

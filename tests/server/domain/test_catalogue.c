@@ -292,8 +292,8 @@ static void the_protocol_says_the_same(void **state)
         const char *path;
         const char *views[3]; /* by enum item_view */
     } documents[] = {
-        {COLOAN_SOURCE_DIR "/docs/PROTOCOL.md", {"nothing", "verdict", "value"}},
-        {COLOAN_SOURCE_DIR "/docs/PROTOCOL.zh-CN.md", {"不可见", "结论", "值"}},
+        {COLOAN_SOURCE_DIR "/docs/spec/en/specification.md", {"nothing", "verdict", "value"}},
+        {COLOAN_SOURCE_DIR "/docs/spec/zh/specification.md", {"不可见", "结论", "值"}},
     };
     for (size_t i = 0; i < 2; i++) {
         for (unsigned item = ITEM_NONE + 1; item < ITEM_COUNT; item++) {
