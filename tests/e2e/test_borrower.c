@@ -245,6 +245,7 @@ static void change_of_bank(const char *file, const char *bank, const char *refer
 
 /* -- Tests --------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-BOR-003, COL-BOR-005, COL-BOR-008, COL-JNT-006 */
 static void a_case_goes_to_another_bank_and_back(void **state)
 {
     (void)state;
@@ -296,6 +297,7 @@ static void a_case_goes_to_another_bank_and_back(void **state)
 }
 
 /* The borrower keeps a marriage quiet, the register does not: the spouse has to join. */
+/* Covers: COL-BOR-001, COL-BOR-006, COL-DEC-003 */
 static void a_spouse_joins(void **state)
 {
     (void)state;

@@ -324,6 +324,7 @@ static void to_confirmation(const char *persona, const char *external_ref, unsig
 
 enum { BEFORE_SIGNING = CHANGE_BANK | WITHDRAW | CHOOSE_RULES };
 
+/* Covers: COL-LIF-001, COL-BOR-004, COL-BOR-006, COL-DUP-002 */
 static void test_a_straight_life(void **state)
 {
     (void)state;
@@ -365,6 +366,7 @@ static void test_a_straight_life(void **state)
     only(STATE(SETTLED), 0);
 }
 
+/* Covers: COL-LIF-001 */
 static void test_where_it_does_not_run_straight(void **state)
 {
     (void)state;
@@ -395,6 +397,7 @@ static void test_where_it_does_not_run_straight(void **state)
 
 /* -- Bad content --------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-BOR-005 */
 static void test_bad_confirmations(void **state)
 {
     (void)state;
@@ -503,6 +506,7 @@ static void no_letter(Coloan__V1__BankChange *change)
     change->consents[0]->document_sha256.len = 0;
 }
 
+/* Covers: COL-BOR-003 */
 static void test_bad_changes_of_bank(void **state)
 {
     (void)state;
@@ -536,6 +540,7 @@ static void test_bad_changes_of_bank(void **state)
 }
 
 /* Three times; what the old bank still says is refused. */
+/* Covers: COL-BOR-004 */
 static void test_the_bank_is_changed_as_often_as_allowed(void **state)
 {
     (void)state;
@@ -578,6 +583,7 @@ static void test_the_bank_is_changed_as_often_as_allowed(void **state)
     refused("a fourth change", channel, &once_more, "BANK_CHANGES_USED");
 }
 
+/* Covers: COL-BOR-006, COL-BOR-007 */
 static void test_bad_choices_and_withdrawals(void **state)
 {
     (void)state;
@@ -611,6 +617,7 @@ static void test_bad_choices_and_withdrawals(void **state)
 }
 
 /* From tomorrow on there are newer rules: a decided case is decided anew by them, once, and not by older ones again. */
+/* Covers: COL-BOR-007, COL-BOR-008 */
 static void test_newer_rules_are_chosen(void **state)
 {
     (void)state;
@@ -639,6 +646,7 @@ static void test_newer_rules_are_chosen(void **state)
 }
 
 /* Every way to hand in another case than the one that waits. */
+/* Covers: COL-BOR-001, COL-BOR-002 */
 static void test_supplements(void **state)
 {
     (void)state;

@@ -225,6 +225,7 @@ static void settle_registration(void)
     cl_session_free(officer);
 }
 
+/* Covers: COL-REG-002 */
 static void test_an_entry_that_differs_is_held(void **state)
 {
     (void)state;
@@ -285,6 +286,7 @@ static void test_a_check_that_nobody_may_make_is_an_officers(void **state)
     cl_session_free(officer);
 }
 
+/* Covers: COL-REG-001, COL-REG-002 */
 static void test_a_register_that_never_answers_is_given_up(void **state)
 {
     (void)state;
@@ -300,6 +302,7 @@ static void test_a_register_that_never_answers_is_given_up(void **state)
     assert_int_equal(journey_steps(&journey, "REGISTRY_HOLD"), 1);
 }
 
+/* Covers: COL-PAY-002 */
 static void test_what_is_not_built_waits_for_its_completion(void **state)
 {
     (void)state;
@@ -321,6 +324,7 @@ static void test_what_is_not_built_waits_for_its_completion(void **state)
     journey.presale = false;
 }
 
+/* Covers: COL-PAY-003 */
 static void test_a_check_that_runs_out_is_made_again(void **state)
 {
     (void)state;

@@ -37,6 +37,7 @@ static void the_register_is_asked_in_its_hours(void **state)
     }
 }
 
+/* Covers: COL-REG-001 */
 static void it_is_asked_often_at_first_then_hourly(void **state)
 {
     (void)state;
@@ -58,6 +59,7 @@ static void it_is_asked_often_at_first_then_hourly(void **state)
 }
 
 /* The whole way: how often that is, and that it ends. */
+/* Covers: COL-REG-001 */
 static void thirty_days_are_enough(void **state)
 {
     (void)state;
@@ -77,6 +79,7 @@ static void thirty_days_are_enough(void **state)
     assert_true(polling_is_over(filed, filed + 30 * DAY));
 }
 
+/* Covers: COL-PAY-002 */
 static void completion_is_asked_for_every_morning(void **state)
 {
     (void)state;

@@ -108,6 +108,7 @@ static enum recheck check(const struct item_result *result)
     return recheck_result(&rules, &application, &agreed, result, world_now_ms());
 }
 
+/* Covers: COL-PAY-001 */
 static void what_has_changed_is_seen(void **state)
 {
     (void)state;
@@ -139,6 +140,7 @@ static void only_a_completion_may_still_come(void **state)
     assert_int_equal(check(&result), RECHECK_PASSED);
 }
 
+/* Covers: COL-PAY-001 */
 static void what_did_not_pass_is_bad(void **state)
 {
     (void)state;
