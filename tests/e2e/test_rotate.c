@@ -139,6 +139,7 @@ static void of_another(struct rotation *r)
     cl_signer_free(same);
 }
 
+/* Covers: COL-KEY-012, COL-KEY-013 */
 static void refusals_change_nothing(void **state)
 {
     (void)state;
@@ -220,6 +221,7 @@ static void issue_next(const char *folder, const struct cl_signer *fresh)
     assert_int_equal(fclose(file), 0);
 }
 
+/* Covers: COL-KEY-014 */
 static void a_rotation_waits_for_the_operator(void **state)
 {
     (void)state;
@@ -271,6 +273,7 @@ static void a_rotation_waits_for_the_operator(void **state)
     cl_signer_free(fresh);
 }
 
+/* Covers: COL-KEY-013 */
 static void too_many_wait(void **state)
 {
     (void)state;
@@ -317,6 +320,7 @@ static uint64_t number_in_file(void)
     return number;
 }
 
+/* Covers: COL-KEY-014 */
 static void a_server_with_the_key_issues_at_once(void **state)
 {
     (void)state;

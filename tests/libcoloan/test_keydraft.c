@@ -80,6 +80,7 @@ static struct cl_keyring *issue(const struct cl_keydraft *draft)
 
 /* -- Changes ------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-KEY-015 */
 static void a_rotation_retires_the_old_key(void **state)
 {
     (void)state;
@@ -122,6 +123,7 @@ static void a_rotation_retires_the_old_key(void **state)
     }
 }
 
+/* Covers: COL-KEY-015 */
 static void an_end_never_moves_away(void **state)
 {
     (void)state;
@@ -161,6 +163,7 @@ static void what_is_added_is_registered(void **state)
 
 enum change { RETIRE, COMPROMISE };
 
+/* Covers: COL-KEY-008 */
 static void ended_keys_verify_what_was_made_before(void **state)
 {
     (void)state;
@@ -197,6 +200,7 @@ static void ended_keys_verify_what_was_made_before(void **state)
 }
 
 /* The same with a real message: sealed before, verified against the directory in which its key has ended. */
+/* Covers: COL-CHK-007, COL-KEY-008 */
 static void a_kept_message_outlives_its_key(void **state)
 {
     (void)state;
@@ -484,6 +488,7 @@ static void a_kept_rotation_is_judged_again(void **state)
         CL_WIRE_MALFORMED);
 }
 
+/* Covers: COL-KEY-012 */
 static void two_signatures_do_not_say_which_key_is_replaced(void **state)
 {
     (void)state;

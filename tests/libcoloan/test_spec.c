@@ -23,6 +23,7 @@ static const struct cl_spec two = {
 static const struct cl_spec late = {
     .min = {1, 1}, .max = {1, 2}, .additions = additions, .addition_count = sizeof additions / sizeof additions[0]};
 
+/* Covers: COL-VSN-001, COL-VSN-002 */
 static void a_version_lies_in_the_window_or_not(void **state)
 {
     (void)state;
@@ -53,6 +54,7 @@ static void a_version_lies_in_the_window_or_not(void **state)
     }
 }
 
+/* Covers: COL-VSN-004 */
 static void a_sender_writes_the_highest_both_have(void **state)
 {
     (void)state;
@@ -114,6 +116,7 @@ static void newest_field(struct content *content)
     content->application.external_ref = some_text;
 }
 
+/* Covers: COL-VSN-003 */
 static void each_message_is_read_by_its_own_version(void **state)
 {
     (void)state;
@@ -173,6 +176,7 @@ static void each_message_is_read_by_its_own_version(void **state)
 }
 
 /* We do not write a version that we do not have. */
+/* Covers: COL-VSN-004 */
 static void a_sender_keeps_to_its_version(void **state)
 {
     (void)state;

@@ -247,6 +247,7 @@ static int open_house_with_intermediate(void **state)
     return 0;
 }
 
+/* Covers: COL-TLS-008 */
 static void a_named_intermediate_lets_its_parties_in(void **state)
 {
     (void)state;
@@ -279,6 +280,7 @@ static void a_named_intermediate_lets_its_parties_in(void **state)
 }
 
 /* The root signed both; which one counts the operator says, and may change. */
+/* Covers: COL-TLS-008 */
 static void only_the_named_one_counts(void **state)
 {
     (void)state;
@@ -305,6 +307,7 @@ static void only_the_named_one_counts(void **state)
     free(lists);
 }
 
+/* Covers: COL-TLS-008 */
 static void a_revoked_intermediate_takes_its_parties_along(void **state)
 {
     (void)state;

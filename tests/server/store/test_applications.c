@@ -120,6 +120,7 @@ static void an_application_reads_back_as_inserted_and_as_updated(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+/* Covers: COL-SUB-010 */
 static void a_senders_number_names_one_application(void **state)
 {
     struct store_fixture *fixture = *state;
