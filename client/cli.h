@@ -108,6 +108,7 @@ enum cli_exit cmd_change_bank(struct cli *cli);
 enum cli_exit cmd_confirm(struct cli *cli);
 enum cli_exit cmd_choose_rules(struct cli *cli);
 enum cli_exit cmd_withdraw(struct cli *cli);
+enum cli_exit cmd_upload(struct cli *cli);
 enum cli_exit cmd_show(struct cli *cli);
 enum cli_exit cmd_timeline(struct cli *cli);
 enum cli_exit cmd_list(struct cli *cli);

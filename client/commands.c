@@ -56,6 +56,11 @@ const struct cli_command cli_commands[] = {
      "Gives a case up, as long as no contract is signed. It cannot be taken back.\n\n"
      "  coloan withdraw 019357a0-0000-7000-8000-000000000001 --reason FOUND-OTHER\n",
      "profile json lang timeout reason", 1, 1, cmd_withdraw},
+    {"upload", "APPLICATION FILE", "a document that the application names",
+     "Uploads a document that the application, or one of its consents, names by the SHA-256 of its bytes. What the\n"
+     "centre has of it already is not sent again, so a broken upload is simply started once more.\n\n"
+     "  coloan upload 019357a0-0000-7000-8000-000000000001 contract.pdf --profile alpha.yaml\n",
+     "profile json lang timeout", 2, 2, cmd_upload},
     {"show", "APPLICATION", "one case: state, tracks, items",
      "Shows a case as far as the caller may see it. --keep FILE keeps the signed joint decision, for `verify`.\n\n"
      "  coloan show 019357a0-0000-7000-8000-000000000001 --profile alpha.yaml\n"

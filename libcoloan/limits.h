@@ -71,6 +71,18 @@
 #define CL_METADATA_BYTES_MAX         8192
 #define CL_SEND_QUEUE_MAX             256 /* messages waiting in one stream before it counts as slow */
 
+/* -- Documents ----------------------------------------------------------------------------------------------- */
+
+/* A scanned contract of a hundred pages. */
+#define CL_DOCUMENT_BYTES_MAX (INT64_C(32) * 1024 * 1024)
+/* What one chunk carries; it is not the payload's whole room, so that a chunk can be signed several times. Only the last
+ * one of a document is shorter. */
+#define CL_DOCUMENT_CHUNK_BYTES (64 * 1024)
+/* What a party may have begun and not finished: all documents of one application, several times over. */
+#define CL_UPLOADS_UNFINISHED_MAX      64
+#define CL_UPLOAD_UNFINISHED_BYTES_MAX (INT64_C(512) * 1024 * 1024)
+#define CL_UPLOAD_ABANDONED_MS         (INT64_C(24) * 60 * 60 * 1000) /* idle so long it makes room for another */
+
 /* -- Applications --------------------------------------------------------------------------------------------- */
 
 #define CL_PERSONS_MAX      4

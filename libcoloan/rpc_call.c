@@ -10,8 +10,8 @@
  * message, in the same batch, so a unary reply is one batch. Batches are started with the call's mutex held: core wants
  * them serialised, and a queue polled with next never completes inline.
  *
- * Receiving. A stream asks for its next message when the handler has returned: a peer that sends too fast is slowed by
- * not being read. Everything of one call happens on the one thread that polls its queue, but for the functions of
+ * Receiving. A stream asks for its next message when the handler has returned, or has said that it is done with the last
+ * one: a peer that sends too fast is slowed by not being read. Everything of one call happens on the one thread that polls its queue, but for the functions of
  * rpc.h. */
 #include "libcoloan/rpc_call.h"
 
@@ -377,11 +377,19 @@ static void receive_done(struct rpc_tag *tag, bool ok)
     }
     grpc_byte_buffer_destroy(buffer);
     (void)pthread_mutex_lock(&call->mutex);
-    if (buffer !=
-        NULL) { /* otherwise no more will come: half-closed, or failed, and then core closes the call itself */
+    /* Without a message no more will come: half-closed, or failed, and then core closes the call itself. */
+    if (buffer != NULL && call->method->shape == CL_RPC_BIDI) {
         receive_next(call);
     }
     land(call);
+}
+
+void cl_rpc_next(struct cl_rpc_call *call)
+{
+    assert(call->method->shape == CL_RPC_CLIENT_STREAM);
+    (void)pthread_mutex_lock(&call->mutex);
+    receive_next(call);
+    (void)pthread_mutex_unlock(&call->mutex);
 }
 
 /* -- Arrival ------------------------------------------------------------------------------------------------- */
@@ -446,7 +454,7 @@ static struct cl_status check_arrival(struct cl_rpc_call *call, const grpc_byte_
     if (cl_failed(status)) {
         return status;
     }
-    if (call->method->shape != CL_RPC_BIDI && payload == NULL) {
+    if (rpc_has_one_request(call->method->shape) && payload == NULL) {
         return cl_fail(CL_MESSAGE_EMPTY);
     }
     return cl_ok();
@@ -466,7 +474,7 @@ void rpc_call_arrived(const struct rpc_arrival *arrival)
     struct cl_status status = check_arrival(call, arrival->payload);
     if (cl_failed(status)) {
         refuse(call, status.reason);
-    } else if (call->method->shape == CL_RPC_BIDI) {
+    } else if (!rpc_has_one_request(call->method->shape)) {
         (void)pthread_mutex_lock(&call->mutex);
         receive_next(call);
         (void)pthread_mutex_unlock(&call->mutex);

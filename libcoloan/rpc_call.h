@@ -41,6 +41,12 @@ struct rpc_arrival {
     unsigned send_queue_max;
 };
 
+/* Whether a call of this shape has one request, which core reads before the call is handed over. */
+static inline bool rpc_has_one_request(enum cl_rpc_shape shape)
+{
+    return shape == CL_RPC_UNARY || shape == CL_RPC_SERVER_STREAM;
+}
+
 /* On the poll thread of the queue that the call is bound to: refuses it or runs its handler. */
 void rpc_call_arrived(const struct rpc_arrival *arrival);
 

@@ -83,7 +83,7 @@ static void post(struct slot *slot)
     struct cl_rpc_server *server = slot->poller->server;
     grpc_completion_queue *queue = slot->poller->queue;
     const struct served_method *served = slot->served;
-    bool reads = served->method.shape != CL_RPC_BIDI;
+    bool reads = rpc_has_one_request(served->method.shape);
     slot->payload = NULL;
     slot->metadata.count = 0;
     rpc_flight_enter(&server->flight);
@@ -217,7 +217,7 @@ static struct cl_status register_method(struct cl_rpc_server *server, const stru
     if (!path_is_well_formed(method->path)) {
         return cl_fail(CL_METHOD_UNKNOWN);
     }
-    bool reads = method->shape != CL_RPC_BIDI;
+    bool reads = rpc_has_one_request(method->shape);
     served->method = *method;
     served->method.path = strdup(method->path);
     if (served->method.path == NULL) {

@@ -286,6 +286,15 @@ static struct cl_status read_reply(struct cl_answer *out, struct cl_session *ses
     return status;
 }
 
+struct cl_status session_read_reply(struct cl_answer *out, struct cl_session *session, struct cl_arena *arena,
+                                    const struct cl_request *request, struct cl_bytes bytes)
+{
+    struct cl_keyring *keyring = cl_session_keyring(session);
+    struct cl_status status = read_reply(out, session, arena, request, keyring, bytes);
+    cl_keyring_unref(keyring);
+    return status;
+}
+
 /* -- Sending -------------------------------------------------------------------------------------------------- */
 
 /* One try. OK when there is a reply, whose bytes are `result`'s; nothing of it is believed yet. */
@@ -342,9 +351,7 @@ struct cl_status cl_session_send(struct cl_answer *out, struct cl_session *sessi
     struct cl_rpc_result result;
     struct cl_status status = exchange(out, &result, session, arena, request, patience);
     if (cl_is_ok(status)) {
-        struct cl_keyring *keyring = cl_session_keyring(session);
-        status = read_reply(out, session, arena, request, keyring, cl_bytes(result.message.data, result.message.len));
-        cl_keyring_unref(keyring);
+        status = session_read_reply(out, session, arena, request, cl_bytes(result.message.data, result.message.len));
     }
     cl_rpc_result_free(&result);
     return status;

@@ -125,6 +125,25 @@ CL_MUST_CHECK struct cl_status cl_session_call(struct cl_answer *out, struct cl_
 CL_MUST_CHECK struct cl_status cl_session_refresh_keys(bool *changed_out, struct cl_session *session,
                                                        struct cl_arena *arena, struct cl_patience patience);
 
+/* -- Documents ------------------------------------------------------------------------------------------------ */
+
+/* A document to upload. */
+struct cl_upload {
+    const char *application_id;
+    struct cl_digest sha256;
+    int64_t size_bytes; /* 1 .. CL_DOCUMENT_BYTES_MAX */
+    /* Fills `out` with `len` bytes from `offset`; what it fails with ends the upload. */
+    struct cl_status (*read)(void *user, uint8_t *out, int64_t offset, size_t len);
+    void *user;
+};
+
+/* Asks how much of it is there, sends the rest, and goes on from there when the way breaks, the centre has no room for
+ * the moment, or somebody else sends the same document, until patience.total_ms is over. OK: out->body is the verified
+ * DocumentReceipt of the complete document. `out` is filled in every case; a chunk takes some 400 KiB of memory. */
+CL_MUST_CHECK struct cl_status cl_session_upload(struct cl_answer *out, struct cl_session *session,
+                                                 struct cl_arena *arena, const struct cl_upload *upload,
+                                                 struct cl_patience patience);
+
 /* -- Waiting longer each time --------------------------------------------------------------------------------- */
 
 #define CL_BACKOFF_MS_MIN 100

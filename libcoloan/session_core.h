@@ -1,4 +1,4 @@
-/* session_core.h - what session.c and session_deliver.c share; private to them. */
+/* session_core.h - what session.c, session_deliver.c and session_upload.c share; private to them. */
 #ifndef COLOAN_SESSION_CORE_H
 #define COLOAN_SESSION_CORE_H
 
@@ -49,5 +49,10 @@ struct cl_expectation session_expect(struct cl_session *session, const struct cl
 CL_MUST_CHECK struct cl_status session_refused(struct cl_answer *out, struct cl_session *session,
                                                struct cl_arena *arena, const char *method,
                                                const struct cl_digest *request, struct cl_bytes details);
+
+/* Opens the verified reply to `request`, of this type, and keeps its bytes in out->envelope. */
+CL_MUST_CHECK struct cl_status session_read_reply(struct cl_answer *out, struct cl_session *session,
+                                                  struct cl_arena *arena, const struct cl_request *request,
+                                                  struct cl_bytes bytes);
 
 #endif

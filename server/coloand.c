@@ -13,6 +13,7 @@
 #include "libcoloan/log.h"
 #include "libcoloan/rpc.h"
 #include "server/api/api.h"
+#include "server/authorisation/authorisation.h"
 #include "server/domain/rules.h"
 #include "server/gate/gate.h"
 #include "server/keydir.h"
@@ -22,11 +23,13 @@
 #include "server/store/store.h"
 #include "server/vault/vault.h"
 #include "server/watch.h"
+#include "server/whole_file.h"
 
 enum {
-    ACCEPTS_PER_THREAD = 64, /* calls arriving at once, per method and poll thread */
-    SWEEP_EVERY_MS = 2000,   /* a lost inquiry is taken up again so soon */
-    RELOAD_EVERY_MS = 60000  /* a revocation acts within a minute, also when nobody sends SIGHUP */
+    ACCEPTS_PER_THREAD = 64,             /* calls arriving at once, per method and poll thread */
+    SWEEP_EVERY_MS = 2000,               /* a lost inquiry is taken up again so soon */
+    RELOAD_EVERY_MS = 60000,             /* a revocation acts within a minute, also when nobody sends SIGHUP */
+    AUTHORISATION_CA_BYTES_MAX = 1 << 20 /* some hundred certificates */
 };
 
 struct coloand {
@@ -41,6 +44,7 @@ struct coloand {
     struct cl_signer *signer;
     struct keydir keydir;
     struct centre centre;
+    struct authorisation *authorisation; /* NULL: letters are not verified */
     struct cases cases;
     struct store *store;
     struct source *source;
@@ -162,14 +166,38 @@ static struct cl_status load_rules(struct rulebook *out, const struct config *co
     return cl_is_ok(status) ? check_rules_today(out, clock, error) : status;
 }
 
+static struct cl_status load_authorisation(struct authorisation **out, const struct config *config,
+                                           struct cl_setting_error *error)
+{
+    uint8_t *pem = NULL;
+    size_t len = 0;
+    if (config->authorisation_ca == NULL) {
+        return cl_ok();
+    }
+    struct cl_status status = whole_file_read(&pem, &len, config->authorisation_ca, AUTHORISATION_CA_BYTES_MAX);
+    char *text = cl_is_ok(status) ? strndup((const char *)pem, len) : NULL;
+    free(pem);
+    if (cl_is_ok(status)) {
+        status = text == NULL ? cl_fail(CL_MEMORY_LIMIT) : authorisation_create(out, text);
+    }
+    free(text);
+    return cl_is_ok(status) ? status
+                            : explain(error, status, "authorisation_ca", config->authorisation_ca,
+                                      "It has to hold the CAs' certificates, in PEM.");
+}
+
 static struct cl_status make_cases(struct coloand *server, struct cl_setting_error *error)
 {
     struct cl_keyring *keyring = cl_keyring_slot_take(server->keydir.slot);
     struct cl_status status = load_rules(&server->rules, server->config, keyring, server->clock, error);
     cl_keyring_unref(keyring);
+    if (cl_is_ok(status)) {
+        status = load_authorisation(&server->authorisation, server->config, error);
+    }
     server->cases = (struct cases){
         .centre = &server->centre,
         .vault = server->vault,
+        .authorisation = server->authorisation,
         .rule_sets = server->rules.sets,
         .rule_set_count = server->rules.count,
     };
@@ -438,6 +466,11 @@ struct cl_status coloand_check(const struct config *config, struct cl_setting_er
         }
     }
     vault_close(vault);
+    struct authorisation *authorisation = NULL;
+    if (cl_is_ok(status)) {
+        status = load_authorisation(&authorisation, config, error);
+    }
+    authorisation_free(authorisation);
     if (cl_is_ok(status)) {
         status = check_authorities(config, error);
     }
@@ -501,6 +534,7 @@ void coloand_stop(struct coloand *server)
     source_free(server->source);
     store_close(server->store);
     rulebook_free(&server->rules);
+    authorisation_free(server->authorisation);
     vault_close(server->vault);
     keydir_close(&server->keydir);
     cl_signer_free(server->signer);

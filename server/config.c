@@ -42,6 +42,8 @@ static const struct cl_setting_field file_fields[] = {
      " into this server can name keys. Left out: directories are issued offline, which is safer."},
     {"key_overlap", CL_SETTING_DURATION, offsetof(struct file, config.key_overlap_ms), false, "14d", 0,
      CL_KEY_OVERLAP_DAYS_MAX *CL_DAY_MS, NULL, "How long a replaced key verifies on, with directory_signing_key."},
+    {"authorisation_ca", CL_SETTING_PATH, offsetof(struct file, config.authorisation_ca), false, NULL, 0, 4096, NULL,
+     "CAs (PEM) behind the signers of authorisation letters. Left out: a consent counts by its letter's digest alone."},
     {"metrics", CL_SETTING_TEXT, offsetof(struct file, config.metrics), false, NULL, 0, 255, NULL,
      "host:port for /metrics, /healthz and /readyz; loopback only. Left out: none."},
     {"directory_key", CL_SETTING_TEXT, offsetof(struct file, directory_key), true, NULL, 64, 64, NULL,

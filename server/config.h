@@ -24,6 +24,7 @@ struct config {
     const char *signing_key, *directory;
     const char *directory_signing_key; /* NULL: directories are issued offline */
     int64_t key_overlap_ms;
+    const char *authorisation_ca; /* NULL: letters are not verified */
     struct cl_public_key directory_key;
 
     const char *database, *master_key;

@@ -8,6 +8,7 @@
 #include "server/api/protoset.h"
 #include "server/api/shared.h"
 #include "server/api/unary.h"
+#include "server/api/upload.h"
 #include "server/store/messages.h"
 
 /* -- Shared -------------------------------------------------------------------------------------------------- */
@@ -61,17 +62,29 @@ void api_finish_refused(struct api *api, struct cl_rpc_call *call, const struct 
 
 /* -- Life ---------------------------------------------------------------------------------------------------- */
 
+/* How gRPC carries a method, and what takes its messages. */
+static struct cl_rpc_method rpc_method_of(const struct api_method *method)
+{
+    switch (method->way) {
+    case API_STREAM:
+        return (struct cl_rpc_method){.shape = CL_RPC_BIDI, .handler = api_deliver};
+    case API_UPLOAD:
+        return (struct cl_rpc_method){.shape = CL_RPC_CLIENT_STREAM, .handler = api_upload};
+    case API_STORED:
+    case API_DIRECT:
+        break;
+    }
+    return (struct cl_rpc_method){.shape = CL_RPC_UNARY, .handler = api_unary};
+}
+
 static void make_methods(struct api *api)
 {
     for (size_t i = 0; i < API_METHOD_COUNT; i++) {
         const struct api_method *method = api_method_at(i);
         api->endpoints[i] = (struct api_endpoint){.api = api, .method = method, .index = i};
-        api->rpc_methods[i] = (struct cl_rpc_method){
-            .path = method->path,
-            .shape = method->way == API_STREAM ? CL_RPC_BIDI : CL_RPC_UNARY,
-            .handler = method->way == API_STREAM ? api_deliver : api_unary,
-            .user = &api->endpoints[i],
-        };
+        api->rpc_methods[i] = rpc_method_of(method);
+        api->rpc_methods[i].path = method->path;
+        api->rpc_methods[i].user = &api->endpoints[i];
     }
 }
 

@@ -18,6 +18,7 @@ enum api_way {
     API_STORED, /* by a command in the writer: kept, answered once and the same ever after */
     API_DIRECT, /* at once, from memory: nothing about a case, nothing is kept */
     API_STREAM, /* Deliver */
+    API_UPLOAD, /* UploadDocument: a stream of requests, answered once */
 };
 
 enum { API_BODIES_MAX = 3 }; /* what a stream's frames may hold */
@@ -33,10 +34,10 @@ struct api_method {
     struct cl_expected_body bodies[API_BODIES_MAX];
     size_t body_count;
     const ProtobufCMessageDescriptor *reply; /* NULL: a stream's frames */
-    case_handler *handler;                   /* of STORED */
+    case_handler *handler;                   /* of STORED, and of STREAM for its acknowledgements */
 };
 
-#define API_METHOD_COUNT 25
+#define API_METHOD_COUNT 26
 
 const struct api_method *api_method_at(size_t index); /* NULL past the end */
 const struct api_method *api_method_find(const char *path);

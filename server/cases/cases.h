@@ -29,13 +29,15 @@
 #include "server/store/tasks.h"
 #include "server/vault/vault.h"
 
+struct authorisation;
 struct source_inquiry;
 
 /* What all cases share; made at start, outlives every command. */
 struct cases {
     const struct centre *centre;
     const struct vault *vault;
-    const struct rule_set *rule_sets; /* without gap or overlap */
+    struct authorisation *authorisation; /* verifies letters; the writer's. NULL: their digests are enough */
+    const struct rule_set *rule_sets;    /* without gap or overlap */
     size_t rule_set_count;
 };
 
@@ -63,8 +65,8 @@ struct case_effect {
     } events[CASE_EVENTS_MAX];
     size_t event_count;
     struct cl_keyring *directory; /* that the centre issued, to be put in force; the taker's */
-    bool decided;             /* the case came to its joint decision */
-    int64_t decided_after_ms; /* since its submission */
+    bool decided;                 /* the case came to its joint decision */
+    int64_t decided_after_ms;     /* since its submission */
     enum case_alarm alarm;
     bool polled;                    /* the inquiry asks again what could not be known before */
     struct source_inquiry *inquiry; /* to be asked; the taker's */

@@ -9,6 +9,7 @@
 #include "server/cases/convert.h"
 #include "server/cases/events.h"
 #include "server/cases/fund.h"
+#include "server/cases/letters.h"
 #include "server/source/source.h"
 
 #define SETTLE_CENTRE "centre" /* the authority of what the centre settles by itself, as in the catalogue */
@@ -52,17 +53,37 @@ struct cl_status settle_row(struct item_row *out, const struct case_file *file, 
     return cl_ok();
 }
 
+/* What the centre finds by itself. Consents count only with their letters, where it verifies those: until all are here
+ * the item is open, and a bad one authorises nothing. */
+static struct cl_status settle_locally(struct item_result *out, const struct case_file *file, struct case_tx *tx,
+                                       struct item_key key)
+{
+    enum letters letters = LETTERS_GOOD;
+    item_settle_locally(out, &file->application, tx->cases->centre->party, key, tx->now_ms);
+    if (key.item != ITEM_CONSENT || out->outcome != ITEM_PASS) {
+        return cl_ok();
+    }
+    struct cl_status status = letters_judge(&letters, tx, file->row.id);
+    if (letters == LETTERS_AWAITED) {
+        *out = (struct item_result){.key = key, .outcome = ITEM_OPEN};
+    } else if (letters == LETTERS_BAD) {
+        out->outcome = ITEM_FAIL;
+        out->failure = FAILURE_NOT_AUTHORISED;
+    }
+    return status;
+}
+
 struct cl_status settle_open_one(struct case_file *file, struct case_tx *tx, enum item_phase phase, struct item_key key)
 {
     const struct catalogue_row *catalogue = catalogue_row(key.item);
     struct settle_source source = {
         .phase = phase, .owner = catalogue->owner, .authority = catalogue->authority, .receipt = ""};
     struct item_result result = {.key = key};
-    if (catalogue->owner == OWNER_LOCAL) {
-        item_settle_locally(&result, &file->application, tx->cases->centre->party, key, tx->now_ms);
-    }
     struct item_row row;
-    struct cl_status status = settle_row(&row, file, tx, &result, &source);
+    struct cl_status status = catalogue->owner == OWNER_LOCAL ? settle_locally(&result, file, tx, key) : cl_ok();
+    if (cl_is_ok(status)) {
+        status = settle_row(&row, file, tx, &result, &source);
+    }
     return cl_is_ok(status) ? items_insert(tx->tx, &row) : status;
 }
 
@@ -121,16 +142,12 @@ static struct cl_status replace(struct case_file *file, struct case_tx *tx, cons
     return cl_is_ok(status) ? items_replace(tx->tx, &row) : status;
 }
 
-/* What an item has to become with the consents in force; false: nothing else. */
+/* What an item other than CONSENT has to become with the consents in force; false: nothing else. */
 static bool judge_by_consents(struct item_result *out, const struct case_file *file, const struct case_tx *tx,
                               const struct item_row *row, bool given)
 {
     const char *centre = tx->cases->centre->party;
     struct item_key key = {.item = (enum item)row->item, .person = row->person};
-    if (key.item == ITEM_CONSENT) {
-        item_settle_locally(out, &file->application, centre, key, tx->now_ms);
-        return true;
-    }
     bool allowed = consent_allows(&file->application, centre, key.item, key.person);
     bool unauthorised = row->outcome == ITEM_FAIL && row->failure == FAILURE_NOT_AUTHORISED;
     if (row->outcome == ITEM_OPEN && !allowed) {
@@ -143,6 +160,20 @@ static bool judge_by_consents(struct item_result *out, const struct case_file *f
     return given && unauthorised && allowed;
 }
 
+static struct cl_status adjust(struct case_file *file, struct case_tx *tx, const struct item_row *row, bool given)
+{
+    struct item_result result;
+    bool changes = row->item == (int)ITEM_CONSENT;
+    struct cl_status status = cl_ok();
+    if (changes) {
+        struct item_key key = {.item = ITEM_CONSENT, .person = row->person};
+        status = settle_locally(&result, file, tx, key);
+    } else {
+        changes = judge_by_consents(&result, file, tx, row, given);
+    }
+    return cl_is_ok(status) && changes ? replace(file, tx, row, &result) : status;
+}
+
 struct cl_status settle_consents(struct case_file *file, struct case_tx *tx, bool given)
 {
     struct item_rows items;
@@ -151,10 +182,7 @@ struct cl_status settle_consents(struct case_file *file, struct case_tx *tx, boo
         status = items_list(&items, tx->sql, tx->arena, file->row.id, PHASE_DECISION);
     }
     for (size_t i = 0; cl_is_ok(status) && i < items.count; i++) {
-        struct item_result result;
-        if (judge_by_consents(&result, file, tx, &items.rows[i], given)) {
-            status = replace(file, tx, &items.rows[i], &result);
-        }
+        status = adjust(file, tx, &items.rows[i], given);
     }
     return status;
 }
@@ -172,9 +200,9 @@ struct cl_status settle_reopen(struct case_file *file, struct case_tx *tx, settl
             continue;
         }
         if (row->owner == (int)OWNER_LOCAL) {
-            item_settle_locally(&result, &file->application, tx->cases->centre->party, result.key, tx->now_ms);
+            status = settle_locally(&result, file, tx, result.key);
         }
-        status = replace(file, tx, row, &result);
+        status = cl_is_ok(status) ? replace(file, tx, row, &result) : status;
     }
     return status;
 }

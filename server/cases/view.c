@@ -174,6 +174,9 @@ static struct cl_status receipt_of(Coloan__V1__ConsentReceipt **out, struct cl_a
     receipt->consent = consent;
     receipt->given_ms = row->given_ms;
     receipt->withdrawn_ms = row->withdrawn_ms;
+    if (row->letter_judged) {
+        convert_text(&receipt->letter, cl_status_name((struct cl_status){.reason = (enum cl_reason)row->letter}));
+    }
     *out = receipt;
     return cl_ok();
 }

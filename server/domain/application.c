@@ -419,7 +419,7 @@ static struct cl_status check_documents(struct checking *checking, const struct 
         if (cl_failed(status)) {
             return blame_in(checking, status.reason, "documents", i, "sha256");
         }
-        if (document->size_bytes < 1 || document->size_bytes > APPLICATION_DOCUMENT_BYTES_MAX) {
+        if (document->size_bytes < 1 || document->size_bytes > CL_DOCUMENT_BYTES_MAX) {
             return blame_in(checking, CL_FIELD_INVALID, "documents", i, "size_bytes");
         }
     }

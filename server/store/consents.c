@@ -51,6 +51,26 @@ struct cl_status consents_withdraw(struct store_tx *tx, const char *application_
     return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
 }
 
+struct cl_status consents_set_letter(struct store_tx *tx, const char *application_id, const char *consent_id,
+                                     int letter)
+{
+    static const char text[] = "UPDATE consents SET letter = $3"
+                               " WHERE application_id = $1 AND consent_id = $2 AND letter IS NULL";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, application_id);
+    sql_bind_text(statement, 2, consent_id);
+    sql_bind_i64(statement, 3, letter);
+    status = sql_run(statement);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+}
+
 static struct cl_status read_consent(struct consent_row *out, struct sql_statement *statement, struct cl_arena *arena)
 {
     struct consent_row row = {
@@ -62,6 +82,8 @@ static struct cl_status read_consent(struct consent_row *out, struct sql_stateme
         .until_ms = sql_column_i64(statement, 5),
         .given_ms = sql_column_i64(statement, 8),
         .withdrawn_ms = sql_column_i64(statement, 10),
+        .letter_judged = !sql_column_is_null(statement, 12),
+        .letter = (int)sql_column_i64(statement, 12),
     };
     bool whole = sql_column_digest(&row.document, statement, 6) && sql_column_digest(&row.subject, statement, 7) &&
                  sql_column_digest(&row.given_by, statement, 9) &&
@@ -101,7 +123,7 @@ struct cl_status consents_list(struct consent_rows *out, struct sql *sql, struct
 {
     static const char text[] =
         "SELECT application_id, consent_id, person, purpose, receiver, until_ms, document, subject, given_ms, given_by,"
-        " withdrawn_ms, withdrawn_by FROM consents WHERE application_id = $1 ORDER BY consent_id";
+        " withdrawn_ms, withdrawn_by, letter FROM consents WHERE application_id = $1 ORDER BY consent_id";
     struct sql_statement *statement = NULL;
     struct consent_rows rows = {.rows = NULL};
     size_t room = 0;

@@ -29,6 +29,8 @@ struct consent_row {
     struct cl_digest given_by;     /* the message that brought it */
     int64_t withdrawn_ms;          /* 0: it was not */
     struct cl_digest withdrawn_by; /* the message that said so */
+    bool letter_judged;            /* the letter behind it */
+    int letter;                    /* what was found, the caller's number; with letter_judged */
 };
 
 struct consent_rows {
@@ -42,6 +44,10 @@ CL_MUST_CHECK struct cl_status consents_add(struct store_tx *tx, const struct co
 /* STATE_CONFLICT when there is no such consent or it was withdrawn before. */
 CL_MUST_CHECK struct cl_status consents_withdraw(struct store_tx *tx, const char *application_id,
                                                  const char *consent_id, int64_t at_ms, const struct cl_digest *by);
+
+/* What was found of its letter. STATE_CONFLICT when there is no such consent or its letter was judged before. */
+CL_MUST_CHECK struct cl_status consents_set_letter(struct store_tx *tx, const char *application_id,
+                                                   const char *consent_id, int letter);
 
 /* All there ever were, by id. INTERNAL past CONSENTS_KEPT_MAX. */
 CL_MUST_CHECK struct cl_status consents_list(struct consent_rows *out, struct sql *sql, struct cl_arena *arena,

@@ -597,6 +597,76 @@ struct cl_status vault_list(struct vault_values *out, struct sql *sql, const str
     return status;
 }
 
+/* -- Pieces -------------------------------------------------------------------------------------------------- */
+
+_Static_assert(VAULT_SEAL_BYTES == NONCE_BYTES + TAG_BYTES, "what sealing adds");
+
+struct vault_box {
+    uint8_t key[KEY_BYTES];
+    char application_id[PATH_BYTES_MAX + 1];
+};
+
+struct cl_status vault_box_open(struct vault_box **out, struct sql *sql, const struct vault *vault,
+                                const char *application_id)
+{
+    enum key_state state = KEY_NONE;
+    if (strlen(application_id) > PATH_BYTES_MAX) {
+        return cl_fail(CL_FIELD_INVALID);
+    }
+    struct vault_box *box = calloc(1, sizeof *box);
+    if (box == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    struct cl_status status = load_key(&state, box->key, sql, vault, application_id);
+    if (cl_is_ok(status) && state != KEY_THERE) {
+        status = cl_fail(CL_STATE_CONFLICT);
+    }
+    if (cl_failed(status)) {
+        vault_box_free(box);
+        return status;
+    }
+    memcpy(box->application_id, application_id, strlen(application_id) + 1);
+    *out = box;
+    return cl_ok();
+}
+
+void vault_box_free(struct vault_box *box)
+{
+    if (box != NULL) {
+        sodium_memzero(box, sizeof *box);
+        free(box);
+    }
+}
+
+static struct place place_of_piece(const struct vault_box *box, const struct vault_piece *piece)
+{
+    char of[CL_DIGEST_HEX_BYTES];
+    char at[24];
+    struct place place = {.len = 0};
+    cl_hex_encode(of, cl_bytes(piece->of->bytes, sizeof piece->of->bytes));
+    (void)snprintf(at, sizeof at, "%lld", (long long)piece->at);
+    add_part(&place, "vault_box");
+    add_part(&place, box->application_id);
+    add_part(&place, piece->kind);
+    add_part(&place, of);
+    add_part(&place, at);
+    return place;
+}
+
+struct cl_bytes vault_box_seal(uint8_t *out, const struct vault_box *box, const struct vault_piece *piece,
+                               struct cl_bytes clear)
+{
+    struct place place = place_of_piece(box, piece);
+    return seal(out, box->key, &place, clear);
+}
+
+struct cl_status vault_box_unseal(struct cl_bytes *clear_out, uint8_t *out, const struct vault_box *box,
+                                  const struct vault_piece *piece, struct cl_bytes sealed)
+{
+    struct place place = place_of_piece(box, piece);
+    return unseal(clear_out, out, box->key, &place, sealed) ? cl_ok() : cl_fail(CL_VAULT_CORRUPT);
+}
+
 /* -- Erasing ------------------------------------------------------------------------------------------------- */
 
 static struct cl_status run_for(struct store_tx *tx, const char *text, const char *application_id)

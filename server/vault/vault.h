@@ -56,7 +56,39 @@ CL_MUST_CHECK struct cl_status vault_list(struct vault_values *out, struct sql *
 /* The same, and what is kept under other paths goes: from now on these are all values of the application. */
 CL_MUST_CHECK struct cl_status vault_replace(struct store_tx *tx, const struct vault *vault, const char *application_id,
                                              const struct vault_value *values, size_t count);
-/* For good: later vault_put of this application fails. Harmless when there is nothing. */
+
+/* -- Larger things, piece by piece --------------------------------------------------------------------------- */
+
+/* By so much a sealed piece is longer than what is in it. */
+#define VAULT_SEAL_BYTES 40
+
+/* The data key of one application, held while pieces are sealed or opened. One thread at a time; any one. */
+struct vault_box;
+
+/* STATE_CONFLICT when the application was erased or has no values. */
+CL_MUST_CHECK struct cl_status vault_box_open(struct vault_box **out, struct sql *sql, const struct vault *vault,
+                                              const char *application_id);
+void vault_box_free(struct vault_box *box); /* wipes; NULL is fine */
+
+/* What a sealed piece is bound to, besides its application: it opens nowhere else. */
+struct vault_piece {
+    const char *kind;           /* a word of ours */
+    const struct cl_digest *of; /* the whole it belongs to */
+    int64_t at;                 /* where in it */
+};
+
+/* `out` has room for clear.len + VAULT_SEAL_BYTES, which is what it fills. */
+struct cl_bytes vault_box_seal(uint8_t *out, const struct vault_box *box, const struct vault_piece *piece,
+                               struct cl_bytes clear);
+
+/* `out` has room for sealed.len. VAULT_CORRUPT. */
+CL_MUST_CHECK struct cl_status vault_box_unseal(struct cl_bytes *clear_out, uint8_t *out, const struct vault_box *box,
+                                                const struct vault_piece *piece, struct cl_bytes sealed);
+
+/* -- Erasing and finding ------------------------------------------------------------------------------------- */
+
+/* For good: what is sealed in pieces does not open any more either, and later vault_put of this application fails.
+ * Harmless when there is nothing. */
 CL_MUST_CHECK struct cl_status vault_erase(struct store_tx *tx, const char *application_id);
 
 /* Columns that are looked up; each has its own key, so equal values of two columns do not show. */

@@ -300,6 +300,61 @@ static void both_ways_at_once_keep_their_order(void **state)
     cl_rpc_stream_close(stream);
 }
 
+/* -- A client's stream --------------------------------------------------------------------------------------- */
+
+static struct cl_rpc_stream *open_sum(void)
+{
+    struct cl_rpc_stream *stream = NULL;
+    assert_true(cl_is_ok(cl_rpc_stream_open(&stream, echo.client, "/test.Echo/Sum", TIMEOUT_MS)));
+    return stream;
+}
+
+/* The handler asserts that it is never given a message before it asked for it. */
+static void a_client_stream_is_read_as_it_is_dealt_with(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 50 };
+    struct cl_rpc_stream *stream = open_sum();
+    for (int i = 0; i < MESSAGES; i++) {
+        assert_true(cl_is_ok(cl_rpc_stream_send(stream, cl_bytes_text(i % 3 == 0 ? "here" : "some"))));
+    }
+    assert_true(cl_is_ok(cl_rpc_stream_half_close(stream)));
+    assert_next(stream, "200");
+    assert_over(stream, CL_OK, CL_GRPC_OK);
+    cl_rpc_stream_close(stream);
+    assert_true(echo_wait(&echo_ended, 1));
+    assert_int_equal(echo_cancelled, 0);
+}
+
+static void a_client_stream_may_be_answered_before_its_end(void **state)
+{
+    (void)state;
+    struct cl_rpc_stream *stream = open_sum();
+    assert_true(cl_is_ok(cl_rpc_stream_send(stream, cl_bytes_text("some"))));
+    assert_true(cl_is_ok(cl_rpc_stream_send(stream, cl_bytes_text("stop"))));
+    assert_next(stream, "4");
+    assert_over(stream, CL_OK, CL_GRPC_OK);
+    cl_rpc_stream_close(stream);
+}
+
+/* The message is still with another thread, which asks for the next one afterwards. */
+static void a_client_stream_that_is_cut_is_left_alone(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 20; i++) {
+        struct cl_rpc_stream *stream = open_sum();
+        assert_true(cl_is_ok(cl_rpc_stream_send(stream, cl_bytes_text("some"))));
+        assert_true(echo_wait(&echo_handled, i));
+        cl_rpc_stream_close(stream);
+        assert_true(echo_wait(&echo_ended, i));
+        assert_true(echo_wait(&echo_taken, 4 * i));
+        while (atomic_load(&echo_busy) != 0) {
+            (void)usleep(100);
+        }
+    }
+    assert_int_equal(echo_cancelled, 20);
+}
+
 static void an_empty_message_is_a_message(void **state)
 {
     (void)state;
@@ -531,6 +586,9 @@ int main(void)
         WITH_SERVER(a_far_deadline_is_clamped),
         WITH_SERVER(a_server_stream_keeps_its_order),
         cmocka_unit_test_setup_teardown(both_ways_at_once_keep_their_order, start_with_room, stop),
+        WITH_SERVER(a_client_stream_is_read_as_it_is_dealt_with),
+        WITH_SERVER(a_client_stream_may_be_answered_before_its_end),
+        WITH_SERVER(a_client_stream_that_is_cut_is_left_alone),
         WITH_SERVER(an_empty_message_is_a_message),
         WITH_SERVER(a_receive_that_timed_out_is_taken_up_again),
         WITH_SERVER(a_cancel_wakes_the_receiver),

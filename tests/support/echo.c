@@ -10,7 +10,7 @@
 #include "libcoloan/limits.h"
 #include "libcoloan/refusal.h"
 
-atomic_int echo_handled, echo_ended, echo_cancelled, echo_full;
+atomic_int echo_handled, echo_ended, echo_cancelled, echo_full, echo_taken, echo_busy;
 _Atomic(struct cl_rpc_call *) echo_held;
 atomic_llong echo_deadline_ms;
 
@@ -164,11 +164,49 @@ static void chat(struct cl_rpc_call *call, struct cl_bytes message, void *user)
     }
 }
 
+static void *take_later(void *argument)
+{
+    struct job *job = argument;
+    (void)usleep(2000);
+    atomic_fetch_add(&echo_taken, (int)job->len);
+    atomic_store(&echo_busy, 0);
+    cl_rpc_next(job->call);
+    cl_rpc_call_unref(job->call);
+    free(job);
+    return NULL;
+}
+
+/* Tells how many bytes came when the peer has sent all; "stop" is answered at once, "here" taken on the poll thread. */
+static void sum(struct cl_rpc_call *call, struct cl_bytes message, void *user)
+{
+    (void)user;
+    int busy = atomic_load(&echo_busy);
+    assert(busy == 0); /* the next message only when it was asked for */
+    if (*cl_rpc_call_state(call) == NULL) {
+        *cl_rpc_call_state(call) = &echo_handled;
+        begin(call);
+    }
+    if (message.data == NULL || cl_bytes_equal(message, cl_bytes_text("stop"))) {
+        char text[16];
+        (void)snprintf(text, sizeof text, "%d", atomic_load(&echo_taken));
+        cl_rpc_reply(call, cl_bytes_text(text));
+        return;
+    }
+    if (cl_bytes_equal(message, cl_bytes_text("here"))) {
+        atomic_fetch_add(&echo_taken, (int)message.len);
+        cl_rpc_next(call);
+        return;
+    }
+    atomic_store(&echo_busy, 1);
+    hand_over(call, message, take_later);
+}
+
 const struct cl_rpc_method echo_methods[ECHO_METHOD_COUNT] = {
     {"/test.Echo/Unary", CL_RPC_UNARY, unary, NULL},         {"/test.Echo/Later", CL_RPC_UNARY, later, NULL},
     {"/test.Echo/Hold", CL_RPC_UNARY, hold, NULL},           {"/test.Echo/Refuse", CL_RPC_UNARY, refuse, NULL},
     {"/test.Echo/Large", CL_RPC_UNARY, large, NULL},         {"/test.Echo/Whoami", CL_RPC_UNARY, whoami, NULL},
     {"/test.Echo/Count", CL_RPC_SERVER_STREAM, count, NULL}, {"/test.Echo/Chat", CL_RPC_BIDI, chat, NULL},
+    {"/test.Echo/Sum", CL_RPC_CLIENT_STREAM, sum, NULL},
 };
 
 void echo_reset(void)
@@ -178,6 +216,8 @@ void echo_reset(void)
     atomic_store(&echo_ended, 0);
     atomic_store(&echo_cancelled, 0);
     atomic_store(&echo_full, 0);
+    atomic_store(&echo_taken, 0);
+    atomic_store(&echo_busy, 0);
 }
 
 void echo_release_held(void)

@@ -7,7 +7,9 @@
  *   /test.Echo/Large   answers one byte more than is allowed
  *   /test.Echo/Whoami  answers peer and certificate name
  *   /test.Echo/Count   server stream: as many numbers as the request says, sent from another thread, then OK
- *   /test.Echo/Chat    both ways: answers each message; OK when the peer half-closed */
+ *   /test.Echo/Chat    both ways: answers each message; OK when the peer half-closed
+ *   /test.Echo/Sum     client stream: takes each message after 2 ms on another thread, "here" at once; answers how many
+ *                      bytes came when the peer half-closed or says "stop" */
 #ifndef COLOAN_TESTS_ECHO_H
 #define COLOAN_TESTS_ECHO_H
 
@@ -16,11 +18,11 @@
 #include "libcoloan/rpc.h"
 #include "tests/support/pki.h"
 
-#define ECHO_METHOD_COUNT 8
+#define ECHO_METHOD_COUNT 9
 extern const struct cl_rpc_method echo_methods[ECHO_METHOD_COUNT];
 
 /* What happened, since echo_reset. */
-extern atomic_int echo_handled, echo_ended, echo_cancelled, echo_full;
+extern atomic_int echo_handled, echo_ended, echo_cancelled, echo_full, echo_taken, echo_busy;
 extern _Atomic(struct cl_rpc_call *) echo_held;
 extern atomic_llong echo_deadline_ms;
 void echo_reset(void);

@@ -539,6 +539,7 @@ CREATE TABLE consents (
     given_by BLOB NOT NULL REFERENCES messages (digest),
     withdrawn_ms INTEGER,
     withdrawn_by BLOB REFERENCES messages (digest),
+    letter INTEGER,
     PRIMARY KEY (application_id, consent_id),
     CHECK ((withdrawn_ms IS NULL) = (withdrawn_by IS NULL))
 ) STRICT, WITHOUT ROWID;
@@ -552,6 +553,11 @@ CREATE TRIGGER consents_keep BEFORE UPDATE OF application_id, consent_id, person
     given_ms, given_by ON consents
 BEGIN
     SELECT RAISE(ABORT, 'consents never change');
+END;
+
+CREATE TRIGGER consents_letter_once BEFORE UPDATE OF letter ON consents WHEN OLD.letter IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'a letter is judged once');
 END;
 
 CREATE TRIGGER consents_withdrawn_once BEFORE UPDATE OF withdrawn_ms, withdrawn_by ON consents WHEN OLD.withdrawn_ms IS NOT NULL
@@ -615,6 +621,57 @@ END;
 CREATE TRIGGER directories_keep BEFORE UPDATE ON directories
 BEGIN
     SELECT RAISE(ABORT, 'directories never change');
+END;
+
+-- Uploaded documents. `number` is the store's own; the pieces of unfinished ones may be dropped.
+CREATE TABLE documents (
+    number INTEGER PRIMARY KEY,
+    application_id TEXT NOT NULL REFERENCES applications (id),
+    sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
+    size_bytes INTEGER NOT NULL CHECK (size_bytes > 0),
+    received_bytes INTEGER NOT NULL CHECK (received_bytes BETWEEN 0 AND size_bytes),
+    attempt INTEGER NOT NULL CHECK (attempt > 0),
+    hash BLOB NOT NULL,
+    sender TEXT NOT NULL,
+    changed_ms INTEGER NOT NULL,
+    complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
+    UNIQUE (application_id, sha256)
+) STRICT;
+
+CREATE INDEX documents_unfinished ON documents (sender, changed_ms, number, size_bytes)
+    WHERE complete = 0 AND received_bytes > 0;
+
+CREATE TABLE document_pieces (
+    document INTEGER NOT NULL REFERENCES documents (number),
+    at INTEGER NOT NULL CHECK (at >= 0),
+    sealed BLOB NOT NULL,
+    UNIQUE (document, at)
+) STRICT;
+
+CREATE TRIGGER documents_stay BEFORE DELETE ON documents
+BEGIN
+    SELECT RAISE(ABORT, 'documents stay');
+END;
+
+CREATE TRIGGER documents_keep BEFORE UPDATE ON documents WHEN OLD.complete = 1
+BEGIN
+    SELECT RAISE(ABORT, 'complete documents never change');
+END;
+
+CREATE TRIGGER documents_are_what_they_were BEFORE UPDATE OF number, application_id, sha256, size_bytes, sender ON documents
+BEGIN
+    SELECT RAISE(ABORT, 'a document stays the one it is');
+END;
+
+CREATE TRIGGER document_pieces_stay BEFORE DELETE ON document_pieces
+    WHEN (SELECT complete FROM documents WHERE number = OLD.document) = 1
+BEGIN
+    SELECT RAISE(ABORT, 'pieces of complete documents stay');
+END;
+
+CREATE TRIGGER document_pieces_keep BEFORE UPDATE ON document_pieces
+BEGIN
+    SELECT RAISE(ABORT, 'pieces never change');
 END;
 
 -- Personal values, sealed (server/vault). A key without `wrapped` was destroyed: the application is erased.

@@ -108,7 +108,7 @@ static void test_each_rpc_has_its_row(void **state)
         }
         assert_string_equal(rpcs[i].input, ".coloan.v1.Envelope");
         assert_string_equal(rpcs[i].output, ".coloan.v1.Envelope");
-        assert_int_equal(rpcs[i].client_streams, method->way == API_STREAM);
+        assert_int_equal(rpcs[i].client_streams, method->way == API_STREAM || method->way == API_UPLOAD);
         assert_int_equal(rpcs[i].server_streams, method->way == API_STREAM);
         for (size_t j = 0; j < i; j++) {
             assert_ptr_not_equal(api_method_find(rpcs[j].path), method);
@@ -128,7 +128,7 @@ static void test_rows_are_whole(void **state)
         assert_true(strlen(api_method_name(method)) <= CL_METHOD_BYTES_MAX);
         assert_true(method->body_count >= 1 && method->body_count <= API_BODIES_MAX);
         assert_int_equal(method->reply == NULL, method->way == API_STREAM);
-        assert_int_equal(method->handler == NULL, method->way == API_DIRECT);
+        assert_int_equal(method->handler == NULL, method->way == API_DIRECT || method->way == API_UPLOAD);
         assert_false(method->creates && method->needs_application);
         assert_int_not_equal(method->callers, 0);
         for (size_t j = 0; j < method->body_count; j++) {
@@ -160,6 +160,7 @@ static void test_nobody_else_may_call(void **state)
         {"/coloan.v1.JointApproval/ChooseRules", false, true, true, false},
         {"/coloan.v1.JointApproval/WithdrawConsent", false, true, true, false},
         {"/coloan.v1.JointApproval/ReportMilestone", false, true, false, false},
+        {"/coloan.v1.JointApproval/UploadDocument", false, true, true, false},
         {"/coloan.v1.JointApproval/Deliver", false, true, false, false},
         {"/coloan.v1.Review/ListTasks", false, false, false, true},
         {"/coloan.v1.Review/GetTask", false, false, false, true},

@@ -131,7 +131,7 @@ SPOIL(document, a->documents[0] = ((struct document){"contract", cl_bytes(digest
 SPOIL(document_unnamed, document(a); a->documents[0].kind = "")
 SPOIL(document_digest, document(a); a->documents[0].sha256.len = 33)
 SPOIL(document_empty, document(a); a->documents[0].size_bytes = 0)
-SPOIL(document_large, document(a); a->documents[0].size_bytes = APPLICATION_DOCUMENT_BYTES_MAX + 1)
+SPOIL(document_large, document(a); a->documents[0].size_bytes = CL_DOCUMENT_BYTES_MAX + 1)
 SPOIL(crowd_of_documents, a->document_count = CL_DOCUMENTS_MAX + 1)
 
 static const struct {

@@ -118,6 +118,26 @@ static void a_consent_reads_back_and_is_withdrawn_once(void **state)
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
+static void a_letter_is_judged_once(void **state)
+{
+    struct store_fixture *fixture = *state;
+    struct store_tx *tx = store_fixture_begin(fixture);
+    struct consent_row given = consent(1, "c-1");
+    const char *id = fixture_application_id(1);
+    struct consent_rows read;
+    assert_int_equal(consents_add(tx, &given).reason, CL_OK);
+    assert_int_equal(consents_list(&read, store_tx_sql(tx), store_fixture_arena(fixture), id).reason, CL_OK);
+    assert_false(read.rows[0].letter_judged);
+    assert_int_equal(consents_set_letter(tx, id, "c-2", 0).reason, CL_STATE_CONFLICT);
+    assert_int_equal(consents_set_letter(tx, id, "c-1", 0).reason, CL_OK);
+    assert_int_equal(consents_set_letter(tx, id, "c-1", 4025).reason, CL_STATE_CONFLICT);
+    assert_int_equal(sql_script(store_tx_sql(tx), "UPDATE consents SET letter = 1").reason, CL_STATE_CONFLICT);
+    assert_int_equal(consents_list(&read, store_tx_sql(tx), store_fixture_arena(fixture), id).reason, CL_OK);
+    assert_true(read.rows[0].letter_judged);
+    assert_int_equal(read.rows[0].letter, 0);
+    assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
+}
+
 static struct cl_status run(struct store_tx *tx, const char *text)
 {
     return sql_script(store_tx_sql(tx), text);
@@ -253,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_consent_is_given_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_consent_reads_back_and_is_withdrawn_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_letter_is_judged_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_of_a_consent_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(as_many_as_may_be_kept_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_names_its_consents_once, set_up, tear_down),

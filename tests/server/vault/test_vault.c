@@ -424,6 +424,54 @@ static void a_blind_index_is_equal_only_for_equals(void **state)
     assert_int_equal(tear_down(&made), 0);
 }
 
+/* -- Pieces -------------------------------------------------------------------------------------------------- */
+
+static void pieces_open_where_they_belong_and_nowhere_else(void **state)
+{
+    struct bench *bench = *state;
+    struct store_tx *tx = store_fixture_begin(bench->fixture);
+    struct sql *sql = store_tx_sql(tx);
+    struct vault_box *boxes[2] = {NULL, NULL};
+    struct vault_value value = value_of("persons[0].name", 1, "x");
+    assert_int_equal(vault_box_open(&boxes[0], sql, bench->vault, "application-0").reason, CL_STATE_CONFLICT);
+    for (unsigned i = 0; i < 2; i++) {
+        const char *id = i == 0 ? "application-0" : "application-1";
+        assert_int_equal(vault_put(tx, bench->vault, id, &value, 1).reason, CL_OK);
+        assert_int_equal(vault_box_open(&boxes[i], sql, bench->vault, id).reason, CL_OK);
+    }
+    static const char clear[] = "pages of a contract";
+    uint8_t sealed[sizeof clear + VAULT_SEAL_BYTES];
+    uint8_t opened[sizeof sealed];
+    struct cl_digest of = fixture_digest(1);
+    struct cl_digest other = fixture_digest(2);
+    struct vault_piece piece = {.kind = "document", .of = &of, .at = 65536};
+    struct cl_bytes bytes = vault_box_seal(sealed, boxes[0], &piece, cl_bytes(clear, sizeof clear));
+    assert_int_equal(bytes.len, sizeof sealed);
+    struct cl_bytes out;
+    assert_int_equal(vault_box_unseal(&out, opened, boxes[0], &piece, bytes).reason, CL_OK);
+    assert_true(cl_bytes_equal(out, cl_bytes(clear, sizeof clear)));
+    const struct {
+        const struct vault_box *box;
+        struct vault_piece piece;
+        unsigned flip;
+    } rows[] = {
+        {boxes[1], piece, 0},
+        {boxes[0], {"hash", &of, 65536}, 0},
+        {boxes[0], {"document", &other, 65536}, 0},
+        {boxes[0], {"document", &of, 0}, 0},
+        {boxes[0], piece, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sealed[30] ^= (uint8_t)rows[i].flip;
+        assert_int_equal(vault_box_unseal(&out, opened, rows[i].box, &rows[i].piece, bytes).reason, CL_VAULT_CORRUPT);
+    }
+    assert_int_equal(vault_erase(tx, "application-1").reason, CL_OK);
+    vault_box_free(boxes[0]);
+    vault_box_free(boxes[1]);
+    assert_int_equal(vault_box_open(&boxes[1], sql, bench->vault, "application-1").reason, CL_STATE_CONFLICT);
+    assert_int_equal(store_fixture_end(bench->fixture, cl_ok()).reason, CL_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +484,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_master_key_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(erased_is_erased_for_good, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_file_holds_a_value_or_an_erased_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pieces_open_where_they_belong_and_nowhere_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_blind_index_is_equal_only_for_equals, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
