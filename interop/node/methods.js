@@ -30,4 +30,5 @@ export const METHODS = {
   GetCapabilities: { name: `${DIRECTORY}GetCapabilities`, request: 'CapabilitiesQuery', reply: 'Capabilities' },
 };
 
+export const UPLOAD = `${JOINT}UploadDocument`; // a stream of DocumentChunk, answered by one DocumentReceipt
 export const DELIVER = `${JOINT}Deliver`;

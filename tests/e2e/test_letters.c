@@ -194,6 +194,7 @@ static const char *upload(const char *id, struct signed_letter *letter)
 
 /* -- Tests --------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-CON-009 */
 static void test_a_case_waits_for_its_letters(void **state)
 {
     (void)state;
@@ -216,6 +217,7 @@ static void test_a_case_waits_for_its_letters(void **state)
     free_letters(&a_case);
 }
 
+/* Covers: COL-CON-009 */
 static void test_a_letter_that_is_not_good(void **state)
 {
     (void)state;

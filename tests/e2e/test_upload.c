@@ -251,6 +251,7 @@ static bool written(const char *word)
 
 /* -- Whole --------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-DOC-002, COL-DOC-005, COL-DOC-007 */
 static void test_documents_of_every_size(void **state)
 {
     (void)state;
@@ -283,6 +284,7 @@ static void test_documents_of_every_size(void **state)
 
 /* -- Cut ----------------------------------------------------------------------------------------------------- */
 
+/* Covers: COL-DOC-003, COL-DOC-005 */
 static void test_a_cut_upload_goes_on(void **state)
 {
     (void)state;
@@ -358,7 +360,7 @@ static void test_two_at_once_come_to_one_document(void **state)
 
 /* -- Wrong --------------------------------------------------------------------------------------------------- */
 
-/* All bytes come, one is wrong: they are dropped, and the right ones can be sent. */
+/* All bytes come, one is wrong: they are dropped, and the right ones can be sent. Covers: COL-DOC-004 */
 static void test_bytes_with_another_digest_are_dropped(void **state)
 {
     (void)state;
@@ -381,6 +383,7 @@ static void test_bytes_with_another_digest_are_dropped(void **state)
     }
 }
 
+/* Covers: COL-DOC-001, COL-DOC-002, COL-DOC-003 */
 static void test_what_does_not_fit_is_refused(void **state)
 {
     (void)state;
@@ -486,7 +489,7 @@ static void test_what_does_not_fit_is_refused(void **state)
     }
 }
 
-/* Within a stream: another document, another size, no data, not the next. */
+/* Within a stream: another document, another size, no data, not the next. Covers: COL-DOC-002, COL-DOC-003 */
 static void test_a_stream_is_about_one_document(void **state)
 {
     (void)state;
@@ -535,6 +538,7 @@ static void test_a_stream_is_about_one_document(void **state)
 
 /* -- Too much ------------------------------------------------------------------------------------------------ */
 
+/* Covers: COL-DOC-006 */
 static void test_only_so_much_may_be_left_unfinished(void **state)
 {
     (void)state;
