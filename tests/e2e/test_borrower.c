@@ -245,6 +245,21 @@ static void change_of_bank(const char *file, const char *bank, const char *refer
 
 /* -- Tests --------------------------------------------------------------------------------------------------- */
 
+/* A consent names its letter by digest; sandbox/submission.c makes it of these words. */
+static void a_letter_is_uploaded_by_hand(const char *id)
+{
+    FILE *letter = create("letter.txt");
+    (void)fprintf(letter, "letter of authorisation B-1-0-3");
+    assert_int_equal(fclose(letter), 0);
+    RUN_REFUSED("DOCUMENT_UNKNOWN", "channel.yaml", "upload %s %s", id, path_of("ca.pem"));
+    RUN_REFUSED("CALLER_NOT_ALLOWED", "officer.yaml", "upload %s %s", id, path_of("letter.txt"));
+    for (int times = 0; times < 2; times++) {
+        RUN("channel.yaml", "upload %s %s", id, path_of("letter.txt"));
+        assert_non_null(strstr(out_text, "complete"));
+        assert_non_null(strstr(out_text, "31 bytes"));
+    }
+}
+
 /* Covers: COL-BOR-003, COL-BOR-005, COL-BOR-008, COL-JNT-006 */
 static void a_case_goes_to_another_bank_and_back(void **state)
 {
@@ -254,6 +269,7 @@ static void a_case_goes_to_another_bank_and_back(void **state)
     change_of_bank("to-beta.json", WORLD_BETA, "B-1-beta");
     change_of_bank("to-alpha.json", WORLD_ALPHA, "B-1-alpha");
     (void)snprintf(id, sizeof id, "%s", submit("p01.json", "channel.yaml"));
+    a_letter_is_uploaded_by_hand(id);
     RUN("channel.yaml", "watch %s --until APPROVED --timeout 20", id);
     status_is(id, "CASE_STATE_APPROVED", WORLD_ALPHA, 1, 1);
     assert_true(bank_knows(0, id)); /* decided, and may have to be decided again */
