@@ -21,7 +21,7 @@
 #define APPLICATION_TERM_MONTHS_MIN    12 /* the shortest housing loan */
 #define APPLICATION_AMOUNT_FEN_MAX     CL_PRINCIPAL_FEN_MAX
 #define APPLICATION_AREA_CENTI_M2_MAX  10000000 /* 100,000 m2: a number, not a home */
-#define APPLICATION_TEXT_BYTES_MAX     128 /* of a name or an address line, in bytes */
+#define APPLICATION_TEXT_BYTES_MAX     128      /* of a name or an address line, in bytes */
 #define APPLICATION_ACCOUNT_DIGITS_MIN 8
 #define APPLICATION_ACCOUNT_DIGITS_MAX 32
 #define APPLICATION_CENTRE_DIGITS      15       /* JGJ/T 320: code of a fund centre */
