@@ -131,9 +131,9 @@ static struct cl_status with_disclosures(struct cl_bytes *out, struct push *push
         return cl_ok();
     }
     struct case_outgoing event = {.recipient = stream->party,
-                               .application_id = row->application_id,
-                               .digest = &row->digest,
-                               .envelope = row->envelope};
+                                  .application_id = row->application_id,
+                                  .digest = &row->digest,
+                                  .envelope = row->envelope};
     struct case_disclosures disclosures;
     struct cl_status status = case_event_disclosures(&disclosures, push->arena, push->sql, push->options.cases, &event,
                                                      cl_clock_unix_ms(push->options.cases->centre->clock));

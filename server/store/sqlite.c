@@ -24,7 +24,7 @@
 #include "server/store/sql.h"
 
 enum {
-    STATEMENTS_MAX = 256, /* all texts of the program are about 60; a power of two */
+    STATEMENTS_MAX = 512, /* at least twice the texts of the program, about 130; a power of two */
     BUSY_MS = 5000,       /* only recovery after a crash can make a connection wait */
     TEXT_BYTES_MAX = 64 * 1024,
     LOG_FILE_BYTES_MAX = 64 * 1024 * 1024,
