@@ -266,7 +266,7 @@ static void print_explained(const struct cli *cli, const struct explained *expla
 
 enum cli_exit cmd_explain(struct cli *cli)
 {
-    struct explained explained;
+    struct explained explained = {0};
     const Coloan__V1__ApplicationView *view = NULL;
     const char *what = cli->arguments[0];
     bool is_file = strcmp(what, "-") == 0 || access(what, F_OK) == 0;

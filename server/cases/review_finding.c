@@ -164,7 +164,7 @@ struct cl_status review_find_item(const struct item_row **out, struct case_tx *t
     *out = NULL;
     for (size_t i = 0; i < items.count; i++) {
         if (items.rows[i].item == (int)key.item && items.rows[i].person == key.person) {
-            *out = &items.rows[i];
+            *out = items.rows + i;
         }
     }
     return cl_ok();

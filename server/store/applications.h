@@ -33,7 +33,7 @@ struct application_row {
     struct cl_bytes reasons;     /* packed by the caller */
     uint32_t items_total, items_by_machine, items_open;
     uint32_t items_by_person; /* wait for an officer */
-    uint32_t items_bank; /* of the open ones */
+    uint32_t items_bank;      /* of the open ones */
     uint32_t checks_total, checks_open, checks_bad;
     bool completion_awaited;
     int64_t submitted_ms, changed_ms;

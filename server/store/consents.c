@@ -183,10 +183,11 @@ static struct cl_status split(struct disclosure_row *out, struct cl_arena *arena
             return cl_fail(CL_INTERNAL);
         }
         ids[count] = id;
-        id = strchr(id, '\n');
-        if (id != NULL) {
-            *id++ = '\0';
+        char *end = strchr(id, '\n');
+        if (end != NULL) {
+            *end = '\0';
         }
+        id = end != NULL ? end + 1 : NULL;
     }
     out->consents = ids;
     out->consent_count = count;
