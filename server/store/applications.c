@@ -161,11 +161,7 @@ struct cl_status applications_update(struct store_tx *tx, const struct applicati
         return status;
     }
     bind_row(statement, row);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_APPLICATION_UNKNOWN);
+    return sql_run_one(statement, CL_APPLICATION_UNKNOWN);
 }
 
 struct cl_status applications_get(struct application_row *out, struct sql *sql, struct cl_arena *arena, const char *id)
@@ -343,11 +339,7 @@ struct cl_status applications_claim_person(struct store_tx *tx, const uint8_t pe
     }
     sql_bind_bytes(statement, 1, cl_bytes(person, PERSON_INDEX_BYTES));
     sql_bind_text(statement, 2, application_id);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_OPEN_CASE_EXISTS);
+    return sql_run_one(statement, CL_OPEN_CASE_EXISTS);
 }
 
 struct cl_status applications_release_persons(struct store_tx *tx, const char *application_id)

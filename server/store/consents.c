@@ -44,11 +44,7 @@ struct cl_status consents_withdraw(struct store_tx *tx, const char *application_
     sql_bind_text(statement, 2, consent_id);
     sql_bind_i64(statement, 3, at_ms);
     sql_bind_digest(statement, 4, by);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 struct cl_status consents_set_letter(struct store_tx *tx, const char *application_id, const char *consent_id,
@@ -64,11 +60,7 @@ struct cl_status consents_set_letter(struct store_tx *tx, const char *applicatio
     sql_bind_text(statement, 1, application_id);
     sql_bind_text(statement, 2, consent_id);
     sql_bind_i64(statement, 3, letter);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 static struct cl_status read_consent(struct consent_row *out, struct sql_statement *statement, struct cl_arena *arena)

@@ -121,16 +121,6 @@ struct cl_status documents_begin(int64_t *number_out, struct store_tx *tx, const
     return cl_ok();
 }
 
-/* One row has to change, or the document is not as the caller thinks. */
-static struct cl_status run_once(struct store_tx *tx, struct sql_statement *statement)
-{
-    struct cl_status status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
-}
-
 static struct cl_status grow(struct store_tx *tx, const struct document_piece *piece)
 {
     static const char text[] =
@@ -148,7 +138,7 @@ static struct cl_status grow(struct store_tx *tx, const struct document_piece *p
     sql_bind_i64(statement, 4, piece->length);
     sql_bind_bytes(statement, 5, piece->hash);
     sql_bind_i64(statement, 6, piece->at_ms);
-    return run_once(tx, statement);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 struct cl_status documents_append(struct store_tx *tx, const struct document_piece *piece)
@@ -179,7 +169,7 @@ struct cl_status documents_complete(struct store_tx *tx, int64_t number, int64_t
     }
     sql_bind_i64(statement, 1, number);
     sql_bind_i64(statement, 2, at_ms);
-    return run_once(tx, statement);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 static struct cl_status remove_pieces(struct store_tx *tx, int64_t number)
@@ -205,6 +195,6 @@ struct cl_status documents_drop(struct store_tx *tx, int64_t number, int64_t at_
     }
     sql_bind_i64(statement, 1, number);
     sql_bind_i64(statement, 2, at_ms);
-    status = run_once(tx, statement);
+    status = sql_run_one(statement, CL_STATE_CONFLICT);
     return cl_is_ok(status) ? remove_pieces(tx, number) : status;
 }

@@ -40,11 +40,7 @@ static struct cl_status run_settle(struct store_tx *tx, const char *text, const 
     sql_bind_i64(statement, 7, row->valid_until_ms);
     sql_bind_bytes(statement, 8, row->result);
     sql_bind_i64(statement, 9, row->phase);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 struct cl_status items_remove(struct store_tx *tx, const struct item_row *row)
@@ -60,11 +56,7 @@ struct cl_status items_remove(struct store_tx *tx, const struct item_row *row)
     sql_bind_i64(statement, 2, row->phase);
     sql_bind_i64(statement, 3, row->item);
     sql_bind_i64(statement, 4, row->person);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 struct cl_status items_replace(struct store_tx *tx, const struct item_row *row)
@@ -87,11 +79,7 @@ struct cl_status items_replace(struct store_tx *tx, const struct item_row *row)
     sql_bind_i64(statement, 8, row->valid_until_ms);
     sql_bind_bytes(statement, 9, row->result);
     sql_bind_i64(statement, 10, row->phase);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 struct cl_status items_reopen(bool *reopened_out, struct store_tx *tx, const struct item_row *row)

@@ -37,11 +37,7 @@ struct cl_status messages_set_reply(struct store_tx *tx, const struct cl_digest 
     }
     sql_bind_digest(statement, 1, request);
     sql_bind_digest(statement, 2, reply);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_INTERNAL);
+    return sql_run_one(statement, CL_INTERNAL);
 }
 
 static struct cl_status read_duplicate(void *out, struct sql_statement *statement, struct cl_arena *arena)

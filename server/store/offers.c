@@ -20,11 +20,7 @@ struct cl_status offers_insert(struct store_tx *tx, const struct offer_row *row)
     sql_bind_digest(statement, 7, &row->fund_event);
     sql_bind_digest(statement, 8, row->has_bank_decision ? &row->bank_decision : NULL);
     sql_bind_i64(statement, 9, row->made_ms);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 struct cl_status offers_set_bank_decision(struct store_tx *tx, const char *application_id, uint32_t version,
@@ -40,11 +36,7 @@ struct cl_status offers_set_bank_decision(struct store_tx *tx, const char *appli
     sql_bind_text(statement, 1, application_id);
     sql_bind_i64(statement, 2, version);
     sql_bind_digest(statement, 3, decision);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 static struct cl_status read_row(void *out, struct sql_statement *statement, struct cl_arena *arena)

@@ -27,11 +27,7 @@ static struct cl_status advance_head(struct store_tx *tx, const struct outbox_ro
     }
     sql_bind_text(statement, 1, row->recipient);
     sql_bind_i64(statement, 2, (int64_t)row->sequence);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 struct cl_status outbox_add(struct store_tx *tx, const struct outbox_row *row)

@@ -50,11 +50,7 @@ struct cl_status overrides_end(struct store_tx *tx, const struct override_end *e
     sql_bind_text(statement, 3, end->by);
     sql_bind_i64(statement, 4, end->now_ms);
     sql_bind_digest(statement, 5, end->message);
-    status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(store_tx_sql(tx)) == 1 ? cl_ok() : cl_fail(CL_STATE_CONFLICT);
+    return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
 /* -- Reading ------------------------------------------------------------------------------------------------- */

@@ -71,6 +71,9 @@ void sql_finish(struct sql_statement *statement);
 /* Runs to the end; rows are dropped. */
 CL_MUST_CHECK struct cl_status sql_run(struct sql_statement *statement);
 
+/* The same for a statement that has to change exactly one row; `otherwise` when it did not. */
+CL_MUST_CHECK struct cl_status sql_run_one(struct sql_statement *statement, enum cl_reason otherwise);
+
 /* Rows changed by the last statement that changed some. */
 int64_t sql_changes(struct sql *sql);
 

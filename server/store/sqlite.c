@@ -464,6 +464,15 @@ struct cl_status sql_run(struct sql_statement *statement)
     return cl_ok();
 }
 
+struct cl_status sql_run_one(struct sql_statement *statement, enum cl_reason otherwise)
+{
+    struct cl_status status = sql_run(statement);
+    if (cl_failed(status)) {
+        return status;
+    }
+    return sql_changes(statement->sql) == 1 ? cl_ok() : cl_fail(otherwise);
+}
+
 int64_t sql_changes(struct sql *sql)
 {
     return sqlite3_changes64(sql->db);
