@@ -2,15 +2,10 @@
 #include "server/cases/review.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "libcoloan/ids.h"
 #include "server/cases/convert.h"
-
-enum { LIST_PAGE_DEFAULT = 50 };
+#include "server/cases/page.h"
 
 /* An officer who was called away holds nobody up for long; who is still at it claims again. */
 #define CLAIM_MS (INT64_C(30) * 60 * 1000)
@@ -80,49 +75,24 @@ struct cl_status review_task_told(Coloan__V1__Task **out, struct cl_arena *arena
 
 /* -- ListTasks ----------------------------------------------------------------------------------------------- */
 
-/* A page token is "<deadline ms>/<id>" of the last row: it gives nothing away that the row did not. */
-static bool read_token(struct task_filter *filter, const char *token)
-{
-    if (token[0] == '\0') {
-        return true;
-    }
-    char *end = NULL;
-    long long deadline_ms = strtoll(token, &end, 10);
-    struct cl_uuid id;
-    if (end == token || *end != '/' || deadline_ms < 0 || cl_failed(cl_uuid7_parse(&id, end + 1))) {
-        return false;
-    }
-    filter->after_deadline_ms = deadline_ms;
-    filter->after_id = end + 1;
-    return true;
-}
-
-static struct cl_status page_token(char **out, struct cl_arena *arena, const struct task_row *last)
-{
-    char token[CL_UUID_TEXT_BYTES + 24];
-    (void)snprintf(token, sizeof token, "%" PRId64 "/%s", last->deadline_ms, last->id);
-    *out = cl_arena_text(arena, token);
-    return *out == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
-}
-
 static struct cl_status list_filter(struct task_filter *out, struct case_tx *tx, const struct case_request *request)
 {
     const Coloan__V1__TaskListQuery *query = (const Coloan__V1__TaskListQuery *)request->body;
-    struct task_filter filter = {
+    struct page page;
+    struct cl_status status = page_read(&page, tx, query->page_size, query->page_token);
+    if (cl_failed(status)) {
+        return status;
+    }
+    *out = (struct task_filter){
         .application_id = query->application_id[0] == '\0' ? NULL : query->application_id,
         .claimed_by = query->mine ? request->sender : NULL,
         .unclaimed = query->unclaimed != 0,
         .kind = (int)query->kind,
         .now_ms = tx->now_ms,
-        .limit = (query->page_size == 0 ? LIST_PAGE_DEFAULT : query->page_size) + 1,
+        .limit = page.limit,
+        .after_id = page.after_id,
+        .after_deadline_ms = page.after_ms,
     };
-    if (query->page_size > CL_LIST_PAGE_MAX) {
-        return case_blame(tx, CL_FIELD_INVALID, "page_size");
-    }
-    if (!read_token(&filter, query->page_token)) {
-        return case_blame(tx, CL_PAGE_TOKEN_INVALID, "page_token");
-    }
-    *out = filter;
     return cl_ok();
 }
 
@@ -149,7 +119,8 @@ struct cl_status case_list_tasks(ProtobufCMessage **reply_out, struct case_tx *t
         status = review_task_told(&told[i], tx->arena, &rows.rows[i], tx->now_ms);
     }
     if (cl_is_ok(status) && rows.count == filter.limit) {
-        status = page_token(&list->next_page_token, tx->arena, &rows.rows[list->n_tasks - 1]);
+        const struct task_row *last = &rows.rows[list->n_tasks - 1];
+        status = page_token(&list->next_page_token, tx->arena, last->deadline_ms, last->id);
     }
     *reply_out = &list->base;
     return status;

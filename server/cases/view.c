@@ -1,22 +1,17 @@
 /* What a party may see: GetApplication, ListApplications, QueryVerifications. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "libcoloan/ids.h"
 #include "libcoloan/wirescan.h"
 #include "server/cases/consent.h"
 #include "server/cases/convert.h"
 #include "server/cases/file.h"
+#include "server/cases/page.h"
 #include "server/cases/view.h"
 #include "server/store/case_log.h"
 #include "server/store/decisions.h"
 #include "server/store/messages.h"
 #include "server/store/milestones.h"
 #include "server/store/offers.h"
-
-enum { LIST_PAGE_DEFAULT = 50 };
 
 /* An officer sees every case, anybody else those it sent or lends on. */
 static const char *scope_of(const struct case_request *request)
@@ -431,48 +426,23 @@ struct cl_status case_get_application(ProtobufCMessage **reply_out, struct case_
 
 /* -- ListApplications ---------------------------------------------------------------------------------------- */
 
-/* A page token is "<submitted ms>/<id>" of the last row: it gives nothing away that the row did not. */
-static bool read_token(struct application_filter *filter, const char *token)
-{
-    if (token[0] == '\0') {
-        return true;
-    }
-    char *end = NULL;
-    long long submitted_ms = strtoll(token, &end, 10);
-    struct cl_uuid id;
-    if (end == token || *end != '/' || submitted_ms < 0 || cl_failed(cl_uuid7_parse(&id, end + 1))) {
-        return false;
-    }
-    filter->after_submitted_ms = submitted_ms;
-    filter->after_id = end + 1;
-    return true;
-}
-
-static struct cl_status page_token(char **out, struct cl_arena *arena, const struct application_row *last)
-{
-    char token[CL_UUID_TEXT_BYTES + 24];
-    (void)snprintf(token, sizeof token, "%" PRId64 "/%s", last->submitted_ms, last->id);
-    *out = cl_arena_text(arena, token);
-    return *out == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
-}
-
 static struct cl_status list_filter(struct application_filter *out, struct case_tx *tx,
                                     const struct case_request *request)
 {
     const Coloan__V1__ApplicationListQuery *query = (const Coloan__V1__ApplicationListQuery *)request->body;
-    struct application_filter filter = {
+    struct page page;
+    struct cl_status status = page_read(&page, tx, query->page_size, query->page_token);
+    if (cl_failed(status)) {
+        return status;
+    }
+    *out = (struct application_filter){
         .party = scope_of(request),
         .lends = request->sender_kind == CL_PARTY_BANK,
         .state = (int)query->state,
-        .limit = (query->page_size == 0 ? LIST_PAGE_DEFAULT : query->page_size) + 1,
+        .limit = page.limit,
+        .after_id = page.after_id,
+        .after_submitted_ms = page.after_ms,
     };
-    if (query->page_size > CL_LIST_PAGE_MAX) {
-        return case_blame(tx, CL_FIELD_INVALID, "page_size");
-    }
-    if (!read_token(&filter, query->page_token)) {
-        return case_blame(tx, CL_PAGE_TOKEN_INVALID, "page_token");
-    }
-    *out = filter;
     return cl_ok();
 }
 
@@ -501,7 +471,8 @@ struct cl_status case_list_applications(ProtobufCMessage **reply_out, struct cas
         status = file_status(&told[i], tx->arena, &rows.rows[i]);
     }
     if (cl_is_ok(status) && rows.count == filter.limit) {
-        status = page_token(&list->next_page_token, tx->arena, &rows.rows[list->n_applications - 1]);
+        const struct application_row *last = &rows.rows[list->n_applications - 1];
+        status = page_token(&list->next_page_token, tx->arena, last->submitted_ms, last->id);
     }
     *reply_out = &list->base;
     return status;
