@@ -110,21 +110,9 @@ static struct cl_status keep_reply(struct cl_digest *digest_out, struct unary *u
     if (cl_failed(status)) {
         return status;
     }
-    struct message_row row = {
-        .digest = sealed.digest,
-        .way = MESSAGE_SENT,
-        .sender = centre->party,
-        .recipient = speech.recipient,
-        .direction = (int)speech.direction,
-        .method = speech.method,
-        .application_id = speech.application_id,
-        .at_ms = tx->now_ms,
-        .envelope = sealed.envelope,
-    };
-    memcpy(row.message_id, sealed.message_id.bytes, sizeof row.message_id);
     unary->reply = sealed.envelope;
     *digest_out = sealed.digest;
-    return messages_add(tx->tx, &row);
+    return case_keep(tx, &sealed, &speech);
 }
 
 static struct cl_status process(struct unary *unary, struct case_tx *tx)

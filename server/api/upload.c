@@ -7,7 +7,6 @@
 
 #include "server/api/shared.h"
 #include "server/cases/documents.h"
-#include "server/store/messages.h"
 
 /* One stream. Held by its call until that is over and by the chunk on the way; never used by both at once. */
 struct upload {
@@ -123,19 +122,7 @@ static struct cl_status make_receipt(struct chunk *chunk, struct case_tx *tx)
     if (!receipt->complete) {
         return cl_ok();
     }
-    struct message_row row = {
-        .digest = sealed.digest,
-        .way = MESSAGE_SENT,
-        .sender = centre->party,
-        .recipient = speech.recipient,
-        .direction = (int)speech.direction,
-        .method = speech.method,
-        .application_id = speech.application_id,
-        .at_ms = tx->now_ms,
-        .envelope = sealed.envelope,
-    };
-    memcpy(row.message_id, sealed.message_id.bytes, sizeof row.message_id);
-    return messages_add(tx->tx, &row);
+    return case_keep(tx, &sealed, &speech);
 }
 
 static struct cl_status chunk_apply(struct store_command *command, struct store_tx *store_tx)

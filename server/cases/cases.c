@@ -2,9 +2,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "libcoloan/date.h"
 #include "server/domain/rules.h"
+#include "server/store/messages.h"
 
 const struct rule_set *cases_rules(const struct cases *cases, int64_t now_ms)
 {
@@ -23,6 +25,24 @@ struct case_tx case_tx_of(const struct cases *cases, struct store_tx *tx, struct
         .by = cases->centre->party,
         .effect = effect,
     };
+}
+
+struct cl_status case_keep(struct case_tx *tx, const struct centre_sealed *sealed, const struct centre_speech *speech)
+{
+    struct message_row row = {
+        .digest = sealed->digest,
+        .way = MESSAGE_SENT,
+        .sender = tx->cases->centre->party,
+        .recipient = speech->recipient,
+        .direction = (int)speech->direction,
+        .method = speech->method,
+        .application_id = speech->application_id,
+        .at_ms = speech->now_ms,
+        .envelope = sealed->envelope,
+    };
+    _Static_assert(sizeof row.message_id == sizeof sealed->message_id.bytes, "both are UUIDs");
+    memcpy(row.message_id, sealed->message_id.bytes, sizeof row.message_id);
+    return messages_add(tx->tx, &row);
 }
 
 struct cl_status case_blame(struct case_tx *tx, enum cl_reason reason, const char *format, ...)

@@ -89,6 +89,10 @@ struct case_tx {
 struct case_tx case_tx_of(const struct cases *cases, struct store_tx *tx, struct cl_arena *arena,
                           struct case_effect *effect);
 
+/* Keeps what the centre said among the messages sent: `sealed` is the speech. */
+CL_MUST_CHECK struct cl_status case_keep(struct case_tx *tx, const struct centre_sealed *sealed,
+                                         const struct centre_speech *speech);
+
 /* Fails with `reason` and says which field of the message is to blame, cut to what a path may take. */
 CL_MUST_CHECK struct cl_status case_blame(struct case_tx *tx, enum cl_reason reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

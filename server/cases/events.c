@@ -5,45 +5,20 @@
 
 #include "server/cases/consent.h"
 #include "server/cases/file.h"
-#include "server/store/messages.h"
 #include "server/store/outbox.h"
 
-struct addressed {
-    const char *recipient;
-    const char *application_id;
-    uint64_t sequence;
-    int kind;
-};
-
-static struct cl_status log_event(struct case_tx *tx, const struct centre_sealed *sealed,
-                                  const struct addressed *addressed)
+static struct cl_status queue(struct case_tx *tx, const struct centre_sealed *sealed,
+                              const struct centre_speech *speech, int kind)
 {
-    struct message_row message = {
+    struct outbox_row row = {
+        .recipient = speech->recipient,
+        .sequence = speech->sequence,
+        .application_id = speech->application_id,
+        .kind = kind,
         .digest = sealed->digest,
-        .way = MESSAGE_SENT,
-        .sender = tx->cases->centre->party,
-        .recipient = addressed->recipient,
-        .direction = COLOAN__V1__DIRECTION__DIRECTION_EVENT,
-        .method = EVENT_METHOD,
-        .application_id = addressed->application_id,
-        .at_ms = tx->now_ms,
-        .envelope = sealed->envelope,
+        .made_ms = speech->now_ms,
     };
-    _Static_assert(sizeof message.message_id == sizeof sealed->message_id.bytes, "both are UUIDs");
-    memcpy(message.message_id, sealed->message_id.bytes, sizeof message.message_id);
-    struct cl_status status = messages_add(tx->tx, &message);
-    if (cl_failed(status)) {
-        return status;
-    }
-    struct outbox_row outbox = {
-        .recipient = addressed->recipient,
-        .sequence = addressed->sequence,
-        .application_id = addressed->application_id,
-        .kind = addressed->kind,
-        .digest = sealed->digest,
-        .made_ms = tx->now_ms,
-    };
-    return outbox_add(tx->tx, &outbox);
+    return outbox_add(tx->tx, &row);
 }
 
 static void note(struct case_effect *effect, const char *recipient, uint64_t sequence)
@@ -72,9 +47,8 @@ static struct cl_status tell_status(Coloan__V1__Event *event, struct case_tx *tx
 struct cl_status event_write_to(struct event_written *out, struct case_tx *tx, const struct application_row *row,
                                 const char *recipient, Coloan__V1__Event *event)
 {
-    struct addressed addressed = {
-        .recipient = recipient, .application_id = row->id, .sequence = 0, .kind = (int)event->kind};
-    struct cl_status status = outbox_next(tx->tx, recipient, &addressed.sequence);
+    uint64_t sequence = 0;
+    struct cl_status status = outbox_next(tx->tx, recipient, &sequence);
     if (cl_is_ok(status)) {
         status = tell_status(event, tx, row, recipient);
     }
@@ -86,14 +60,17 @@ struct cl_status event_write_to(struct event_written *out, struct case_tx *tx, c
         .recipient = recipient,
         .method = EVENT_METHOD,
         .application_id = row->id,
-        .sequence = addressed.sequence,
+        .sequence = sequence,
         .body = &event->base,
         .now_ms = tx->now_ms,
     };
     struct centre_sealed sealed;
     status = centre_seal(&sealed, tx->arena, tx->cases->centre, &speech);
     if (cl_is_ok(status)) {
-        status = log_event(tx, &sealed, &addressed);
+        status = case_keep(tx, &sealed, &speech);
+    }
+    if (cl_is_ok(status)) {
+        status = queue(tx, &sealed, &speech, (int)event->kind);
     }
     if (cl_is_ok(status) && event->kind == COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION) {
         status = consent_note_event(tx, row->id, recipient, &sealed.digest);
@@ -101,7 +78,7 @@ struct cl_status event_write_to(struct event_written *out, struct case_tx *tx, c
     if (cl_failed(status)) {
         return status;
     }
-    note(tx->effect, recipient, addressed.sequence);
+    note(tx->effect, recipient, sequence);
     *out = (struct event_written){.digest = sealed.digest, .envelope = sealed.envelope};
     return cl_ok();
 }
