@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "libcoloan/dsse.h"
 #include "server/api/contract.h"
 #include "server/api/methods.h"
 #include "server/api/protoset.h"
@@ -116,6 +117,30 @@ static void test_each_rpc_has_its_row(void **state)
     }
 }
 
+/* Evidence kept for years is verified and decoded by the name of its type: every body has to be known by it. */
+static void assert_known(const ProtobufCMessageDescriptor *type)
+{
+    char name[CL_PAYLOAD_TYPE_BYTES_MAX];
+    cl_payload_type(name, type);
+    if (cl_payload_type_find(name) != type) {
+        fail_msg("libcoloan/dsse.c does not know %s", name);
+    }
+}
+
+static void test_every_body_is_known_by_its_type(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < API_METHOD_COUNT; i++) {
+        const struct api_method *method = api_method_at(i);
+        for (size_t j = 0; j < method->body_count; j++) {
+            assert_known(method->bodies[j].type);
+        }
+        if (method->reply != NULL) {
+            assert_known(method->reply);
+        }
+    }
+}
+
 static void test_rows_are_whole(void **state)
 {
     (void)state;
@@ -194,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_rpc_has_its_row),
         cmocka_unit_test(test_rows_are_whole),
+        cmocka_unit_test(test_every_body_is_known_by_its_type),
         cmocka_unit_test(test_nobody_else_may_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
