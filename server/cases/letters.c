@@ -92,15 +92,19 @@ struct cl_status letters_judge(enum letters *out, struct case_tx *tx, const char
     return status;
 }
 
+/* The consents of a case; none where letters are not verified. */
+static struct cl_status with_letters(struct consent_rows *out, struct case_tx *tx, const char *application_id)
+{
+    *out = (struct consent_rows){.count = 0};
+    return tx->cases->authorisation == NULL ? cl_ok() : consents_list(out, tx->sql, tx->arena, application_id);
+}
+
 struct cl_status letters_name(bool *out, struct case_tx *tx, const char *application_id,
                               const struct cl_digest *document)
 {
     struct consent_rows rows;
     *out = false;
-    if (tx->cases->authorisation == NULL) {
-        return cl_ok();
-    }
-    struct cl_status status = consents_list(&rows, tx->sql, tx->arena, application_id);
+    struct cl_status status = with_letters(&rows, tx, application_id);
     if (cl_failed(status)) {
         return status;
     }
@@ -115,10 +119,7 @@ struct cl_status letters_verdict(const char **out, struct case_tx *tx, const cha
 {
     struct consent_rows rows;
     *out = "";
-    if (tx->cases->authorisation == NULL) {
-        return cl_ok();
-    }
-    struct cl_status status = consents_list(&rows, tx->sql, tx->arena, application_id);
+    struct cl_status status = with_letters(&rows, tx, application_id);
     if (cl_failed(status)) {
         return status;
     }
