@@ -81,13 +81,7 @@ void journey_submit(struct journey *journey, const char *persona, const char *ex
     const char *party = strcmp(journey->certificate, "alpha") == 0 ? WORLD_ALPHA : WORLD_BETA;
     world_submission(&submission, journey->arena, people_find(journey->world->people, persona), party, external_ref);
     submission.application->home->presale = journey->presale;
-    struct cl_session_call what = {
-        .method = JOINT "SubmitApplication",
-        .body = &submission.application->base,
-        .reply_type = &coloan__v1__application_receipt__descriptor,
-        .disclosures = submission.disclosures,
-        .disclosure_count = submission.disclosure_count,
-    };
+    struct cl_session_call what = world_submit_call(&submission);
     const Coloan__V1__ApplicationReceipt *receipt = (const Coloan__V1__ApplicationReceipt *)call(journey, &what);
     (void)snprintf(journey->id, sizeof journey->id, "%s", receipt->application_id);
     journey->persona = persona;

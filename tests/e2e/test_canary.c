@@ -52,13 +52,7 @@ static struct cl_status submit(struct cl_session *session, const json_t *persona
         submission.disclosures[1]->value.data = cl_arena_copy(arena, cl_bytes_text(wrong_value));
         submission.disclosures[1]->value.len = strlen(wrong_value);
     }
-    struct cl_session_call what = {
-        .method = "coloan.v1.JointApproval/SubmitApplication",
-        .body = &submission.application->base,
-        .reply_type = &coloan__v1__application_receipt__descriptor,
-        .disclosures = submission.disclosures,
-        .disclosure_count = submission.disclosure_count,
-    };
+    struct cl_session_call what = world_submit_call(&submission);
     struct cl_answer answer;
     struct cl_status status =
         cl_session_call(&answer, session, arena, &what, (struct cl_patience){.total_ms = WAIT_MS});

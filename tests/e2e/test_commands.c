@@ -263,11 +263,7 @@ static void submit(const char *persona, const char *external_ref, unsigned open_
 {
     cl_arena_reset(arena);
     struct world_submission *made = whole_application(persona, external_ref);
-    struct cl_session_call call = {.method = JOINT "SubmitApplication",
-                                   .body = &made->application->base,
-                                   .reply_type = &coloan__v1__application_receipt__descriptor,
-                                   .disclosures = made->disclosures,
-                                   .disclosure_count = made->disclosure_count};
+    struct cl_session_call call = world_submit_call(made);
     struct cl_answer answer;
     struct cl_status status =
         cl_session_call(&answer, channel, arena, &call, (struct cl_patience){.total_ms = CALL_MS});

@@ -41,13 +41,7 @@ static char *submit(const char *persona, const char *reference)
 {
     struct world_submission submission;
     world_submission(&submission, arena, people_find(world.people, persona), WORLD_ALPHA, reference);
-    struct cl_session_call what = {
-        .method = "coloan.v1.JointApproval/SubmitApplication",
-        .body = &submission.application->base,
-        .reply_type = &coloan__v1__application_receipt__descriptor,
-        .disclosures = submission.disclosures,
-        .disclosure_count = submission.disclosure_count,
-    };
+    struct cl_session_call what = world_submit_call(&submission);
     const ProtobufCMessage *body = NULL;
     struct cl_status status = try_call(&body, alpha, &what);
     assert_string_equal(cl_status_name(status), "OK");

@@ -31,13 +31,7 @@ static const char *submit(const char *persona)
 {
     struct world_submission submission;
     world_submission(&submission, arena, people_find(world.people, persona), WORLD_ALPHA, persona);
-    struct cl_session_call what = {
-        .method = "coloan.v1.JointApproval/SubmitApplication",
-        .body = &submission.application->base,
-        .reply_type = &coloan__v1__application_receipt__descriptor,
-        .disclosures = submission.disclosures,
-        .disclosure_count = submission.disclosure_count,
-    };
+    struct cl_session_call what = world_submit_call(&submission);
     return ((const Coloan__V1__ApplicationReceipt *)call(&what))->application_id;
 }
 

@@ -352,13 +352,7 @@ static struct cl_status submit(struct cl_session *session, const char *persona, 
 {
     struct world_submission submission;
     world_submission(&submission, arena, people_find(world.people, persona), WORLD_ALPHA, reference);
-    struct cl_session_call what = {
-        .method = "coloan.v1.JointApproval/SubmitApplication",
-        .body = &submission.application->base,
-        .reply_type = &coloan__v1__application_receipt__descriptor,
-        .disclosures = submission.disclosures,
-        .disclosure_count = submission.disclosure_count,
-    };
+    struct cl_session_call what = world_submit_call(&submission);
     struct cl_answer answer;
     return cl_session_call(&answer, session, arena, &what, (struct cl_patience){.total_ms = WAIT_MS});
 }

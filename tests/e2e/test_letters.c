@@ -118,12 +118,8 @@ static struct a_case submit(const char *persona, const char *reference, enum fau
             }
         }
     }
-    const Coloan__V1__ApplicationReceipt *receipt = (const Coloan__V1__ApplicationReceipt *)call(
-        channel, &(struct cl_session_call){.method = "coloan.v1.JointApproval/SubmitApplication",
-                                           .body = &application->base,
-                                           .reply_type = &coloan__v1__application_receipt__descriptor,
-                                           .disclosures = submission.disclosures,
-                                           .disclosure_count = submission.disclosure_count});
+    struct cl_session_call what = world_submit_call(&submission);
+    const Coloan__V1__ApplicationReceipt *receipt = (const Coloan__V1__ApplicationReceipt *)call(channel, &what);
     out.id = receipt->application_id;
     (void)call(alpha, &(struct cl_session_call){.method = "coloan.v1.JointApproval/ReportVerifications",
                                                 .body = &world_bank_report(arena, who)->base,

@@ -123,13 +123,7 @@ static void make_case(void)
     struct world_submission submission;
     const json_t *persona = people_find(world.people, "P24");
     world_submission(&submission, arena, persona, WORLD_ALPHA, "P24");
-    struct cl_session_call submits = {
-        .method = "coloan.v1.JointApproval/SubmitApplication",
-        .body = &submission.application->base,
-        .reply_type = &coloan__v1__application_receipt__descriptor,
-        .disclosures = submission.disclosures,
-        .disclosure_count = submission.disclosure_count,
-    };
+    struct cl_session_call submits = world_submit_call(&submission);
     const Coloan__V1__ApplicationReceipt *receipt = (const Coloan__V1__ApplicationReceipt *)call(alpha, &submits);
     (void)snprintf(application, sizeof application, "%s", receipt->application_id);
     struct cl_session_call reports = {

@@ -205,13 +205,7 @@ static void submit(struct bank *bank, struct cl_arena *arena, const json_t *pers
     const char *id = json_string_value(json_object_get(persona, "id"));
     struct world_submission submission;
     world_submission(&submission, arena, persona, WORLD_ALPHA, id);
-    struct cl_session_call what = {
-        .method = "coloan.v1.JointApproval/SubmitApplication",
-        .body = &submission.application->base,
-        .reply_type = &coloan__v1__application_receipt__descriptor,
-        .disclosures = submission.disclosures,
-        .disclosure_count = submission.disclosure_count,
-    };
+    struct cl_session_call what = world_submit_call(&submission);
     (void)snprintf(bank->told[bank->told_count++].id, sizeof bank->told[0].id, "%s", id);
     const Coloan__V1__ApplicationReceipt *receipt = (const Coloan__V1__ApplicationReceipt *)call(bank, arena, &what);
     assert_string_equal(receipt->status->external_ref, id);

@@ -65,13 +65,7 @@ static void test_the_fund_has_ten_days(void **state)
     (void)state;
     struct world_submission submission;
     world_submission(&submission, arena, people_find(world.people, "P01"), WORLD_ALPHA, "reports");
-    struct cl_session_call what = {
-        .method = "coloan.v1.JointApproval/SubmitApplication",
-        .body = &submission.application->base,
-        .reply_type = &coloan__v1__application_receipt__descriptor,
-        .disclosures = submission.disclosures,
-        .disclosure_count = submission.disclosure_count,
-    };
+    struct cl_session_call what = world_submit_call(&submission);
     const ProtobufCMessage *body = NULL;
     assert_string_equal(cl_status_name(call(&body, &what)), "OK");
     receipt = (const Coloan__V1__ApplicationReceipt *)body;

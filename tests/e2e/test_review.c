@@ -73,13 +73,7 @@ static void submit(char *id_out, const char *persona)
 {
     struct world_submission submission;
     world_submission(&submission, arena, people_find(world.people, persona), WORLD_ALPHA, persona);
-    struct cl_session_call what = {
-        .method = "coloan.v1.JointApproval/SubmitApplication",
-        .body = &submission.application->base,
-        .reply_type = &coloan__v1__application_receipt__descriptor,
-        .disclosures = submission.disclosures,
-        .disclosure_count = submission.disclosure_count,
-    };
+    struct cl_session_call what = world_submit_call(&submission);
     (void)snprintf(id_out, 64, "%s", ((const Coloan__V1__ApplicationReceipt *)must(alpha, &what))->application_id);
 }
 

@@ -100,15 +100,10 @@ static const char *submit(struct cl_session *session, const char *persona, const
     }
     submission.application->documents = list;
     submission.application->n_documents = count;
+    struct cl_session_call what = world_submit_call(&submission);
     struct cl_answer answer;
     struct cl_status status =
-        cl_session_call(&answer, session, arena,
-                        &(struct cl_session_call){.method = "coloan.v1.JointApproval/SubmitApplication",
-                                                  .body = &submission.application->base,
-                                                  .reply_type = &coloan__v1__application_receipt__descriptor,
-                                                  .disclosures = submission.disclosures,
-                                                  .disclosure_count = submission.disclosure_count},
-                        (struct cl_patience){.total_ms = WAIT_MS});
+        cl_session_call(&answer, session, arena, &what, (struct cl_patience){.total_ms = WAIT_MS});
     assert_string_equal(cl_status_name(status), "OK");
     return ((const Coloan__V1__ApplicationReceipt *)answer.body)->application_id;
 }

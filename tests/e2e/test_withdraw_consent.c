@@ -44,15 +44,9 @@ static const char *submit(struct cl_session *session, const char *persona, const
 {
     struct world_submission submission;
     world_submission(&submission, arena, people_find(world.people, persona), WORLD_ALPHA, reference);
+    struct cl_session_call what = world_submit_call(&submission);
     const ProtobufCMessage *body = NULL;
-    assert_string_equal(send(&body, session,
-                             &(struct cl_session_call){.method = "coloan.v1.JointApproval/SubmitApplication",
-                                                       .body = &submission.application->base,
-                                                       .reply_type = &coloan__v1__application_receipt__descriptor,
-                                                       .disclosures = submission.disclosures,
-                                                       .disclosure_count = submission.disclosure_count},
-                             NULL),
-                        "OK");
+    assert_string_equal(send(&body, session, &what, NULL), "OK");
     return ((const Coloan__V1__ApplicationReceipt *)body)->application_id;
 }
 

@@ -382,6 +382,17 @@ void world_submission(struct world_submission *out, struct cl_arena *arena, cons
     json_decref(made);
 }
 
+struct cl_session_call world_submit_call(const struct world_submission *submission)
+{
+    return (struct cl_session_call){
+        .method = "coloan.v1.JointApproval/SubmitApplication",
+        .body = &submission->application->base,
+        .reply_type = &coloan__v1__application_receipt__descriptor,
+        .disclosures = submission->disclosures,
+        .disclosure_count = submission->disclosure_count,
+    };
+}
+
 Coloan__V1__VerificationReport *world_bank_report(struct cl_arena *arena, const json_t *persona)
 {
     json_t *made = submission_make_bank_report(persona, world_now_ms(only_world));

@@ -97,6 +97,9 @@ struct world_submission {
 void world_submission(struct world_submission *out, struct cl_arena *arena, const json_t *persona, const char *bank,
                       const char *external_ref);
 
+/* SubmitApplication of it, answered by an ApplicationReceipt. */
+struct cl_session_call world_submit_call(const struct world_submission *submission);
+
 /* The bank's report for a persona. */
 Coloan__V1__VerificationReport *world_bank_report(struct cl_arena *arena, const json_t *persona);
 
