@@ -11,35 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/cli.h"
-
-enum { ARGUMENTS_MAX = 24 };
+#include "tests/support/command.h"
 
 static char folder[64];
-static char *out_text, *err_text;
-static size_t out_len, err_len;
+static struct command_said said;
 
 /* Runs one command line: words between blanks. */
 static enum cli_exit run(const char *line)
 {
-    char copy[1024] = "coloan ";
-    char *arguments[ARGUMENTS_MAX + 1] = {NULL};
-    int count = 0;
-    free(out_text);
-    free(err_text);
-    FILE *out = open_memstream(&out_text, &out_len);
-    FILE *err = open_memstream(&err_text, &err_len);
-    assert_true(out != NULL && err != NULL && strlen(line) < sizeof copy - 8);
-    strcat(copy, line);
-    char *rest = copy;
-    for (char *word = strtok_r(copy, " ", &rest); word != NULL && count < ARGUMENTS_MAX;
-         word = strtok_r(NULL, " ", &rest)) {
-        arguments[count++] = word;
-    }
-    enum cli_exit code = cli_main(count, arguments, out, err);
-    assert_int_equal(fclose(out), 0);
-    assert_int_equal(fclose(err), 0);
-    return code;
+    return command_run(&said, line);
 }
 
 static void write_file(const char *name, const char *text)
@@ -65,10 +45,7 @@ static int end(void **state)
     static const char *const names[] = {"fund.key",  "alpha.key",  "directory.key", "directory.pem", "directory.bin",
                                         "other.key", "p.yaml",     "a.json",        "bad.key",       "ca.pem",
                                         "fund.json", "alpha.json", "other.json",    "fund-y.json",   "next.bin"};
-    free(out_text);
-    free(err_text);
-    out_text = NULL;
-    err_text = NULL;
+    command_forget(&said);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)unlink(names[i]);
     }
@@ -85,17 +62,17 @@ static void every_command_has_help(void **state)
     assert_int_equal(run("help"), CLI_DONE);
     for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
         char line[64];
-        assert_non_null(strstr(out_text, "exit status"));
+        assert_non_null(strstr(said.out, "exit status"));
         (void)snprintf(line, sizeof line, "%s --help", command->name);
         assert_int_equal(run(line), CLI_DONE);
-        assert_true(strncmp(out_text, "usage: coloan ", 14) == 0);
-        assert_non_null(strstr(out_text, command->help));
+        assert_true(strncmp(said.out, "usage: coloan ", 14) == 0);
+        assert_non_null(strstr(said.out, command->help));
         assert_non_null(strstr(command->help, "\n  coloan ")); /* an example */
-        assert_string_equal(err_text, "");
+        assert_string_equal(said.err, "");
         (void)snprintf(line, sizeof line, "help %s", command->name);
         assert_int_equal(run(line), CLI_DONE);
         assert_int_equal(run("--help"), CLI_DONE);
-        assert_non_null(strstr(out_text, command->summary));
+        assert_non_null(strstr(said.out, command->summary));
     }
 }
 
@@ -157,10 +134,10 @@ static void mistakes_are_explained(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         enum cli_exit code = run(rows[i].line);
-        if (code != CLI_USAGE || strstr(err_text, rows[i].error) == NULL || strncmp(err_text, "coloan: ", 8) != 0) {
-            fail_msg("%s: %d: %s", rows[i].line, (int)code, err_text);
+        if (code != CLI_USAGE || strstr(said.err, rows[i].error) == NULL || strncmp(said.err, "coloan: ", 8) != 0) {
+            fail_msg("%s: %d: %s", rows[i].line, (int)code, said.err);
         }
-        assert_string_equal(out_text, "");
+        assert_string_equal(said.out, "");
     }
 }
 
@@ -180,17 +157,17 @@ static void a_key_is_made_once_and_shown(void **state)
     struct stat about;
     char made[256];
     assert_int_equal(run("keys generate fund.key --json"), CLI_DONE);
-    (void)snprintf(made, sizeof made, "%s", out_text);
+    (void)snprintf(made, sizeof made, "%s", said.out);
     assert_int_equal(strlen(made), strlen("{\"publicKey\":\"\",\"keyid\":\"\"}\n") + 64 + 32);
     assert_int_equal(stat("fund.key", &about), 0);
     assert_int_equal(about.st_mode & 0777, 0600);
     assert_int_equal(run("keys generate fund.key"), CLI_USAGE);
-    assert_non_null(strstr(err_text, "never written over"));
+    assert_non_null(strstr(said.err, "never written over"));
     assert_int_equal(run("keys show fund.key --json"), CLI_DONE);
-    assert_string_equal(out_text, made);
+    assert_string_equal(said.out, made);
     assert_int_equal(chmod("fund.key", 0644), 0);
     assert_int_equal(run("keys show fund.key"), CLI_USAGE);
-    assert_non_null(strstr(err_text, "mode 0600"));
+    assert_non_null(strstr(said.err, "mode 0600"));
     write_file("bad.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     assert_int_equal(chmod("bad.key", 0600), 0);
     assert_int_equal(run("keys show bad.key"), CLI_USAGE);
@@ -211,7 +188,7 @@ static void prove(const char *name, const char *party)
 static void make_requests(char public_key[65])
 {
     make_keys();
-    (void)snprintf(public_key, 65, "%s", strstr(out_text, ":\"") + 2);
+    (void)snprintf(public_key, 65, "%s", strstr(said.out, ":\"") + 2);
     prove("fund", "fund:cn-x");
     prove("alpha", "bank:cn-alpha-js");
     prove("other", "bank:cn-beta-js");
@@ -223,7 +200,7 @@ static void a_request_holds_public_halves_only(void **state)
     char public_key[65];
     make_requests(public_key);
     assert_int_equal(run("keys show alpha.key --json"), CLI_DONE);
-    char *shown = strdup(out_text);
+    char *shown = strdup(said.out);
     FILE *file = fopen("alpha.json", "r");
     char text[2048] = "";
     assert_non_null(file);
@@ -235,7 +212,7 @@ static void a_request_holds_public_halves_only(void **state)
     prove("alpha", "bank:cn-alpha-js");
     assert_int_equal(run("keys prove alpha.key --party bank:cn-alpha-js --environment test --out alpha.json --json"),
                      CLI_DONE);
-    assert_string_equal(out_text, shown);
+    assert_string_equal(said.out, shown);
     free(shown);
 }
 
@@ -246,24 +223,24 @@ static void a_directory_is_issued_and_judged(void **state)
     char line[256];
     make_requests(public_key);
     assert_int_equal(run(ISSUE "fund.json alpha.json"), CLI_DONE);
-    assert_non_null(strstr(out_text, "directory 3 of fund:cn-x for test, 2 keys"));
+    assert_non_null(strstr(said.out, "directory 3 of fund:cn-x for test, 2 keys"));
     assert_int_equal(run("keys show directory.bin"), CLI_DONE);
-    assert_non_null(strstr(out_text, "not looked at"));
-    assert_non_null(strstr(out_text, "bank:cn-alpha-js"));
+    assert_non_null(strstr(said.out, "not looked at"));
+    assert_non_null(strstr(said.out, "bank:cn-alpha-js"));
     (void)snprintf(line, sizeof line, "keys show directory.bin --directory-key %s", public_key);
     assert_int_equal(run(line), CLI_DONE);
-    assert_non_null(strstr(out_text, "verified"));
+    assert_non_null(strstr(said.out, "verified"));
     line[strlen(line) - 1] = line[strlen(line) - 1] == '0' ? '1' : '0';
     assert_int_not_equal(run(line), CLI_DONE);
     assert_int_equal(run("decode directory.bin"), CLI_DONE);
-    assert_non_null(strstr(out_text, "\"body\":{\"number\":\"3\",\"environment\":\"test\""));
+    assert_non_null(strstr(said.out, "\"body\":{\"number\":\"3\",\"environment\":\"test\""));
     assert_int_equal(run("verify directory.bin --directory directory.bin"), CLI_USAGE);
     (void)snprintf(line, sizeof line,
                    "verify directory.bin --directory directory.bin --directory-key p.yaml --centre fund:cn-x "
                    "--environment test");
     write_file("p.yaml", public_key);
     assert_int_equal(run(line), CLI_FAILED);
-    assert_non_null(strstr(err_text, "does not verify"));
+    assert_non_null(strstr(said.err, "does not verify"));
 }
 
 /* The key id of a private key's file. */
@@ -273,7 +250,7 @@ static const char *keyid_of(const char *name)
     char line[64];
     (void)snprintf(line, sizeof line, "keys show %s --json", name);
     assert_int_equal(run(line), CLI_DONE);
-    (void)snprintf(keyid, sizeof keyid, "%.32s", strstr(out_text, "\"keyid\":\"") + strlen("\"keyid\":\""));
+    (void)snprintf(keyid, sizeof keyid, "%.32s", strstr(said.out, "\"keyid\":\"") + strlen("\"keyid\":\""));
     return keyid;
 }
 
@@ -292,15 +269,15 @@ static void each_directory_follows_the_one_before(void **state)
     make_requests(public_key);
     assert_int_equal(run(ISSUE "fund.json alpha.json"), CLI_DONE);
     assert_int_equal(run(NEXT "other.json"), CLI_DONE);
-    assert_non_null(strstr(out_text, "directory 4 of fund:cn-x for test, 3 keys"));
+    assert_non_null(strstr(said.out, "directory 4 of fund:cn-x for test, 3 keys"));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         (void)snprintf(line, sizeof line,
                        "keys %s %s %s --directory directory.bin --directory-key directory.key --out next.bin",
                        rows[i].command, keyid_of(rows[i].key), rows[i].more);
         assert_int_equal(run(line), CLI_DONE);
-        assert_non_null(strstr(out_text, "directory 4 of fund:cn-x for test, 2 keys"));
+        assert_non_null(strstr(said.out, "directory 4 of fund:cn-x for test, 2 keys"));
         assert_int_equal(run("keys show next.bin"), CLI_DONE);
-        assert_non_null(strstr(out_text, rows[i].status));
+        assert_non_null(strstr(said.out, rows[i].status));
     }
 }
 
@@ -337,8 +314,8 @@ static void a_bad_issue_is_refused(void **state)
     assert_int_equal(run("keys prove other.key --party fund:cn-y --environment test --out fund-y.json"), CLI_DONE);
     write_file("a.json", "not a request");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (run(rows[i].line) != rows[i].code || strstr(err_text, rows[i].error) == NULL) {
-            fail_msg("%s: %s", rows[i].line, err_text);
+        if (run(rows[i].line) != rows[i].code || strstr(said.err, rows[i].error) == NULL) {
+            fail_msg("%s: %s", rows[i].line, said.err);
         }
     }
     assert_int_not_equal(access("directory.bin", F_OK), 0);
@@ -378,8 +355,8 @@ static void a_bad_successor_is_refused(void **state)
     write_file("a.json", "not a request");
     assert_int_equal(run(ISSUE "fund.json alpha.json"), CLI_DONE);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (run(rows[i].line) != rows[i].code || strstr(err_text, rows[i].error) == NULL) {
-            fail_msg("%s: %s", rows[i].line, err_text);
+        if (run(rows[i].line) != rows[i].code || strstr(said.err, rows[i].error) == NULL) {
+            fail_msg("%s: %s", rows[i].line, said.err);
         }
     }
     assert_int_not_equal(access("next.bin", F_OK), 0);
@@ -433,15 +410,15 @@ static void a_profile_is_checked_field_by_field(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         write_profile(rows[i].field, rows[i].value, public_key);
         enum cli_exit code = run("ping --profile p.yaml");
-        if (code != CLI_USAGE || strstr(err_text, rows[i].error) == NULL) {
-            fail_msg("%s %s: %d: %s", rows[i].field, rows[i].value, (int)code, err_text);
+        if (code != CLI_USAGE || strstr(said.err, rows[i].error) == NULL) {
+            fail_msg("%s %s: %d: %s", rows[i].field, rows[i].value, (int)code, said.err);
         }
     }
     write_profile("", NULL, public_key);
     assert_int_not_equal(run("ping --profile p.yaml --timeout 1"), CLI_DONE); /* no certificate: no way there */
     assert_int_equal(setenv("COLOAN_PROFILE", "none.yaml", 1), 0);
     assert_int_equal(run("ping"), CLI_USAGE);
-    assert_non_null(strstr(err_text, "none.yaml"));
+    assert_non_null(strstr(said.err, "none.yaml"));
     assert_int_equal(unsetenv("COLOAN_PROFILE"), 0);
 }
 
@@ -475,8 +452,8 @@ static void a_bad_submission_is_not_sent(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         write_file("a.json", rows[i].json);
         enum cli_exit code = run("submit a.json");
-        if (code != CLI_USAGE || strstr(err_text, rows[i].error) == NULL || strstr(err_text, "SECRET") != NULL) {
-            fail_msg("%s: %d: %s", rows[i].json, (int)code, err_text);
+        if (code != CLI_USAGE || strstr(said.err, rows[i].error) == NULL || strstr(said.err, "SECRET") != NULL) {
+            fail_msg("%s: %d: %s", rows[i].json, (int)code, said.err);
         }
     }
 }
@@ -499,8 +476,8 @@ static void a_bad_supplement_or_change_of_bank_is_not_sent(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         write_file("a.json", rows[i].json);
         enum cli_exit code = run(rows[i].line);
-        if (code != CLI_USAGE || strstr(err_text, rows[i].error) == NULL || strstr(err_text, "SECRET") != NULL) {
-            fail_msg("%s: %d: %s", rows[i].json, (int)code, err_text);
+        if (code != CLI_USAGE || strstr(said.err, rows[i].error) == NULL || strstr(said.err, "SECRET") != NULL) {
+            fail_msg("%s: %d: %s", rows[i].json, (int)code, said.err);
         }
     }
 }

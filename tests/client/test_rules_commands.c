@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/cli.h"
 #include "tests/server/records.h"
+#include "tests/support/command.h"
 
 #define REFERENCE COLOAN_SOURCE_DIR "/rules/REF-NJ-2026-11.yaml"
 #define BEFORE    COLOAN_SOURCE_DIR "/rules/REF-NJ-2026-04.yaml"
@@ -20,32 +20,12 @@
 
 #define TRUST " --directory directory.bin --directory-key directory.pub --centre fund:cn-nj-prov --environment test"
 
-enum { ARGUMENTS_MAX = 24 };
-
 static char folder[64];
-static char *out_text, *err_text;
-static size_t out_len, err_len;
+static struct command_said said;
 
 static enum cli_exit run(const char *line)
 {
-    char copy[1024] = "coloan ";
-    char *arguments[ARGUMENTS_MAX + 1] = {NULL};
-    int count = 0;
-    free(out_text);
-    free(err_text);
-    FILE *out = open_memstream(&out_text, &out_len);
-    FILE *err = open_memstream(&err_text, &err_len);
-    assert_true(out != NULL && err != NULL && strlen(line) < sizeof copy - 8);
-    strcat(copy, line);
-    char *rest = copy;
-    for (char *word = strtok_r(copy, " ", &rest); word != NULL && count < ARGUMENTS_MAX;
-         word = strtok_r(NULL, " ", &rest)) {
-        arguments[count++] = word;
-    }
-    enum cli_exit code = cli_main(count, arguments, out, err);
-    assert_int_equal(fclose(out), 0);
-    assert_int_equal(fclose(err), 0);
-    return code;
+    return command_run(&said, line);
 }
 
 static void says(const char *text, const char *words)
@@ -138,8 +118,7 @@ static int end(void **state)
         "records/1-count.bin", "records/2-cap.bin", "records/3-months.bin", "records/4-broken", "trace.bin", "fund.key",
         "alpha.key",           "directory.key",     "directory.bin",        "directory.pub",    "bad.yaml",  "set.yaml",
         "set.yaml.sig"};
-    free(out_text);
-    free(err_text);
+    command_forget(&said);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)unlink(names[i]);
     }
@@ -153,14 +132,14 @@ static void sets_are_checked_together(void **state)
 {
     (void)state;
     assert_int_equal(run("rules check " BEFORE " " REFERENCE), CLI_DONE);
-    says(out_text, "REF-NJ-2026-04");
-    says(out_text, "2026-04-16 .. 2026-08-27");
-    says(out_text, "2026-08-28 .. 2027-12-31");
-    assert_string_equal(err_text, "");
+    says(said.out, "REF-NJ-2026-04");
+    says(said.out, "2026-04-16 .. 2026-08-27");
+    says(said.out, "2026-08-28 .. 2027-12-31");
+    assert_string_equal(said.err, "");
     assert_int_equal(run("rules check --json " REFERENCE), CLI_DONE);
-    says(out_text, "\"id\":\"REF-NJ-2026-11\",\"from\":20260828,\"until\":20271231");
+    says(said.out, "\"id\":\"REF-NJ-2026-11\",\"from\":20260828,\"until\":20271231");
     assert_int_equal(run("rules check " REFERENCE " " REFERENCE), CLI_FAILED);
-    says(err_text, "has the id of another set");
+    says(said.err, "has the id of another set");
 }
 
 static void every_fault_has_its_place(void **state)
@@ -168,14 +147,14 @@ static void every_fault_has_its_place(void **state)
     (void)state;
     copy_file("bad.yaml", REFERENCE, "balance_multiple: 21\n");
     assert_int_equal(run("rules check bad.yaml"), CLI_FAILED);
-    says(err_text, "bad.yaml:");
+    says(said.err, "bad.yaml:");
     copy_file("bad.yaml", REFERENCE, "nonsense: 1\nmore_nonsense: 2\n");
     assert_int_equal(run("rules check bad.yaml none.yaml"), CLI_FAILED);
-    says(err_text, "nonsense: is no field");
-    says(err_text, "more_nonsense: is no field");
-    says(err_text, "none.yaml");
+    says(said.err, "nonsense: is no field");
+    says(said.err, "more_nonsense: is no field");
+    says(said.err, "none.yaml");
     assert_int_equal(run("rules check --json bad.yaml"), CLI_FAILED);
-    says(out_text, "{\"fault\":\"bad.yaml:");
+    says(said.out, "{\"fault\":\"bad.yaml:");
     assert_int_equal(run("rules check"), CLI_USAGE);
 }
 
@@ -186,7 +165,7 @@ static void signatures_are_made_and_checked(void **state)
     assert_int_equal(run("keys generate fund.key"), CLI_DONE);
     assert_int_equal(run("keys generate alpha.key"), CLI_DONE);
     assert_int_equal(run("keys generate directory.key --json"), CLI_DONE);
-    (void)snprintf(public_key, sizeof public_key, "%.64s", strstr(out_text, "\"publicKey\":\"") + 13);
+    (void)snprintf(public_key, sizeof public_key, "%.64s", strstr(said.out, "\"publicKey\":\"") + 13);
     assert_int_equal(run("keys prove fund.key --party fund:cn-nj-prov --environment test --out fund.json"), CLI_DONE);
     assert_int_equal(run("keys prove alpha.key --party bank:cn-alpha-js --environment test --out alpha.json"),
                      CLI_DONE);
@@ -202,14 +181,14 @@ static void signatures_are_made_and_checked(void **state)
                      CLI_USAGE); /* looked at first */
     assert_int_equal(access("bad.yaml.sig", F_OK), -1);
     assert_int_equal(run("rules sign set.yaml --key fund.key --centre fund:cn-nj-prov"), CLI_DONE);
-    says(out_text, "set.yaml.sig: fund:cn-nj-prov");
+    says(said.out, "set.yaml.sig: fund:cn-nj-prov");
     assert_int_equal(run("rules check --lang en set.yaml" TRUST), CLI_DONE);
-    says(out_text, " signed ");
+    says(said.out, " signed ");
     assert_int_equal(run("rules check " REFERENCE TRUST), CLI_FAILED);
-    says(err_text, "is not signed");
+    says(said.err, "is not signed");
     assert_int_equal(run("rules sign set.yaml --key alpha.key --centre fund:cn-nj-prov"), CLI_DONE); /* not its key */
     assert_int_equal(run("rules check set.yaml" TRUST), CLI_FAILED);
-    says(err_text, "KEY_UNKNOWN");
+    says(said.err, "KEY_UNKNOWN");
     assert_int_equal(run("rules check set.yaml --directory directory.bin"), CLI_USAGE);
 }
 
@@ -219,19 +198,19 @@ static void sets_are_compared_with_units(void **state)
 {
     (void)state;
     assert_int_equal(run("rules diff --lang en " BEFORE " " REFERENCE), CLI_DONE);
-    says(out_text, "joint_debt_ppm");
-    says(out_text, "55.0 %");
-    says(out_text, "60.0 %");
-    says(out_text, "480 months");
-    says(out_text, "120.00 m2");
-    assert_null(strstr(out_text, "cap_single_fen"));
+    says(said.out, "joint_debt_ppm");
+    says(said.out, "55.0 %");
+    says(said.out, "60.0 %");
+    says(said.out, "480 months");
+    says(said.out, "120.00 m2");
+    assert_null(strstr(said.out, "cap_single_fen"));
     assert_int_equal(run("rules diff --lang zh " BEFORE " " REFERENCE), CLI_DONE);
-    says(out_text, "全部债务收入比");
-    says(out_text, "480 个月");
+    says(said.out, "全部债务收入比");
+    says(said.out, "480 个月");
     assert_int_equal(run("rules diff --json " BEFORE " " REFERENCE), CLI_DONE);
-    says(out_text, "{\"field\":\"joint_debt_ppm\",\"unit\":\"ppm\",\"a\":550000,\"b\":600000");
+    says(said.out, "{\"field\":\"joint_debt_ppm\",\"unit\":\"ppm\",\"a\":550000,\"b\":600000");
     assert_int_equal(run("rules diff " REFERENCE " " REFERENCE), CLI_DONE);
-    says(out_text, "every number is the same");
+    says(said.out, "every number is the same");
     assert_int_equal(run("rules diff " REFERENCE), CLI_USAGE);
     assert_int_equal(run("rules diff none.yaml " REFERENCE), CLI_USAGE);
 }
@@ -241,7 +220,7 @@ static void fields_are_listed(void **state)
     (void)state;
     assert_int_equal(run("rules fields --lang en"), CLI_DONE);
     for (unsigned i = 0; rule_field_at(i) != NULL; i++) {
-        says(out_text, rule_field_at(i)->name);
+        says(said.out, rule_field_at(i)->name);
     }
     assert_int_equal(run("rules nothing"), CLI_USAGE);
 }
@@ -252,19 +231,19 @@ static void past_decisions_meet_another_set(void **state)
 {
     (void)state;
     assert_int_equal(run("rules rehearse --against " REFERENCE " --records records"), CLI_DONE);
-    says(out_text, "records");
-    says(out_text, "0 (");
+    says(said.out, "records");
+    says(said.out, "0 (");
     assert_int_equal(run("rules rehearse --lang en --against " RELAXED " --records records"), CLI_DONE);
-    says(out_text, "REJECT");
-    says(out_text, "HPF-COUNT");
-    says(out_text, "APPROVE"); /* two settled loans do not count there */
+    says(said.out, "REJECT");
+    says(said.out, "HPF-COUNT");
+    says(said.out, "APPROVE"); /* two settled loans do not count there */
     assert_int_equal(run("rules rehearse --json --against " RELAXED " --records records/1-count.bin"), CLI_DONE);
-    says(out_text, "\"then\":{\"verdict\":\"REJECT\"");
-    says(out_text, "\"now\":{\"verdict\":\"APPROVE\"");
-    says(out_text, "\"records\":1,\"changed\":1,\"verdicts\":1");
+    says(said.out, "\"then\":{\"verdict\":\"REJECT\"");
+    says(said.out, "\"now\":{\"verdict\":\"APPROVE\"");
+    says(said.out, "\"records\":1,\"changed\":1,\"verdicts\":1");
     write_bytes("records/4-broken", cl_bytes_text("no record"));
     assert_int_equal(run("rules rehearse --against " RELAXED " --records records"), CLI_FAILED);
-    says(err_text, "4-broken is no decision record");
+    says(said.err, "4-broken is no decision record");
     (void)unlink("records/4-broken");
     assert_int_equal(run("rules rehearse --records records"), CLI_USAGE);
     assert_int_equal(run("rules rehearse --against " RELAXED " --records none"), CLI_USAGE);
@@ -276,19 +255,19 @@ static void a_record_explains_itself(void **state)
 {
     (void)state;
     assert_int_equal(run("explain records/2-cap.bin --lang en"), CLI_DONE);
-    says(out_text, "AMT-CAP  The fund's cap limits the fund part.");
-    says(out_text, "fund.balance_multiple");
-    says(out_text, "1,240,000.00"); /* twenty times 62,000 */
-    says(out_text, "800,000.00");
+    says(said.out, "AMT-CAP  The fund's cap limits the fund part.");
+    says(said.out, "fund.balance_multiple");
+    says(said.out, "1,240,000.00"); /* twenty times 62,000 */
+    says(said.out, "800,000.00");
     assert_int_equal(run("explain records/2-cap.bin --lang zh"), CLI_DONE);
-    says(out_text, "受公积金贷款最高额度限制");
-    says(out_text, "账户余额倍数");
+    says(said.out, "受公积金贷款最高额度限制");
+    says(said.out, "账户余额倍数");
     assert_int_equal(run("explain records/3-months.bin --json"), CLI_DONE);
-    says(out_text, "\"verdict\":\"REJECT\"");
-    says(out_text, "\"code\":\"CON-MONTHS\"");
-    says(out_text, "\"rule\":\"contribution.months\"");
+    says(said.out, "\"verdict\":\"REJECT\"");
+    says(said.out, "\"code\":\"CON-MONTHS\"");
+    says(said.out, "\"rule\":\"contribution.months\"");
     assert_int_equal(run("explain trace.bin --json"), CLI_DONE);
-    says(out_text, "\"bindingLimit\":\"AMT-CAP\"");
+    says(said.out, "\"bindingLimit\":\"AMT-CAP\"");
     write_bytes("bad.yaml", cl_bytes_text("no record"));
     assert_int_equal(run("explain bad.yaml"), CLI_USAGE);
 }
@@ -297,14 +276,14 @@ static void a_record_replays_byte_for_byte(void **state)
 {
     (void)state;
     assert_int_equal(run("replay records/2-cap.bin --rules " REFERENCE), CLI_DONE);
-    says(out_text, "byte for byte");
+    says(said.out, "byte for byte");
     assert_int_equal(run("replay records/1-count.bin --json --rules " REFERENCE), CLI_DONE);
-    says(out_text, "\"same\":true");
+    says(said.out, "\"same\":true");
     assert_int_equal(run("replay records/1-count.bin --rules " RELAXED), CLI_FAILED);
-    says(err_text, "steps[");
+    says(said.err, "steps[");
     assert_int_equal(run("replay records/1-count.bin --json --rules " RELAXED), CLI_FAILED);
-    says(out_text, "\"same\":false");
-    says(out_text, "\"difference\":\"steps[");
+    says(said.out, "\"same\":false");
+    says(said.out, "\"difference\":\"steps[");
     assert_int_equal(run("replay records/1-count.bin"), CLI_USAGE);
     assert_int_equal(run("replay trace.bin --rules " REFERENCE), CLI_USAGE);
 }

@@ -14,11 +14,11 @@
 #include <jansson.h>
 
 #include "client/bank/bank.h"
-#include "client/cli.h"
 #include "sandbox/submission.h"
 #include "tests/e2e/world.h"
+#include "tests/support/command.h"
 
-enum { WAIT_TRIES = 400, ARGUMENTS_MAX = 16 };
+enum { WAIT_TRIES = 400 };
 
 static struct world world;
 static int64_t begun_ms;
@@ -136,58 +136,43 @@ static void until_all_applied(size_t index)
 
 /* -- The command line ---------------------------------------------------------------------------------------- */
 
-static char out_text[1 << 20], err_text[1 << 16];
+static struct command_said said;
 
 static enum cli_exit run(const char *profile, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* One command line, words between blanks, with that profile. */
 static enum cli_exit run(const char *profile, const char *format, ...)
 {
-    char line[1024] = "coloan ";
-    char *arguments[ARGUMENTS_MAX + 1] = {NULL};
-    int count = 0;
+    char line[1024];
     va_list list;
     va_start(list, format);
-    int len = vsnprintf(line + 7, sizeof line - 7, format, list);
+    int len = vsnprintf(line, sizeof line, format, list);
     va_end(list);
-    assert_true(len > 0 && (size_t)len < sizeof line - 7 - 200);
-    (void)snprintf(line + 7 + len, sizeof line - 7 - (size_t)len, " --profile %s", path_of(profile));
-    char *rest = line;
-    for (char *word = strtok_r(line, " ", &rest); word != NULL && count < ARGUMENTS_MAX;
-         word = strtok_r(NULL, " ", &rest)) {
-        arguments[count++] = word;
-    }
-    memset(out_text, 0, sizeof out_text);
-    memset(err_text, 0, sizeof err_text);
-    FILE *out = fmemopen(out_text, sizeof out_text - 1, "w");
-    FILE *err = fmemopen(err_text, sizeof err_text - 1, "w");
-    assert_true(out != NULL && err != NULL);
-    enum cli_exit code = cli_main(count, arguments, out, err);
-    assert_int_equal(fclose(out), 0);
-    assert_int_equal(fclose(err), 0);
-    return code;
+    assert_true(len > 0 && (size_t)len < sizeof line - 200);
+    (void)snprintf(line + len, sizeof line - (size_t)len, " --profile %s", path_of(profile));
+    return command_run(&said, line);
 }
 
 #define RUN(profile, ...)                                                                                              \
     do {                                                                                                               \
         if (run(profile, __VA_ARGS__) != CLI_DONE) {                                                                   \
-            fail_msg("%s", err_text);                                                                                  \
+            fail_msg("%s", said.err);                                                                                  \
         }                                                                                                              \
     } while (0)
 
 /* Refused by the centre, with that reason; nothing is done. */
 #define RUN_REFUSED(reason, profile, ...)                                                                              \
     do {                                                                                                               \
-        if (run(profile, __VA_ARGS__) != CLI_FAILED || strstr(err_text, reason ": ") == NULL ||                        \
-            strstr(err_text, "the centre signed this refusal; nothing was done") == NULL) {                            \
-            fail_msg("not refused with %s: %s", reason, err_text);                                                     \
+        if (run(profile, __VA_ARGS__) != CLI_FAILED || strstr(said.err, reason ": ") == NULL ||                        \
+            strstr(said.err, "the centre signed this refusal; nothing was done") == NULL) {                            \
+            fail_msg("not refused with %s: %s", reason, said.err);                                                     \
         }                                                                                                              \
     } while (0)
 
 /* A field of the JSON that was printed, by its path; the caller's to free. */
 static json_t *printed(void)
 {
-    json_t *root = json_loads(out_text, 0, NULL);
+    json_t *root = json_loads(said.out, 0, NULL);
     assert_non_null(root);
     return root;
 }
@@ -255,8 +240,8 @@ static void a_letter_is_uploaded_by_hand(const char *id)
     RUN_REFUSED("CALLER_NOT_ALLOWED", "officer.yaml", "upload %s %s", id, path_of("letter.txt"));
     for (int times = 0; times < 2; times++) {
         RUN("channel.yaml", "upload %s %s", id, path_of("letter.txt"));
-        assert_non_null(strstr(out_text, "complete"));
-        assert_non_null(strstr(out_text, "31 bytes"));
+        assert_non_null(strstr(said.out, "complete"));
+        assert_non_null(strstr(said.out, "31 bytes"));
     }
 }
 
@@ -275,7 +260,7 @@ static void a_case_goes_to_another_bank_and_back(void **state)
     assert_true(bank_knows(0, id)); /* decided, and may have to be decided again */
 
     RUN("channel.yaml", "confirm %s 1 --document %s", id, path_of("ca.pem"));
-    assert_non_null(strstr(out_text, "CONFIRMED"));
+    assert_non_null(strstr(said.out, "CONFIRMED"));
     RUN_REFUSED("STATE_CONFLICT", "channel.yaml", "confirm %s 1 --document %s", id, path_of("ca.pem"));
     RUN_REFUSED("BANK_UNCHANGED", "channel.yaml", "change-bank %s %s", id, path_of("to-alpha.json"));
 
@@ -286,7 +271,7 @@ static void a_case_goes_to_another_bank_and_back(void **state)
     RUN_REFUSED("STALE_EPOCH", "alpha.yaml", "show %s", id);
     RUN_REFUSED("STALE_EPOCH", "alpha.yaml", "withdraw %s", id);
     assert_int_equal(run("channel.yaml", "confirm %s 1 --document %s", id, path_of("ca.pem")), CLI_FAILED);
-    assert_non_null(strstr(err_text, "the offer's version is 2 by now, not 1"));
+    assert_non_null(strstr(said.err, "the offer's version is 2 by now, not 1"));
 
     RUN("channel.yaml", "change-bank %s %s", id, path_of("to-alpha.json"));
     until_bank_forgot(1, id);
@@ -300,11 +285,11 @@ static void a_case_goes_to_another_bank_and_back(void **state)
     static const char *const steps[] = {
         "The application is accepted", "both lenders have signed", "The borrower accepts",     "Another bank takes",
         "both lenders have signed",    "Another bank takes",       "both lenders have signed", "The borrower accepts"};
-    const char *at = out_text;
+    const char *at = said.out;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         at = strstr(at, steps[i]);
         if (at == NULL) {
-            fail_msg("step %zu, \"%s\", is not in its place: %s", i, steps[i], out_text);
+            fail_msg("step %zu, \"%s\", is not in its place: %s", i, steps[i], said.out);
         }
         at++;
     }
@@ -329,22 +314,22 @@ static void a_spouse_joins(void **state)
 
     (void)snprintf(id, sizeof id, "%s", submit("alone.json", "channel.yaml"));
     RUN("officer.yaml", "watch %s --until SUPPLEMENT --timeout 20", id);
-    assert_non_null(strstr(out_text, "MAR-CONTRADICT"));
+    assert_non_null(strstr(said.out, "MAR-CONTRADICT"));
     RUN_REFUSED("FIELD_INVALID", "channel.yaml", "supplement %s %s", id, path_of("other.json"));
-    assert_non_null(strstr(err_text, "(external_ref)"));
+    assert_non_null(strstr(said.err, "(external_ref)"));
     RUN("channel.yaml", "supplement %s %s", id, path_of("couple.json"));
     RUN("officer.yaml", "watch %s --until APPROVED --timeout 20", id);
     RUN_REFUSED("STATE_CONFLICT", "channel.yaml", "supplement %s %s", id, path_of("couple.json"));
     RUN_REFUSED("RULE_SET_UNKNOWN", "channel.yaml", "choose-rules %s REF-NONE --document %s", id, path_of("ca.pem"));
 
     RUN("channel.yaml", "withdraw %s --reason FOUND-OTHER", id);
-    assert_non_null(strstr(out_text, "WITHDRAWN"));
+    assert_non_null(strstr(said.out, "WITHDRAWN"));
     RUN_REFUSED("STATE_CONFLICT", "channel.yaml", "withdraw %s", id);
     until_bank_forgot(0, id);
     until_all_applied(0);
     RUN("channel.yaml", "timeline %s --lang zh", id);
-    assert_non_null(strstr(out_text, "申请人已补件。"));
-    assert_non_null(strstr(out_text, "已撤回"));
+    assert_non_null(strstr(said.out, "申请人已补件。"));
+    assert_non_null(strstr(said.out, "已撤回"));
 }
 
 /* The case went to another bank while its first one was away: what it finds in the stream is another's by then. */
@@ -395,6 +380,7 @@ static int end(void **state)
     (void)state;
     stop_bank(0);
     stop_bank(1);
+    command_forget(&said);
     world_close(&world);
     return 0;
 }

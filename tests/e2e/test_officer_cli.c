@@ -13,14 +13,14 @@
 
 #include <coloan/v1/verification.pb-c.h>
 
-#include "client/cli.h"
 #include "tests/e2e/world.h"
+#include "tests/support/command.h"
 
-enum { ARENA_BYTES = 4 * 1024 * 1024, WAIT_MS = 10000, ARGUMENTS_MAX = 24, ID_BYTES = 37 };
+enum { ARENA_BYTES = 4 * 1024 * 1024, WAIT_MS = 10000, ID_BYTES = 37 };
 
 static struct world world;
 static struct cl_arena *arena;
-static char *out_text, *err_text;
+static struct command_said said;
 static char application[64], task[64];
 
 /* -- The command line ---------------------------------------------------------------------------------------- */
@@ -52,29 +52,13 @@ static void write_profile(const char *name, const char *party)
 /* Words between blanks, as that party ("officer"); NULL: as nobody. */
 static enum cli_exit run(const char *party, const char *line)
 {
-    char copy[1024];
-    char *arguments[ARGUMENTS_MAX + 1] = {NULL};
-    int count = 0;
-    size_t len = 0;
+    char whole[1024];
     char profile[32];
-    free(out_text);
-    free(err_text);
-    FILE *out = open_memstream(&out_text, &len);
-    FILE *err = open_memstream(&err_text, &len);
-    assert_true(out != NULL && err != NULL);
     (void)snprintf(profile, sizeof profile, "%s.yaml", party == NULL ? "" : party);
     bool offline = party == NULL;
-    (void)snprintf(copy, sizeof copy, "coloan %s%s%s", line, offline ? "" : " --profile ",
+    (void)snprintf(whole, sizeof whole, "%s%s%s", line, offline ? "" : " --profile ",
                    offline ? "" : pki_files_path(&world.files, profile));
-    char *rest = copy;
-    for (char *word = strtok_r(copy, " ", &rest); word != NULL && count < ARGUMENTS_MAX;
-         word = strtok_r(NULL, " ", &rest)) {
-        arguments[count++] = word;
-    }
-    enum cli_exit code = cli_main(count, arguments, out, err);
-    assert_int_equal(fclose(out), 0);
-    assert_int_equal(fclose(err), 0);
-    return code;
+    return command_run(&said, whole);
 }
 
 static void must(const char *party, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -88,21 +72,21 @@ static void must(const char *party, const char *format, ...)
     va_end(values);
     enum cli_exit code = run(party, line);
     if (code != CLI_DONE) {
-        fail_msg("%s: %d %s", line, (int)code, err_text);
+        fail_msg("%s: %d %s", line, (int)code, said.err);
     }
 }
 
 static void assert_says(const char *what)
 {
-    if (strstr(out_text, what) == NULL) {
-        fail_msg("no \"%s\" in:\n%s", what, out_text);
+    if (strstr(said.out, what) == NULL) {
+        fail_msg("no \"%s\" in:\n%s", what, said.out);
     }
 }
 
 static void assert_hides(const char *what)
 {
-    if (strstr(out_text, what) != NULL) {
-        fail_msg("\"%s\" in:\n%s", what, out_text);
+    if (strstr(said.out, what) != NULL) {
+        fail_msg("\"%s\" in:\n%s", what, said.out);
     }
 }
 
@@ -143,21 +127,21 @@ static void test_what_waits_is_listed(void **state)
     make_case();
     for (int tries = 0; tries < 200; tries++) {
         must("officer", "tasks --kind ITEM --lang en");
-        if (strstr(out_text, "LOAN_HISTORY") != NULL) {
+        if (strstr(said.out, "LOAN_HISTORY") != NULL) {
             break;
         }
         (void)nanosleep(&pause, NULL);
     }
     assert_says("SYS-SOURCE");
-    (void)snprintf(task, sizeof task, "%.36s", out_text);
+    (void)snprintf(task, sizeof task, "%.36s", said.out);
     must("officer", "tasks --mine");
-    assert_string_equal(out_text, "");
+    assert_string_equal(said.out, "");
     must("officer", "tasks %s --json", application);
     assert_says("\"kind\":\"TASK_KIND_ITEM\"");
     must("officer", "tasks --kind OVERRIDE");
-    assert_string_equal(out_text, "");
+    assert_string_equal(said.out, "");
     assert_int_equal(run("officer", "tasks --kind ANY"), CLI_USAGE);
-    assert_non_null(strstr(err_text, "there is no kind ANY"));
+    assert_non_null(strstr(said.err, "there is no kind ANY"));
 }
 
 static void test_a_task_is_shown_without_and_with_values(void **state)
@@ -176,7 +160,7 @@ static void test_a_task_is_shown_without_and_with_values(void **state)
     assert_says("\"submissionEnvelope\":");
     assert_hides("99010119961024171X");
     assert_int_equal(run("officer", "task 01890a5d-ac96-774b-bcce-b302099a8057 --lang en"), CLI_FAILED);
-    assert_non_null(strstr(err_text, "TASK_UNKNOWN"));
+    assert_non_null(strstr(said.err, "TASK_UNKNOWN"));
 }
 
 static void test_a_claimed_task_is_settled(void **state)
@@ -185,7 +169,7 @@ static void test_a_claimed_task_is_settled(void **state)
     char line[256];
     (void)snprintf(line, sizeof line, "settle %s pass loans_used=0 loans_open=0 --note SRC-DESK --lang en", task);
     assert_int_equal(run("officer", line), CLI_FAILED);
-    assert_non_null(strstr(err_text, "TASK_NOT_CLAIMED"));
+    assert_non_null(strstr(said.err, "TASK_NOT_CLAIMED"));
     must("officer", "claim %s --lang zh", task);
     assert_says("认领人");
     must("officer", "release %s", task);
@@ -194,7 +178,7 @@ static void test_a_claimed_task_is_settled(void **state)
     must("officer", "tasks --mine --lang en");
     assert_says(WORLD_OFFICER);
     must("officer", "tasks --unclaimed");
-    assert_string_equal(out_text, "");
+    assert_string_equal(said.out, "");
     write_text("letter.txt", "proof\n");
     must("officer", "settle %s fail --failure NOT_AUTHORISED --document %s --lang en", task,
          pki_files_path(&world.files, "letter.txt"));
@@ -208,13 +192,13 @@ static void test_two_officers_override(void **state)
     char line[256];
     (void)snprintf(line, sizeof line, "override %s confirm LOAN_HISTORY --lang en", application);
     assert_int_equal(run("second", line), CLI_FAILED);
-    assert_non_null(strstr(err_text, "nothing is proposed"));
+    assert_non_null(strstr(said.err, "nothing is proposed"));
     must("officer", "override %s propose LOAN_HISTORY pass loans_used=0 loans_open=0 --note SRC-LETTER --lang en",
          application);
     assert_says("PROPOSED");
     assert_says("loans_open=0");
     assert_int_equal(run("officer", line), CLI_FAILED);
-    assert_non_null(strstr(err_text, "FOUR_EYES"));
+    assert_non_null(strstr(said.err, "FOUR_EYES"));
     must("officer", "override %s withdraw LOAN_HISTORY --lang zh", application);
     assert_says("已撤回");
     must("officer", "override %s propose LOAN_HISTORY pass loans_used=0 loans_open=0 --note SRC-LETTER", application);
@@ -249,7 +233,7 @@ static void test_a_decision_and_the_counters(void **state)
     char line[128];
     (void)snprintf(line, sizeof line, "decision %s --number 99 --lang en", application);
     assert_int_equal(run("second", line), CLI_FAILED);
-    assert_non_null(strstr(err_text, "DECISION_UNKNOWN"));
+    assert_non_null(strstr(said.err, "DECISION_UNKNOWN"));
     must("second", "counters --lang en");
     assert_says("CONFIRM");
     assert_says("SYS-SOURCE");
@@ -279,8 +263,8 @@ static void test_mistakes_are_explained(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         enum cli_exit code = run("officer", rows[i].line);
-        if (code != CLI_USAGE || strstr(err_text, rows[i].error) == NULL) {
-            fail_msg("%s: %d: %s", rows[i].line, (int)code, err_text);
+        if (code != CLI_USAGE || strstr(said.err, rows[i].error) == NULL) {
+            fail_msg("%s: %d: %s", rows[i].line, (int)code, said.err);
         }
     }
 }
@@ -302,8 +286,7 @@ int main(void)
         cmocka_unit_test(test_mistakes_are_explained),
     };
     int failed = made ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
-    free(out_text);
-    free(err_text);
+    command_forget(&said);
     cl_arena_free(arena);
     world_close(&world);
     return failed;
