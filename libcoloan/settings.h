@@ -84,7 +84,7 @@ struct cl_setting_field {
     enum cl_setting_type type;
     size_t offset;
     bool required;
-    const char *fallback; /* the default as one would write it; NULL: none. Not for LIST and SECTION */
+    const char *fallback; /* the default as one would write it; NULL: none. Of a SECTION only {}, of a LIST none */
     int64_t min, max;
     const char *const *choices; /* ended by NULL; CHOICE only */
     const char *doc;            /* one sentence */

@@ -386,10 +386,30 @@ static struct cl_status unknown_key(const struct cl_setting *setting, const stru
     return cl_setting_refuse(error, setting, "there is no such key; remove it or use one of %s", known);
 }
 
+/* A section that was left out stands on the line of the one around it. */
+static struct cl_status make_section(const struct cl_setting **out, const struct cl_setting *around, const char *key)
+{
+    struct cl_setting *made = cl_arena_alloc(around->file->arena, sizeof *made);
+    if (made == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    *made = *around;
+    made->kind = CL_SETTING_MAPPING;
+    made->key = key;
+    made->count = 0;
+    made->first = made->last = made->next = NULL;
+    made->children = NULL;
+    *out = made;
+    return cl_ok();
+}
+
 static struct cl_status read_fallback(void *out, const struct cl_setting *section, const struct cl_setting_field *field)
 {
     if (field->fallback == NULL) {
         return cl_ok();
+    }
+    if (field->type == CL_SETTING_SECTION) {
+        return make_section((union member){.setting = out}.setting, section, field->name);
     }
     bool read = read_scalar((union member){.setting = out}, section->file, field->fallback, field);
     assert((read || cl_arena_overflowed(section->file->arena)) && "a default must fit its own field");

@@ -98,6 +98,7 @@ static struct cl_status make_centre(struct coloand *server, struct cl_setting_er
         .random = cl_random_system(),
         .accept_synthetic_ids = server->config->accept_synthetic_ids,
         .items_unused = server->config->items_unused,
+        .registry = server->config->registry,
     };
     return status;
 }

@@ -9,6 +9,9 @@
 #include "libcoloan/keydraft.h"
 #include "libcoloan/log.h"
 #include "server/config_authorities.h"
+#include "server/source/hours.h"
+
+#define MINUTE_MS INT64_C(60000)
 
 /* -- Fields -------------------------------------------------------------------------------------------------- */
 
@@ -18,7 +21,7 @@ static const char *const log_levels[] = {"debug", "info", "warning", "error", NU
 struct file {
     struct config config;
     const char *directory_key;
-    const struct cl_setting *rules, *authorities, *items_unused, *tls, *store;
+    const struct cl_setting *rules, *authorities, *items_unused, *registry, *tls, *store;
 };
 
 static const struct cl_setting_field file_fields[] = {
@@ -56,6 +59,8 @@ static const struct cl_setting_field file_fields[] = {
      "Who is asked for which items."},
     {"items_unused", CL_SETTING_LIST, offsetof(struct file, items_unused), false, NULL, 0, 0, NULL,
      "Items that this centre does without, e.g. [FACE, EMPLOYER]; applications from then on are not asked for them."},
+    {"registry", CL_SETTING_SECTION, offsetof(struct file, registry), false, "{}", 0, 0, NULL,
+     "How the property register is asked about what a bank filed there."},
     {"tls", CL_SETTING_SECTION, offsetof(struct file, tls), true, NULL, 0, 0, NULL, "Certificates."},
     {"store", CL_SETTING_SECTION, offsetof(struct file, store), true, NULL, 0, 0, NULL, "Where everything is kept."},
     {"poll_threads", CL_SETTING_INT64, offsetof(struct file, config.poll_threads), false, "2", 1, 16, NULL,
@@ -94,11 +99,27 @@ static const struct cl_setting_field store_fields[] = {
      "The key of the vault (mode 0600): `coloand --make-master-key FILE` makes one. Keep it apart from backups."},
 };
 
+struct registry {
+    const char *hours;
+    int64_t first_ms, every_ms;
+};
+
+static const struct cl_setting_field registry_fields[] = {
+    {"hours", CL_SETTING_TEXT, offsetof(struct registry, hours), false, "08:30-17:30", 11, 11, NULL,
+     "Its hours, in China; outside them nothing moves there. 00:00-24:00: always."},
+    {"first", CL_SETTING_DURATION, offsetof(struct registry, first_ms), false, "30s", 1000, CL_DAY_MS, NULL,
+     "How long after the filing it is asked first."},
+    {"every", CL_SETTING_DURATION, offsetof(struct registry, every_ms), false, "5m", 1000, CL_DAY_MS, NULL,
+     "How often from then on, for two days; after that hourly, for thirty days in all."},
+};
+
 #define COUNT(fields) (sizeof(fields) / sizeof((fields)[0]))
 
 void config_print_fields(FILE *out)
 {
     cl_setting_print_fields(out, file_fields, COUNT(file_fields));
+    (void)fprintf(out, "\nregistry:\n");
+    cl_setting_print_fields(out, registry_fields, COUNT(registry_fields));
     (void)fprintf(out, "\ntls:\n");
     cl_setting_print_fields(out, tls_fields, COUNT(tls_fields));
     (void)fprintf(out, "\nstore:\n");
@@ -155,6 +176,26 @@ static struct cl_status read_rules(struct config *config, const struct cl_settin
     return cl_ok();
 }
 
+static struct cl_status read_registry(struct polling_plan *out, const struct cl_setting *section,
+                                      struct cl_setting_error *error)
+{
+    struct registry registry;
+    struct source_hours hours;
+    struct cl_status status = cl_setting_read(&registry, section, registry_fields, COUNT(registry_fields), error);
+    if (cl_failed(status)) {
+        return status;
+    }
+    if (cl_failed(source_hours_read(&hours, registry.hours, NULL)) || hours.opens_minute > hours.closes_minute) {
+        return cl_setting_refuse(error, cl_setting_find(section, "hours"),
+                                 "expected hours of one day, like 08:30-17:30");
+    }
+    *out = (struct polling_plan){.opens_ms = hours.opens_minute * MINUTE_MS,
+                                 .closes_ms = hours.closes_minute * MINUTE_MS,
+                                 .first_ms = registry.first_ms,
+                                 .every_ms = registry.every_ms};
+    return cl_ok();
+}
+
 static struct cl_status read_file(struct config *out, const struct cl_setting *root, struct cl_setting_error *error)
 {
     struct file file = {0};
@@ -170,6 +211,9 @@ static struct cl_status read_file(struct config *out, const struct cl_setting *r
     }
     if (cl_is_ok(status)) {
         status = config_authorities_read(&file.config, file.authorities, file.items_unused, error);
+    }
+    if (cl_is_ok(status)) {
+        status = read_registry(&file.config.registry, file.registry, error);
     }
     if (cl_is_ok(status)) {
         status = cl_setting_read(&file.config, file.tls, tls_fields, COUNT(tls_fields), error);

@@ -7,6 +7,7 @@
 
 #include "libcoloan/settings.h"
 #include "libcoloan/signer.h"
+#include "server/domain/polling.h"
 #include "server/rulebook.h"
 #include "server/source/source.h"
 
@@ -37,6 +38,8 @@ struct config {
     struct source_item_mapping *mappings[SOURCE_AUTHORITIES_MAX]; /* of each authority; their texts are the settings' */
     uint64_t items_unused;                                        /* bits of enum item */
     char tokens[SOURCE_AUTHORITIES_MAX][CONFIG_TOKEN_BYTES_MAX + 1]; /* wiped by config_free */
+
+    struct polling_plan registry;
 
     const char *metrics; /* "127.0.0.1:9464"; NULL: none */
     int64_t poll_threads, calls_per_second, burst, connections_per_party;

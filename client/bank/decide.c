@@ -107,12 +107,20 @@ struct cl_status bank_verify_customers(Coloan__V1__VerificationReport **out, str
     if (!room || !add_income(report, arena, found.income_fen, now_ms)) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
+    (void)snprintf(found.contract_no, sizeof found.contract_no, "%s",
+                   application->home == NULL ? "" : application->home->contract_no);
     *out = report;
     *case_out = found;
     return cl_ok();
 }
 
 /* -- How long ------------------------------------------------------------------------------------------------- */
+
+static bool may_be_registered(Coloan__V1__CaseState state)
+{
+    return state == COLOAN__V1__CASE_STATE__CASE_STATE_SIGNING || state == COLOAN__V1__CASE_STATE__CASE_STATE_SIGNED ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_REGISTERING || state == COLOAN__V1__CASE_STATE__CASE_STATE_HELD;
+}
 
 static bool may_be_decided(Coloan__V1__CaseState state)
 {
@@ -129,7 +137,7 @@ bool bank_case_is_over(const Coloan__V1__Event *event)
     if (event->kind == COLOAN__V1__EVENT_KIND__EVENT_KIND_RELEASED) {
         return true;
     }
-    return event->status != NULL && !may_be_decided(event->status->state);
+    return event->status != NULL && !may_be_decided(event->status->state) && !may_be_registered(event->status->state);
 }
 
 /* -- Decisions ------------------------------------------------------------------------------------------------ */

@@ -26,8 +26,9 @@ CL_MUST_CHECK struct cl_status bank_verify_customers(Coloan__V1__VerificationRep
                                                      Coloan__V1__Disclosure *const *disclosures,
                                                      size_t disclosure_count, int64_t now_ms);
 
-/* After this event we decide on the case no more: it is another bank's, it has ended, or contracts are signed. Until
- * then a joint decision may be followed by another: the borrower may choose other rules, or withdraw a consent. */
+/* After this event nothing that we found out is needed any more: the case is another bank's, has ended, or is
+ * registered. A joint decision may be followed by another until contracts are signed, for the borrower may choose other
+ * rules or withdraw a consent; and the register may send a filing back. */
 bool bank_case_is_over(const Coloan__V1__Event *event);
 
 /* Approve, counter or decline. `terms` were checked against `digest`; `reference` is our number of this decision. */

@@ -17,9 +17,9 @@
 
 enum bank_record_kind {
     BANK_RECORD_START = 1, /* number: epoch of this start */
-    BANK_RECORD_EVENT,   /* sequence, digest, text: application, number: when received (Unix ms), bytes: its envelope */
-    BANK_RECORD_GAP,     /* sequence: the last one that cannot be had */
-    BANK_RECORD_CASE,    /* text: application, number: income, sequence: 1 if all credit is good */
+    BANK_RECORD_EVENT, /* sequence, digest, text: application, number: when received (Unix ms), bytes: its envelope */
+    BANK_RECORD_GAP,   /* sequence: the last one that cannot be had */
+    BANK_RECORD_CASE, /* text: application, number: income, sequence: 1 if all credit is good, bytes: the contract's number */
     BANK_RECORD_REQUEST, /* sequence: of the event it answers, digest, number: expires_ms, bytes: the signed envelope */
     BANK_RECORD_ENDED,   /* text: application, which we decide on no more */
     BANK_RECORD_APPLIED, /* sequence, digest: of the event, text: our reference */

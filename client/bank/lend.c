@@ -1,5 +1,6 @@
 #include "client/bank/lend.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,16 +45,25 @@ static bool next_step(struct step *out, const Coloan__V1__ApplicationStatus *sta
     return false;
 }
 
-/* "AL-F-S-<application's last digits>": the same whenever it is made anew. */
+/* The register's number of what we filed; the sandbox's gives them out as sandbox/personas.yaml says. */
+static char *filing_of(struct cl_arena *arena, const Coloan__V1__OfferTerms *terms, const char *contract_no)
+{
+    char text[CL_TEXT_BYTES_MAX + 1];
+    int64_t lent_fen = (terms->fund == NULL ? 0 : terms->fund->amount_fen) +
+                       (terms->commercial == NULL ? 0 : terms->commercial->amount_fen);
+    int len = snprintf(text, sizeof text, "REG-%" PRId64 "-%s", lent_fen, contract_no);
+    return len < (int)sizeof text ? cl_arena_text(arena, text) : NULL;
+}
+
+/* Our own number, "AL-F-1-<application's last digits>": the same whenever it is made anew. */
 static char *reference_of(struct cl_arena *arena, const struct step *step, const Coloan__V1__ApplicationStatus *status,
                           const char *prefix)
 {
-    static const char *const legs[] = {"R", "F", "C"};
+    const char *leg = step->leg == COLOAN__V1__LEG__LEG_FUND ? "F" : "C";
     const char *id = status->application_id;
     size_t len = strlen(id);
     char text[CL_TEXT_BYTES_MAX + 1];
-    (void)snprintf(text, sizeof text, "%.24s-%s-%d-%s", prefix, legs[(unsigned)step->leg % 3], (int)step->kind,
-                   len > 12 ? id + len - 12 : id);
+    (void)snprintf(text, sizeof text, "%.24s-%s-%d-%s", prefix, leg, (int)step->kind, len > 12 ? id + len - 12 : id);
     return cl_arena_text(arena, text);
 }
 
@@ -79,7 +89,9 @@ struct cl_status bank_lend_next(bool *more_out, Coloan__V1__Milestone **out, Col
                                 const Coloan__V1__OfferTerms *terms, const struct bank_lending *lending)
 {
     struct step step;
-    if (!next_step(&step, status)) {
+    bool waits = next_step(&step, status);
+    bool files = waits && step.kind == COLOAN__V1__MILESTONE_KIND__MILESTONE_KIND_REGISTRATION_FILED;
+    if (!waits || (files && lending->contract_no[0] == '\0')) {
         *more_out = false;
         return cl_ok();
     }
@@ -93,7 +105,8 @@ struct cl_status bank_lend_next(bool *more_out, Coloan__V1__Milestone **out, Col
     milestone->leg = step.leg;
     milestone->bank_epoch = status->bank_epoch;
     milestone->happened_ms = lending->now_ms;
-    milestone->reference = reference_of(arena, &step, status, lending->prefix);
+    milestone->reference =
+        files ? filing_of(arena, terms, lending->contract_no) : reference_of(arena, &step, status, lending->prefix);
     struct cl_status made = milestone->reference == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
     if (cl_is_ok(made) && step.kind == COLOAN__V1__MILESTONE_KIND__MILESTONE_KIND_DISBURSED) {
         made = pay(milestone, &account, arena, terms, lending);

@@ -13,8 +13,9 @@
 #include "libcoloan/ids.h"
 
 struct bank_lending {
-    const char *prefix;  /* how our own numbers begin */
-    const char *account; /* paid to: the seller's supervised account */
+    const char *prefix;      /* how our own numbers begin */
+    const char *contract_no; /* of the home; "": not known, then nothing is filed */
+    const char *account;     /* paid to: the seller's supervised account */
     int64_t now_ms;
     const struct cl_random *random;
 };

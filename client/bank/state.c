@@ -106,6 +106,16 @@ static void copy_text(char out[CL_TEXT_BYTES_MAX + 1], const char *text)
     out[len] = '\0';
 }
 
+/* Cut off where it would not fit, which no contract's number does. */
+static void copy_bytes_as_text(char out[CL_TEXT_BYTES_MAX + 1], struct cl_bytes bytes)
+{
+    size_t len = bytes.len < CL_TEXT_BYTES_MAX ? bytes.len : CL_TEXT_BYTES_MAX;
+    if (len > 0) {
+        memcpy(out, bytes.data, len);
+    }
+    out[len] = '\0';
+}
+
 static struct bank_entry *find_entry(struct bank_state *state, uint64_t sequence)
 {
     struct bank_entry *entry = state->entries[sequence % BUCKET_COUNT];
@@ -153,6 +163,7 @@ static struct cl_status take_case(struct bank_state *state, const struct bank_re
     }
     copy_text((*at)->application_id, record->text);
     (*at)->value = (struct bank_case){.income_fen = record->number, .credit_good = record->sequence == 1};
+    copy_bytes_as_text((*at)->value.contract_no, record->bytes);
     return cl_ok();
 }
 

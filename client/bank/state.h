@@ -35,6 +35,7 @@ struct bank_entry {
 struct bank_case {
     int64_t income_fen;
     bool credit_good;
+    char contract_no[CL_TEXT_BYTES_MAX + 1]; /* of the home, which is filed under it */
 };
 
 /* An applied event, as it was acknowledged. */

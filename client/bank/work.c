@@ -233,7 +233,8 @@ static enum result on_application(struct job *job)
         status = bank_note(job->bank, &(struct bank_record){.kind = BANK_RECORD_CASE,
                                                             .text = job->entry->application_id,
                                                             .number = known.income_fen,
-                                                            .sequence = known.credit_good ? 1 : 0});
+                                                            .sequence = known.credit_good ? 1 : 0,
+                                                            .bytes = cl_bytes_text(known.contract_no)});
     }
     if (cl_failed(status)) {
         return LEFT;
@@ -406,7 +407,10 @@ static struct cl_status next_report(bool *more_out, struct asked *out, struct jo
 {
     const Coloan__V1__ApplicationView *view = NULL;
     const Coloan__V1__OfferTerms *terms = NULL;
+    struct bank_case known = {.contract_no = ""};
+    (void)bank_state_case(&known, job->bank->state, job->entry->application_id); /* unknown: a person files */
     const struct bank_lending lending = {.prefix = job->bank->config->reference_prefix,
+                                         .contract_no = known.contract_no,
                                          .account = job->bank->config->lends_to,
                                          .now_ms = cl_clock_unix_ms(cl_clock_system()),
                                          .random = cl_random_system()};

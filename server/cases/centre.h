@@ -9,6 +9,7 @@
 #include "libcoloan/ids.h"
 #include "libcoloan/keyring.h"
 #include "libcoloan/signer.h"
+#include "server/domain/polling.h"
 
 struct centre {
     const char *party;       /* "fund:cn-nj-prov" */
@@ -20,8 +21,9 @@ struct centre {
     int64_t key_overlap_ms;                   /* that a replaced key verifies on */
     const struct cl_clock *clock;
     const struct cl_random *random;
-    bool accept_synthetic_ids; /* ID numbers of area 99: never in prod */
-    uint64_t items_unused;     /* verification items that this centre does without: bits of enum item */
+    bool accept_synthetic_ids;    /* ID numbers of area 99: never in prod */
+    uint64_t items_unused;        /* verification items that this centre does without: bits of enum item */
+    struct polling_plan registry; /* how the property register is asked about what was filed */
 };
 
 /* What the centre says; the rest of the header follows from it. */

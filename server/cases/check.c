@@ -227,9 +227,9 @@ struct cl_status check_account(bool *fits_out, struct case_file *file, struct ca
 
 /* -- By time ------------------------------------------------------------------------------------------------- */
 
-int64_t check_renew_at(const struct case_file *file, int64_t held_ms, int64_t now_ms)
+int64_t check_renew_at(const struct case_file *file, const struct case_tx *tx, int64_t held_ms)
 {
-    (void)now_ms;
+    (void)tx;
     bool held_back = file->tracks.checks.bad > 0 || file->tracks.checks.completion_awaited;
     if (!check_is_on(file) || held_back) {
         return 0;
@@ -247,12 +247,12 @@ struct cl_status check_renew(struct case_tx *tx, const char *subject)
     return cl_is_ok(status) ? check_finish(file, tx) : status;
 }
 
-int64_t check_completion_at(const struct case_file *file, int64_t held_ms, int64_t now_ms)
+int64_t check_completion_at(const struct case_file *file, const struct case_tx *tx, int64_t held_ms)
 {
     if (!check_is_on(file) || !file->tracks.checks.completion_awaited) {
         return 0;
     }
-    return held_ms != 0 ? held_ms : polling_tomorrow_ms(now_ms);
+    return held_ms != 0 ? held_ms : polling_tomorrow_ms(&tx->cases->centre->registry, tx->now_ms);
 }
 
 static bool is_completion(const struct item_row *row, int64_t now_ms)

@@ -44,44 +44,44 @@ int64_t deadline_of(const struct case_file *file, int64_t offer_until_ms)
     return offers(file) ? offer_until_ms : 0;
 }
 
-int64_t deadline_decision_at(const struct case_file *file, int64_t held_ms, int64_t now_ms)
+int64_t deadline_decision_at(const struct case_file *file, const struct case_tx *tx, int64_t held_ms)
 {
     if (file->tracks.fund != FUND_PENDING || file->tracks.items.open == 0) {
         return 0;
     }
     int64_t at_ms = file->row.deadline_ms - OFFICER_MS;
-    if (at_ms > now_ms) {
+    if (at_ms > tx->now_ms) {
         return at_ms;
     }
-    return held_ms != 0 ? held_ms : now_ms + AUTHORITY_MS;
+    return held_ms != 0 ? held_ms : tx->now_ms + AUTHORITY_MS;
 }
 
-int64_t deadline_overdue_at(const struct case_file *file, int64_t held_ms, int64_t now_ms)
+int64_t deadline_overdue_at(const struct case_file *file, const struct case_tx *tx, int64_t held_ms)
 {
     if (!decides(file)) {
         return 0;
     }
-    if (file->row.deadline_ms > now_ms) {
+    if (file->row.deadline_ms > tx->now_ms) {
         return file->row.deadline_ms;
     }
-    return held_ms != 0 ? held_ms : now_ms;
+    return held_ms != 0 ? held_ms : tx->now_ms;
 }
 
-int64_t deadline_expiry_at(const struct case_file *file, int64_t held_ms, int64_t now_ms)
+int64_t deadline_expiry_at(const struct case_file *file, const struct case_tx *tx, int64_t held_ms)
 {
+    (void)tx;
     (void)held_ms;
-    (void)now_ms;
     bool contract = file->tracks.bank == BANK_SIGNED; /* one is signed: by agreement only, from here on */
     bool waits = file->tracks.fund == FUND_SUPPLEMENT || (offers(file) && !contract);
     return waits ? file->row.deadline_ms : 0;
 }
 
-int64_t deadline_half_paid_at(const struct case_file *file, int64_t held_ms, int64_t now_ms)
+int64_t deadline_half_paid_at(const struct case_file *file, const struct case_tx *tx, int64_t held_ms)
 {
     if (lifecycle_state(&file->tracks) != CASE_HALF_DISBURSED) {
         return 0;
     }
-    return held_ms != 0 ? held_ms : cl_date_to_ms(cl_date_next(cl_date_from_ms(now_ms)));
+    return held_ms != 0 ? held_ms : cl_date_to_ms(cl_date_next(cl_date_from_ms(tx->now_ms)));
 }
 
 /* -- The table ----------------------------------------------------------------------------------------------- */
@@ -106,7 +106,7 @@ struct cl_status deadline_arm(const struct case_file *file, struct case_tx *tx)
             continue;
         }
         struct due_row row = {.subject = file->row.id, .kind = kind};
-        row.at_ms = works[kind].when(file, held[kind], tx->now_ms);
+        row.at_ms = works[kind].when(file, tx, held[kind]);
         if (row.at_ms != held[kind]) {
             status = row.at_ms == 0 ? due_clear(tx->tx, row.subject, kind) : due_set(tx->tx, &row);
         }

@@ -17,7 +17,7 @@ enum due_kind {
 
 /* When this work is due for the case as it stands now; 0: not at all. `held_ms` is when it is set for already, 0 if it
  * is not: work whose time depends on when it was set keeps it. */
-typedef int64_t due_when(const struct case_file *file, int64_t held_ms, int64_t now_ms);
+typedef int64_t due_when(const struct case_file *file, const struct case_tx *tx, int64_t held_ms);
 
 /* Does it. The row is taken away before, in the same transaction; work that goes on sets it again. When it fails
  * nothing stays, and it is tried again later. */

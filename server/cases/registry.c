@@ -48,12 +48,12 @@ struct cl_status registry_filed(struct case_file *file, struct case_tx *tx)
 
 /* -- Asking -------------------------------------------------------------------------------------------------- */
 
-int64_t registry_poll_at(const struct case_file *file, int64_t held_ms, int64_t now_ms)
+int64_t registry_poll_at(const struct case_file *file, const struct case_tx *tx, int64_t held_ms)
 {
     if (!is_polled(file)) {
         return 0;
     }
-    return held_ms != 0 ? held_ms : polling_first_ms(now_ms);
+    return held_ms != 0 ? held_ms : polling_first_ms(&tx->cases->centre->registry, tx->now_ms);
 }
 
 static struct cl_status ask(struct case_file *file, struct case_tx *tx, const struct milestone_row *filing)
@@ -72,8 +72,9 @@ static struct cl_status ask(struct case_file *file, struct case_tx *tx, const st
     }
     tx->effect->inquiry = inquiry;
     tx->effect->polled = true;
-    struct due_row next = {
-        .subject = file->row.id, .kind = DUE_POLL, .at_ms = polling_next_ms(filing->at_ms, tx->now_ms)};
+    struct due_row next = {.subject = file->row.id,
+                           .kind = DUE_POLL,
+                           .at_ms = polling_next_ms(&tx->cases->centre->registry, filing->at_ms, tx->now_ms)};
     return due_set(tx->tx, &next);
 }
 

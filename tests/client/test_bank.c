@@ -233,7 +233,9 @@ static void the_state_is_what_the_records_say(void **state)
         take(bank, (struct bank_record){
                        .kind = BANK_RECORD_EVENT, .sequence = i, .text = "a", .bytes = cl_bytes_text("event")});
     }
-    take(bank, (struct bank_record){.kind = BANK_RECORD_CASE, .text = "a", .number = 77, .sequence = 1});
+    take(bank,
+         (struct bank_record){
+             .kind = BANK_RECORD_CASE, .text = "a", .number = 77, .sequence = 1, .bytes = cl_bytes_text("TEST-A")});
     take(bank, (struct bank_record){
                    .kind = BANK_RECORD_REQUEST, .sequence = 2, .number = 9, .bytes = cl_bytes_text("first")});
     take(bank, (struct bank_record){
@@ -252,6 +254,7 @@ static void the_state_is_what_the_records_say(void **state)
     assert_true(bank_state_case(&known, bank, "a"));
     assert_int_equal(known.income_fen, 77);
     assert_true(known.credit_good);
+    assert_string_equal(known.contract_no, "TEST-A");
     assert_false(bank_state_case(&known, bank, "b"));
     take(bank, (struct bank_record){.kind = BANK_RECORD_ENDED, .text = "b"});
     assert_true(bank_state_case(&known, bank, "a"));
@@ -340,6 +343,7 @@ static void a_submission_is_verified(void **state)
     Coloan__V1__VerificationReport *report = NULL;
     struct bank_case known;
     signing_application(&submitted, arena);
+    submitted.application.home->contract_no = cl_arena_text(arena, "TEST-A");
     assert_true(cl_is_ok(bank_verify_customers(&report, &known, arena, NULL, &submitted.application,
                                                submitted.disclosures, submitted.disclosure_count, 1234)));
     assert_int_equal(report->n_results, 3);
@@ -350,6 +354,7 @@ static void a_submission_is_verified(void **state)
     assert_int_equal(report->results[2]->facts[0]->number, known.income_fen);
     assert_int_equal(report->results[2]->observed_ms, 1234);
     assert_true(known.credit_good);
+    assert_string_equal(known.contract_no, "TEST-A");
     assert_int_equal(bank_verify_customers(&report, &known, arena, NULL, &submitted.application, NULL, 0, 1).reason,
                      CL_DISCLOSURE_MISSING);
 }
@@ -418,15 +423,18 @@ static void every_offer_has_its_answer(void **state)
 
 /* -- How long ------------------------------------------------------------------------------------------------- */
 
-/* The states that the published tables still lead back from to a decision; a released bank has none, whatever the state. */
-static void a_case_is_kept_as_long_as_it_may_be_decided_again(void **state)
+/* The states that the published tables still lead back from to a decision or a filing; a released bank has none, whatever
+ * the state. */
+static void a_case_is_kept_as_long_as_it_may_be_decided_or_filed_again(void **state)
 {
     (void)state;
     static const Coloan__V1__CaseState open[] = {
         COLOAN__V1__CASE_STATE__CASE_STATE_VERIFYING, COLOAN__V1__CASE_STATE__CASE_STATE_SUPPLEMENT,
         COLOAN__V1__CASE_STATE__CASE_STATE_MANUAL,    COLOAN__V1__CASE_STATE__CASE_STATE_OFFERED,
         COLOAN__V1__CASE_STATE__CASE_STATE_APPROVED,  COLOAN__V1__CASE_STATE__CASE_STATE_DECLINED,
-        COLOAN__V1__CASE_STATE__CASE_STATE_CONFIRMED,
+        COLOAN__V1__CASE_STATE__CASE_STATE_CONFIRMED, COLOAN__V1__CASE_STATE__CASE_STATE_SIGNING,
+        COLOAN__V1__CASE_STATE__CASE_STATE_SIGNED,    COLOAN__V1__CASE_STATE__CASE_STATE_REGISTERING,
+        COLOAN__V1__CASE_STATE__CASE_STATE_HELD,
     };
     const ProtobufCEnumDescriptor *states = &coloan__v1__case_state__descriptor;
     const ProtobufCEnumDescriptor *kinds = &coloan__v1__event_kind__descriptor;
@@ -464,7 +472,7 @@ int main(void)
         ONE(customers_are_found_or_made_up),
         ONE(a_submission_is_verified),
         ONE(every_offer_has_its_answer),
-        ONE(a_case_is_kept_as_long_as_it_may_be_decided_again),
+        ONE(a_case_is_kept_as_long_as_it_may_be_decided_or_filed_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

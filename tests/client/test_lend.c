@@ -19,6 +19,7 @@
 #define APPLICATION_ID "019357a0-0000-7000-8000-000000000001"
 
 static struct cl_arena *arena;
+static const char *contract_no = "TEST-P01";
 
 static int begin(void **state)
 {
@@ -39,8 +40,11 @@ static struct cl_status next(bool *more, Coloan__V1__Milestone **milestone, Colo
     Coloan__V1__LoanPart fund = COLOAN__V1__LOAN_PART__INIT;
     Coloan__V1__LoanPart commercial = COLOAN__V1__LOAN_PART__INIT;
     Coloan__V1__OfferTerms terms = COLOAN__V1__OFFER_TERMS__INIT;
-    const struct bank_lending lending = {
-        .prefix = "AL", .account = number, .now_ms = 1795500000000, .random = cl_random_system()};
+    const struct bank_lending lending = {.prefix = "AL",
+                                         .contract_no = contract_no,
+                                         .account = number,
+                                         .now_ms = 1795500000000,
+                                         .random = cl_random_system()};
     fund.amount_fen = 80000000;
     commercial.amount_fen = 24000000;
     terms.fund = &fund;
@@ -144,11 +148,28 @@ static void the_reference_is_the_same_when_it_is_made_anew(void **state)
     assert_string_not_equal(first->reference, other->reference);
 }
 
+static void a_filing_has_the_registers_number(void **state)
+{
+    (void)state;
+    Coloan__V1__ApplicationStatus status = status_of(STATE(SIGNED), FUND(SIGNED), BANK(SIGNED));
+    Coloan__V1__Milestone *milestone = NULL;
+    Coloan__V1__Disclosure *account = NULL;
+    bool more = false;
+    assert_true(cl_is_ok(next(&more, &milestone, &account, &status, "990000000000000017")));
+    assert_true(more);
+    assert_string_equal(milestone->reference, "REG-104000000-TEST-P01");
+    contract_no = "";
+    assert_true(cl_is_ok(next(&more, &milestone, &account, &status, "990000000000000017")));
+    assert_false(more); /* a person files */
+    contract_no = "TEST-P01";
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_state_asks_for_one_thing, begin, end),
         cmocka_unit_test_setup_teardown(an_account_is_committed_to_and_disclosed, begin, end),
+        cmocka_unit_test_setup_teardown(a_filing_has_the_registers_number, begin, end),
         cmocka_unit_test_setup_teardown(the_reference_is_the_same_when_it_is_made_anew, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

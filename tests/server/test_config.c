@@ -67,6 +67,10 @@ static void test_a_good_file_reads_with_defaults(void **state)
     assert_int_equal(config.rule_count, 2);
     assert_int_equal(config.authority_count, 2);
     assert_int_equal(config.stop_grace_ms, 5000);
+    assert_int_equal(config.registry.opens_ms, (8 * 60 + 30) * 60000);
+    assert_int_equal(config.registry.closes_ms, (17 * 60 + 30) * 60000);
+    assert_int_equal(config.registry.first_ms, 30000);
+    assert_int_equal(config.registry.every_ms, 300000);
     assert_null(config.metrics);
     assert_false(config.accept_synthetic_ids);
     assert_non_null(strstr(config.database, folder)); /* paths are beside the file */
@@ -215,6 +219,14 @@ static void test_each_mistake_is_named(void **state)
          "    mapping: [{item: HOME_COUNT, response: {fields: {rooms: {at: x}}}}]\n    items: [HOME",
          {"rooms", "no field"}},
         {"too many threads", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\npoll_threads: 17", {"poll_threads", "16"}},
+        {"a register open over night",
+         "listen: 127.0.0.1:0",
+         "listen: 127.0.0.1:0\nregistry: {hours: \"22:00-06:00\"}",
+         {"registry.hours", "of one day"}},
+        {"a register asked all the time",
+         "listen: 127.0.0.1:0",
+         "listen: 127.0.0.1:0\nregistry: {every: 1ms}",
+         {"registry.every", "1s"}},
         {"a time without a unit", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\nstop_grace: 5", {"stop_grace"}},
         {"a master key is missing", "  master_key: master.key\n", "", {"master_key"}},
     };

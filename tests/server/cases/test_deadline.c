@@ -70,6 +70,7 @@ static const struct {
 
 static void what_is_due_follows_from_the_case(void **state)
 {
+    const struct case_tx tx = {.cases = &kit.cases, .now_ms = NOW};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct case_file file = {
@@ -82,7 +83,7 @@ static void what_is_due_follows_from_the_case(void **state)
                        .offer_version = 1,
                        .round = 1},
         };
-        int64_t at_ms = rows[i].when(&file, rows[i].held_ms, NOW);
+        int64_t at_ms = rows[i].when(&file, &tx, rows[i].held_ms);
         if (at_ms != rows[i].at_ms) {
             fail_msg("%s: %lld from now", rows[i].name, (long long)(at_ms - NOW));
         }
@@ -93,7 +94,8 @@ static void half_paid_is_told_again_at_the_end_of_the_day(void **state)
 {
     (void)state;
     struct case_file file = {.tracks = {.fund = FUND_DISBURSED, .bank = BANK_SIGNED, .registry = REGISTRY_REGISTERED}};
-    int64_t at_ms = deadline_half_paid_at(&file, 0, NOW);
+    const struct case_tx tx = {.now_ms = NOW};
+    int64_t at_ms = deadline_half_paid_at(&file, &tx, 0);
     assert_int_equal(cl_date_from_ms(at_ms), cl_date_next(cl_date_from_ms(NOW)));
     assert_int_equal(cl_date_from_ms(at_ms - 1), cl_date_from_ms(NOW));
 }
