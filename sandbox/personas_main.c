@@ -22,17 +22,20 @@ static const char help[] =
     "  expect P01                   what must come of its application\n"
     "  application P01|N            its application, or that of generated household N, with the personal values beside "
     "it\n"
+    "  change P01|N                 its change to another bank, --bank, with the consents that one needs\n"
     "  bank P01|N                   what its bank reports (coloan.v1.VerificationReport)\n"
     "\n"
     "  --personas FILE  e.g. sandbox/personas.yaml\n"
     "  --bank PARTY     the lending bank; bank:cn-alpha-js\n"
     "  --fund PARTY     the centre; fund:cn-nj-prov\n"
-    "  --ref TEXT       the sender's number of the application, 1..48 bytes, another one each time; made from persona "
+    "  --ref TEXT       the sender's number of the application or change, 1..48 bytes, another one each time; made "
+    "from persona "
     "and time\n"
     "  --now-ms N       the time to count from, in Unix ms; the clock's\n"
     "\n"
     "examples:\n"
     "  coloan-personas --personas sandbox/personas.yaml application P01 --bank bank:cn-alpha-js > p01.json\n"
+    "  coloan-personas --personas sandbox/personas.yaml change P01 --bank bank:cn-beta-js > to-beta.json\n"
     "  coloan-personas --personas sandbox/personas.yaml bank 4711 > income-4711.json\n";
 
 struct arguments {
@@ -134,7 +137,9 @@ static int list(const struct people *people)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
-static int print_application(const json_t *persona, const struct arguments *arguments)
+typedef json_t *make_submission(const json_t *persona, const struct submission_options *options);
+
+static int print_made(const json_t *persona, const struct arguments *arguments, make_submission *make)
 {
     char ref[REF_BYTES_MAX + 1];
     (void)snprintf(ref, sizeof ref, "%s-%" PRId64 "-%d", arguments->who, arguments->now_ms, (int)getpid());
@@ -144,7 +149,7 @@ static int print_application(const json_t *persona, const struct arguments *argu
         .external_ref = arguments->ref != NULL ? arguments->ref : ref,
         .now_ms = arguments->now_ms,
     };
-    return print(submission_make_application(persona, &options));
+    return print(make(persona, &options));
 }
 
 static int obey(json_t *persona, const struct arguments *arguments)
@@ -157,12 +162,15 @@ static int obey(json_t *persona, const struct arguments *arguments)
         return expect == NULL ? complain("nothing is expected of a generated household") : print(json_incref(expect));
     }
     if (strcmp(arguments->command, "application") == 0) {
-        return print_application(persona, arguments);
+        return print_made(persona, arguments, submission_make_application);
+    }
+    if (strcmp(arguments->command, "change") == 0) {
+        return print_made(persona, arguments, submission_make_change);
     }
     if (strcmp(arguments->command, "bank") == 0) {
         return print(submission_make_bank_report(persona, arguments->now_ms));
     }
-    return complain("the command is list, show, expect, application or bank");
+    return complain("the command is list, show, expect, application, change or bank");
 }
 
 static int run(const struct people *people, const struct arguments *arguments)

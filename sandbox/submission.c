@@ -48,21 +48,25 @@ static json_t *letter_digest(const char *consent_id)
         sodium_bin2base64(base64, sizeof base64, digest.bytes, sizeof digest.bytes, sodium_base64_VARIANT_ORIGINAL));
 }
 
-/* Each person, for each purpose and receiver. */
-static json_t *make_consents(size_t person_count, const struct submission_options *options)
+/* What each person grants, and to whom: first the centre's, then the bank's. */
+enum { NEEDED_COUNT = 4, NEEDED_BANK = 2 };
+
+/* Each person, for each purpose and receiver from `first` on. */
+static json_t *make_consents(const json_t *persona, const struct submission_options *options, size_t first)
 {
     const struct {
         const char *purpose;
         const char *receiver;
-    } needed[] = {
+    } needed[NEEDED_COUNT] = {
         {"CONSENT_PURPOSE_VERIFY", options->fund},
         {"CONSENT_PURPOSE_CREDIT_REPORT", options->fund},
         {"CONSENT_PURPOSE_CREDIT_REPORT", options->bank},
         {"CONSENT_PURPOSE_SHARE", options->bank},
     };
+    size_t person_count = json_array_size(json_object_get(persona, "people"));
     json_t *consents = json_array();
     for (size_t person = 0; person < person_count; person++) {
-        for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        for (size_t i = first; i < NEEDED_COUNT; i++) {
             char consent_id[CL_TEXT_BYTES_MAX + 1];
             (void)snprintf(consent_id, sizeof consent_id, "%s-%zu-%zu", options->external_ref, person, i);
             json_t *consent =
@@ -102,8 +106,13 @@ json_t *submission_make_application(const json_t *persona, const struct submissi
     }
     return json_pack("{s{ss ss so sO sO so} so}", "application", "externalRef", options->external_ref, "bank",
                      options->bank, "persons", persons, "home", json_object_get(persona, "home"), "request",
-                     json_object_get(persona, "request"), "consents", make_consents(json_array_size(people), options),
-                     "personal", personal);
+                     json_object_get(persona, "request"), "consents", make_consents(persona, options, 0), "personal",
+                     personal);
+}
+
+json_t *submission_make_change(const json_t *persona, const struct submission_options *options)
+{
+    return json_pack("{ss so}", "bank", options->bank, "consents", make_consents(persona, options, NEEDED_BANK));
 }
 
 static json_t *make_result(const char *item, size_t person, bool passed, int64_t now_ms)

@@ -212,20 +212,12 @@ static void status_is(const char *id, const char *state, const char *bank, int b
     json_decref(view);
 }
 
-static void change_of_bank(const char *file, const char *bank, const char *reference)
+static void change_of_bank(const char *file, const char *persona, const char *bank, const char *reference)
 {
-    const char *const purposes[] = {"CONSENT_PURPOSE_CREDIT_REPORT", "CONSENT_PURPOSE_SHARE"};
-    json_t *consents = json_array();
-    for (size_t i = 0; i < 2; i++) {
-        char id[64];
-        (void)snprintf(id, sizeof id, "%s-%zu", reference, i);
-        assert_int_equal(json_array_append_new(consents, json_pack("{ss si ss ss sI ss}", "consentId", id, "person", 0,
-                                                                   "purpose", purposes[i], "receiver", bank, "untilMs",
-                                                                   (json_int_t)(begun_ms + 86400000), "documentSha256",
-                                                                   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
-                         0);
-    }
-    write_json(file, json_pack("{ss so}", "bank", bank, "consents", consents));
+    const struct submission_options options = {.bank = bank, .external_ref = reference, .now_ms = begun_ms};
+    json_t *made = submission_make_change(people_find(world.people, persona), &options);
+    assert_non_null(made);
+    write_json(file, made);
 }
 
 /* -- Tests --------------------------------------------------------------------------------------------------- */
@@ -251,8 +243,8 @@ static void a_case_goes_to_another_bank_and_back(void **state)
     (void)state;
     char id[CL_TEXT_BYTES_MAX + 1];
     write_json("p01.json", application(people_find(world.people, "P01"), "B-1"));
-    change_of_bank("to-beta.json", WORLD_BETA, "B-1-beta");
-    change_of_bank("to-alpha.json", WORLD_ALPHA, "B-1-alpha");
+    change_of_bank("to-beta.json", "P01", WORLD_BETA, "B-1-beta");
+    change_of_bank("to-alpha.json", "P01", WORLD_ALPHA, "B-1-alpha");
     (void)snprintf(id, sizeof id, "%s", submit("p01.json", "channel.yaml"));
     a_letter_is_uploaded_by_hand(id);
     RUN("channel.yaml", "watch %s --until APPROVED --timeout 20", id);
@@ -338,7 +330,7 @@ static void a_bank_comes_back_to_a_case_that_went(void **state)
     (void)state;
     char id[CL_TEXT_BYTES_MAX + 1];
     write_json("p03.json", application(people_find(world.people, "P03"), "B-4"));
-    change_of_bank("to-beta.json", WORLD_BETA, "B-4-beta");
+    change_of_bank("to-beta.json", "P03", WORLD_BETA, "B-4-beta");
     stop_bank(0);
     (void)snprintf(id, sizeof id, "%s", submit("p03.json", "channel.yaml"));
     RUN("channel.yaml", "change-bank %s %s", id, path_of("to-beta.json"));

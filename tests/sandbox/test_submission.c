@@ -113,6 +113,23 @@ static void check_application(const json_t *persona)
     json_decref(submission);
 }
 
+/* What the centre may see does not change with the bank. */
+static void check_change(const json_t *persona)
+{
+    json_t *change = submission_make_change(persona, &options);
+    const json_t *consents = json_object_get(change, "consents");
+    size_t index;
+    const json_t *consent;
+    assert_fits(change, &coloan__v1__bank_change__descriptor);
+    assert_string_equal(json_string_value(json_object_get(change, "bank")), options.bank);
+    assert_int_equal(json_array_size(consents), 2 * json_array_size(json_object_get(persona, "people")));
+    json_array_foreach(consents, index, consent)
+    {
+        assert_string_equal(json_string_value(json_object_get(consent, "receiver")), options.bank);
+    }
+    json_decref(change);
+}
+
 static void check_report(const json_t *persona)
 {
     json_t *report = submission_make_bank_report(persona, NOW_MS);
@@ -130,11 +147,13 @@ static void everything_fits_the_contract(void **state)
     assert_true(cl_is_ok(people_load(&people, COLOAN_SOURCE_DIR "/sandbox/personas.yaml", &problem)));
     for (size_t i = 0; people_at(people, i) != NULL; i++) {
         check_application(people_at(people, i));
+        check_change(people_at(people, i));
         check_report(people_at(people, i));
     }
     for (uint64_t n = 0; n < 200; n++) {
         json_t *persona = people_make_generated(n);
         check_application(persona);
+        check_change(persona);
         check_report(persona);
         json_decref(persona);
     }
