@@ -1,6 +1,6 @@
 /* How it works.
  *
- * One thread drives one curl multi handle. A question waits at its authority until one of the authority's slots is free
+ * One thread drives all requests (wires.h). A question waits at its authority until one of the authority's slots is free
  * (the bulkhead: a slow authority fills its own slots and nobody else's), fewer requests than the total limit are on
  * the way, and the breaker lets it. It then keeps its slot through all attempts and the pauses between them.
  *
@@ -29,6 +29,7 @@
 #include "server/source/authority.h"
 #include "server/source/cache.h"
 #include "server/source/hours.h"
+#include "server/source/wires.h"
 
 enum {
     IN_FLIGHT_MAX = 1024,
@@ -59,7 +60,7 @@ struct source {
     struct source_cache *cache; /* NULL: no authority's answers are kept */
     uint8_t cache_key[32];
     struct cl_queue *queue;
-    CURLM *multi;
+    struct wires *wires;
     pthread_t thread;
     bool started;
     atomic_bool stopping;
@@ -133,9 +134,7 @@ static struct cl_status init(struct source *source, const struct source_options 
     source->clock = options->clock != NULL ? options->clock : cl_clock_system();
     source->random = options->random != NULL ? options->random : machine_random;
     source->random_user = options->random_user;
-    source->multi = curl_multi_init();
-    struct cl_status status =
-        source->multi == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_queue_create(&source->queue, source->inquiries_max);
+    struct cl_status status = cl_queue_create(&source->queue, source->inquiries_max);
     if (cl_is_ok(status)) {
         status = init_authorities(source, options);
     }
@@ -147,9 +146,7 @@ static struct cl_status init(struct source *source, const struct source_options 
     }
     source->random(source->random_user, source->cache_key, sizeof source->cache_key);
     source->in_flight_max = options->in_flight_max != 0 ? options->in_flight_max : all_slots(source);
-    return curl_multi_setopt(source->multi, CURLMOPT_MAXCONNECTS, (long)source->in_flight_max) == CURLM_OK
-               ? cl_ok()
-               : cl_fail(CL_MEMORY_LIMIT);
+    return wires_create(&source->wires, source->in_flight_max);
 }
 
 struct cl_status source_create(struct source **out, const struct source_options *options)
@@ -182,9 +179,7 @@ void source_free(struct source *source)
         authority_close(&source->authorities[i]);
     }
     free(source->authorities);
-    if (source->multi != NULL) {
-        (void)curl_multi_cleanup(source->multi);
-    }
+    wires_free(source->wires);
     cl_queue_free(source->queue);
     source_cache_free(source->cache);
     explicit_bzero(source->cache_key, sizeof source->cache_key);
@@ -217,7 +212,7 @@ struct cl_status source_ask(struct source *source, struct source_inquiry *inquir
         (void)atomic_fetch_sub(&source->inquiries, 1);
         return status;
     }
-    (void)curl_multi_wakeup(source->multi);
+    wires_wake(source->wires);
     return cl_ok();
 }
 
@@ -308,7 +303,7 @@ static struct cl_status send_question(struct source *source, struct slot *slot, 
     }
     int64_t left_ms = deadline_of(source, question) - now_ms;
     (void)snprintf(url, sizeof url, "%s%s", authority->base_url, mapping->path);
-    status = exchange_send(&slot->exchange, source->multi, url,
+    status = exchange_send(&slot->exchange, wires_multi(source->wires), url,
                            left_ms < authority->timeout_ms ? left_ms : authority->timeout_ms);
     if (cl_failed(status)) {
         return status;
@@ -533,7 +528,7 @@ static void settle(struct source *source, struct slot *slot, enum source_failure
 static void finish(struct source *source, struct slot *slot, CURLcode code, int64_t now_ms)
 {
     struct authority *authority = slot->authority;
-    struct exchange_end end = exchange_finish(&slot->exchange, source->multi, code);
+    struct exchange_end end = exchange_finish(&slot->exchange, wires_multi(source->wires), code);
     slot->sent = false;
     source->in_flight--;
     enum source_failure failure = judge(source, slot, end);
@@ -548,19 +543,16 @@ static void finish(struct source *source, struct slot *slot, CURLcode code, int6
     retry_or_give_up(source, slot, failure, pause_ms, now_ms);
 }
 
-/* Returns whether anything came back. */
-static bool finish_all(struct source *source)
+static void finish_all(struct source *source)
 {
-    bool any = false;
+    CURLM *multi = wires_multi(source->wires);
     int left = 0;
-    for (CURLMsg *message = curl_multi_info_read(source->multi, &left); message != NULL;
-         message = curl_multi_info_read(source->multi, &left)) {
+    for (CURLMsg *message = curl_multi_info_read(multi, &left); message != NULL;
+         message = curl_multi_info_read(multi, &left)) {
         CURL *easy = message->easy_handle;
         CURLcode code = message->data.result; /* the message does not outlive its handle's removal */
         finish(source, exchange_of(easy)->owner, code, cl_clock_monotonic_ms(source->clock));
-        any = true;
     }
-    return any;
 }
 
 /* -- The thread ---------------------------------------------------------------------------------------------- */
@@ -643,7 +635,7 @@ static void break_off_authority(struct source *source, struct authority *authori
             continue;
         }
         if (slot->sent) {
-            exchange_abort(&slot->exchange, source->multi);
+            exchange_abort(&slot->exchange, wires_multi(source->wires));
         }
         break_off(source, authority, release_slot(slot));
     }
@@ -678,16 +670,11 @@ static void *run(void *user)
     struct source *source = user;
     block_sigpipe();
     while (!atomic_load(&source->stopping)) {
-        int running = 0;
         bool more = take_inquiries(source);
         int64_t now_ms = cl_clock_monotonic_ms(source->clock);
         int64_t next_ms = advance(source, now_ms);
-        (void)curl_multi_perform(source->multi, &running);
-        if (finish_all(source) || more) {
-            continue;
-        }
-        int64_t wait_ms = next_ms - now_ms;
-        (void)curl_multi_poll(source->multi, NULL, 0, wait_ms > 0 ? (int)wait_ms : 0, NULL);
+        wires_turn(source->wires, more ? 0 : next_ms - now_ms);
+        finish_all(source);
     }
     hand_everything_back(source);
     return NULL;
@@ -712,7 +699,7 @@ void source_stop(struct source *source)
         hand_everything_back(source);
         return;
     }
-    (void)curl_multi_wakeup(source->multi);
+    wires_wake(source->wires);
     (void)pthread_join(source->thread, NULL);
     source->started = false;
 }
