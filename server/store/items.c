@@ -214,8 +214,7 @@ struct cl_status items_past(struct item_past_rows *out, struct sql *sql, struct 
 
 struct cl_status items_count(struct item_counts *out, struct sql *sql, const char *application_id, int phase)
 {
-    static const char text[] = "SELECT outcome, owner, count(*), sum(by_person AND outcome IN (1, 2)) FROM items"
-                               " WHERE application_id = $1 AND phase = $2 GROUP BY outcome, owner";
+    static const char text[] = "SELECT outcome, owner, by_person FROM items WHERE application_id = $1 AND phase = $2";
     struct sql_statement *statement = NULL;
     struct item_counts counts = {.total = 0};
     bool row = false;
@@ -227,12 +226,12 @@ struct cl_status items_count(struct item_counts *out, struct sql *sql, const cha
     sql_bind_i64(statement, 2, phase);
     status = sql_step(&row, statement);
     while (cl_is_ok(status) && row) {
-        int64_t outcome = sql_column_i64(statement, 0);
-        uint32_t count = (uint32_t)sql_column_i64(statement, 2);
-        counts.by_outcome[outcome & (ITEM_OUTCOMES - 1)] += count;
-        counts.open_by_owner[sql_column_i64(statement, 1) & (ITEM_OWNERS - 1)] += outcome == 0 ? count : 0;
-        counts.by_person += (uint32_t)sql_column_i64(statement, 3);
-        counts.total += count;
+        int64_t outcome = sql_column_i64(statement, 0) & (ITEM_OUTCOMES - 1);
+        bool settled = outcome == 1 || outcome == 2;
+        counts.by_outcome[outcome]++;
+        counts.open_by_owner[sql_column_i64(statement, 1) & (ITEM_OWNERS - 1)] += outcome == 0 ? 1 : 0;
+        counts.by_person += settled && sql_column_i64(statement, 2) == 1 ? 1 : 0;
+        counts.total++;
         status = sql_step(&row, statement);
     }
     sql_finish(statement);

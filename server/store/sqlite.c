@@ -1,8 +1,7 @@
 /* The SQLite driver: the only file that includes sqlite3.h.
  *
  * Durability: WAL with synchronous=FULL, so COMMIT returns after the log is on the disk. The log is taken over into the
- * database by sql_checkpoint, which the writer calls when nobody waits for an answer; SQLite's own schedule would do it
- * inside a COMMIT.
+ * database by sql_checkpoint, which the checkpointer calls beside the writer; SQLite's own schedule would do it inside a COMMIT.
  *
  * Trust: SQLite goes on after a failed fsync, though the kernel may have dropped the pages it could not write. So the
  * first error of that kind latches the health of the store and no call reaches SQLite any more.
@@ -43,7 +42,7 @@ struct kept {
     struct sql_statement *statement;
 };
 
-enum mark { NO_MARK, MARK_WANTED, MARK_SET };
+enum mark { NO_MARK, MARK_WANTED, MARK_IS_BEGIN, MARK_SET };
 
 struct sql {
     sqlite3 *db;
@@ -53,6 +52,7 @@ struct sql {
     size_t kept_count;
     struct kept kept[STATEMENTS_MAX]; /* open addressing by the text's address */
     enum mark mark;
+    bool written; /* something, in this transaction */
 };
 
 /* -- Health and errors --------------------------------------------------------------------------------------- */
@@ -201,7 +201,7 @@ static const char SETTINGS[] = "PRAGMA synchronous = FULL;"
                                "PRAGMA temp_store = MEMORY;"
                                "PRAGMA mmap_size = 0;";
 
-static const char WRITER_SETTINGS[] = "PRAGMA cache_size = -65536;" /* KiB: the indexes' upper pages stay in memory */
+static const char WRITER_SETTINGS[] = "PRAGMA cache_size = -16384;" /* KiB: the indexes' upper pages stay in memory */
                                       "PRAGMA wal_autocheckpoint = 0;";
 
 static int count_log_pages(void *user, sqlite3 *db, const char *name, int pages)
@@ -404,12 +404,18 @@ void sql_bind_digest(struct sql_statement *statement, int number, const struct c
 
 static struct cl_status bracket(struct sql *sql, const char *text);
 
-/* A command that only reads, like the answer to a repeated message, never pays for its mark. */
-static struct cl_status set_mark(struct sql *sql)
+/* SQLite copies every page that is changed behind a savepoint. A command that only reads, like the answer to a repeated
+ * message, never pays for that; nor does the first one that writes: to undo it is to undo the whole transaction. */
+static struct cl_status before_write(struct sql *sql)
 {
     static const char text[] = "SAVEPOINT mark";
-    sql->mark = MARK_SET;
-    return bracket(sql, text);
+    bool first = !sql->written;
+    sql->written = true;
+    if (sql->mark != MARK_WANTED) {
+        return cl_ok();
+    }
+    sql->mark = first ? MARK_IS_BEGIN : MARK_SET;
+    return first ? cl_ok() : bracket(sql, text);
 }
 
 static struct cl_status ready(struct sql_statement *statement)
@@ -421,10 +427,7 @@ static struct cl_status ready(struct sql_statement *statement)
     if (statement->bind_error != SQLITE_OK) {
         return judge(sql, statement->bind_error);
     }
-    if (sql->mark == MARK_WANTED && statement->writes) {
-        return set_mark(sql);
-    }
-    return cl_ok();
+    return statement->writes ? before_write(sql) : cl_ok();
 }
 
 struct cl_status sql_step(bool *row_out, struct sql_statement *statement)
@@ -543,7 +546,9 @@ struct cl_status sql_begin(struct sql *sql)
 {
     static const char text[] = "BEGIN IMMEDIATE";
     assert(sql->mode == SQL_WRITE);
-    return bracket(sql, text);
+    struct cl_status status = bracket(sql, text);
+    sql->written = false;
+    return status;
 }
 
 struct cl_status sql_commit(struct sql *sql)
@@ -580,15 +585,20 @@ struct cl_status sql_mark_keep(struct sql *sql)
 
 struct cl_status sql_mark_undo(struct sql *sql)
 {
+    static const char all[] = "ROLLBACK";
     static const char undo[] = "ROLLBACK TO mark";
     static const char release[] = "RELEASE mark";
-    bool set = sql->mark == MARK_SET;
+    enum mark mark = sql->mark;
     sql->mark = NO_MARK;
-    if (!set) {
-        return cl_ok();
+    if (mark == MARK_IS_BEGIN) {
+        struct cl_status status = bracket(sql, all);
+        return cl_is_ok(status) ? sql_begin(sql) : status;
     }
-    struct cl_status status = bracket(sql, undo);
-    return cl_is_ok(status) ? bracket(sql, release) : status;
+    if (mark == MARK_SET) {
+        struct cl_status status = bracket(sql, undo);
+        return cl_is_ok(status) ? bracket(sql, release) : status;
+    }
+    return cl_ok();
 }
 
 struct cl_status sql_script(struct sql *sql, const char *text)

@@ -3,8 +3,8 @@
  * While one batch is synced to disk the next one gathers in the queue, so batches grow with the load by themselves and
  * a lone command does not wait for company.
  *
- * Order in a batch: BEGIN, each command behind a mark, COMMIT, every done(), committed(), then the care of the log that
- * nobody waits for. A command that fails is undone to its mark; the transaction goes on. */
+ * Order in a batch: BEGIN, each command behind a mark, COMMIT, every done(), committed(), then the care of the log
+ * (checkpointer.h). A command that fails is undone to its mark; the transaction goes on. */
 #include "server/store/store.h"
 
 #include <assert.h>
@@ -21,12 +21,15 @@
 
 #include "libcoloan/log.h"
 #include "libcoloan/queue.h"
+#include "server/store/checkpointer.h"
 #include "server/store/schema.h"
 
 enum {
-    /* 16 MiB of log: a checkpoint writes each page once, however often it changed, so larger is cheaper; smaller
-       recovers faster. */
-    CHECKPOINT_PAGES = 4096,
+    /* 16 MiB of log: a round of the checkpointer writes each page once, however often it changed, so larger is cheaper. */
+    ROUND_PAGES = 4096,
+    /* 64 MiB: the log begins anew. For that the writer itself takes over the little that was added during the last round,
+       and everybody waits for the disk; larger makes that rarer, smaller recovers faster. */
+    RESTART_PAGES = 16384,
     /* Quiet for this long, the log is emptied: a restart finds nothing to recover, and erased values leave the disk. */
     IDLE_MS = 500,
     /* 256 MiB of log that a reader keeps from being taken over: somebody should know. */
@@ -49,8 +52,11 @@ struct store {
     struct sql *sql;
     struct store_command **batch;
     struct cl_status *statuses;
-    bool log_used;  /* since it was last emptied */
-    bool log_alarm; /* was raised */
+    struct checkpointer *checkpointer;
+    size_t log_seen; /* pages in the log when the last round began; 0: none since it began anew */
+    bool log_full;   /* that round is the last before it begins anew */
+    bool log_used;   /* since it was last emptied */
+    bool log_alarm;  /* was raised */
     uint64_t free_bytes_min;
     atomic_bool disk_low; /* set by the writer */
     atomic_uint_least64_t commits;
@@ -97,6 +103,9 @@ static struct cl_status apply_batch(struct store *store, size_t count)
 
 static void take_over_log(struct store *store, bool truncate)
 {
+    if (checkpointer_busy(store->checkpointer)) {
+        return; /* two would be in each other's way */
+    }
     struct cl_status status = sql_checkpoint(store->sql, truncate);
     if (cl_failed(status)) {
         return; /* latched */
@@ -110,6 +119,27 @@ static void take_over_log(struct store *store, bool truncate)
         cl_log(CL_LOG_WARNING, "store.log_held_by_reader", cl_log_number("pages", (int64_t)pages));
     }
     store->log_alarm = alarm;
+}
+
+/* A reader that keeps the log from beginning anew makes it longer, and the rounds go on. */
+static void care_for_log(struct store *store)
+{
+    size_t pages = sql_log_pages(store->sql);
+    store->log_seen = pages < store->log_seen ? 0 : store->log_seen;
+    if (pages < store->log_seen + ROUND_PAGES && !store->log_full) {
+        return;
+    }
+    if (checkpointer_busy(store->checkpointer)) {
+        return;
+    }
+    if (store->log_full) {
+        store->log_full = false;
+        take_over_log(store, false);
+        return;
+    }
+    store->log_seen = pages;
+    store->log_full = pages >= RESTART_PAGES;
+    checkpointer_begin(store->checkpointer);
 }
 
 /* A disk that cannot be asked counts as low: what it would say next is a failed write. */
@@ -137,9 +167,7 @@ static void run_batch(struct store *store, size_t count)
     if (store->committed != NULL) {
         store->committed(store->user);
     }
-    if (sql_log_pages(store->sql) >= CHECKPOINT_PAGES) {
-        take_over_log(store, false);
-    }
+    care_for_log(store);
     look_at_disk(store);
 }
 
@@ -245,6 +273,10 @@ static struct cl_status start(struct store *store, const struct cl_clock *clock)
     if (cl_failed(status)) {
         return status;
     }
+    status = checkpointer_create(&store->checkpointer, store->path, &store->health);
+    if (cl_failed(status)) {
+        return status;
+    }
     look_at_disk(store);
     if (pthread_create(&store->writer, NULL, write_batches, store) != 0) {
         return cl_fail(CL_SYSTEM);
@@ -286,6 +318,7 @@ void store_close(struct store *store)
         return;
     }
     store_stop(store);
+    checkpointer_free(store->checkpointer);
     sql_close(store->sql);
     cl_queue_free(store->queue);
     if (store->lock_fd >= 0) {

@@ -116,8 +116,14 @@ static struct cl_status prepare(void *user, struct store_tx *tx)
 {
     (void)user;
     struct message_row submission = message(APPLICATION_MESSAGE, 0, false);
-    const struct application_row row = {
-        .id = ID, .external_ref = "REF", .sender = BANK, .bank = BANK, .submission = submission.digest};
+    const struct application_row row = {.id = ID,
+                                        .external_ref = "REF",
+                                        .sender = BANK,
+                                        .bank = BANK,
+                                        .bank_epoch = 1,
+                                        .round = 1,
+                                        .rule_set = "REF",
+                                        .submission = submission.digest};
     struct cl_status status = messages_add(tx, &submission);
     return cl_is_ok(status) ? applications_insert(tx, &row) : status;
 }

@@ -203,6 +203,7 @@ static void a_mark_undoes_its_part_only(void **state)
     static const char one[] = "INSERT INTO t (n) VALUES (1)";
     static const char two[] = "INSERT INTO t (n) VALUES (2)";
     static const char three[] = "INSERT INTO t (n) VALUES (3)";
+    static const char five[] = "INSERT INTO t (n) VALUES (5)";
     struct sql_statement *statement = NULL;
     assert_int_equal(sql_begin(sql).reason, CL_OK);
 
@@ -230,11 +231,24 @@ static void a_mark_undoes_its_part_only(void **state)
     assert_int_equal(ask(sql, "SELECT sum(n) FROM t"), 4);
 
     assert_int_equal(sql_begin(sql).reason, CL_OK);
+    assert_int_equal(sql_mark(sql).reason, CL_OK); /* the first that writes is undone: the transaction goes on */
+    assert_int_equal(sql_prepare(&statement, sql, two).reason, CL_OK);
+    assert_int_equal(sql_run(statement).reason, CL_OK);
+    assert_int_equal(sql_mark_undo(sql).reason, CL_OK);
+    assert_int_equal(ask(sql, "SELECT sum(n) FROM t"), 4);
+    assert_int_equal(sql_mark(sql).reason, CL_OK);
+    assert_int_equal(sql_prepare(&statement, sql, five).reason, CL_OK);
+    assert_int_equal(sql_run(statement).reason, CL_OK);
+    assert_int_equal(sql_mark_keep(sql).reason, CL_OK);
+    assert_int_equal(sql_commit(sql).reason, CL_OK);
+    assert_int_equal(ask(sql, "SELECT sum(n) FROM t"), 9);
+
+    assert_int_equal(sql_begin(sql).reason, CL_OK);
     assert_int_equal(sql_prepare(&statement, sql, two).reason, CL_OK);
     assert_int_equal(sql_run(statement).reason, CL_OK);
     sql_rollback(sql);
     sql_rollback(sql);
-    assert_int_equal(ask(sql, COUNT), 2);
+    assert_int_equal(ask(sql, COUNT), 3);
     assert_false(sql_health_failed(&place->health));
 }
 
