@@ -409,7 +409,8 @@ static struct cl_status read_fallback(void *out, const struct cl_setting *sectio
         return cl_ok();
     }
     if (field->type == CL_SETTING_SECTION) {
-        return make_section((union member){.setting = out}.setting, section, field->name);
+        union member member = {.setting = out};
+        return make_section(member.setting, section, field->name);
     }
     bool read = read_scalar((union member){.setting = out}, section->file, field->fallback, field);
     assert((read || cl_arena_overflowed(section->file->arena)) && "a default must fit its own field");
