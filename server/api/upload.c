@@ -2,9 +2,11 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcoloan/spec.h"
 #include "server/api/shared.h"
 #include "server/cases/documents.h"
 
@@ -15,8 +17,9 @@ struct upload {
     const struct api_endpoint *endpoint;
     struct document_upload document;
     char sender[CL_PARTY_BYTES_MAX + 1];
-    struct cl_digest first; /* the message that the receipt answers; with document.named */
-    int64_t began_ms;       /* monotonic */
+    struct cl_digest first; /* the message that the receipt answers; with document.named, as the next */
+    char spec_version[CL_SPEC_VERSION_BYTES_MAX]; /* of that message */
+    int64_t began_ms;                             /* monotonic */
 };
 
 /* One chunk, or the stream's end, on its way through the writer. */
@@ -111,6 +114,7 @@ static struct cl_status make_receipt(struct chunk *chunk, struct case_tx *tx)
         .method = api_method_name(upload->endpoint->method),
         .in_reply_to = &upload->first,
         .application_id = upload->document.application_id,
+        .spec_version = upload->spec_version,
         .body = &receipt->base,
         .now_ms = tx->now_ms,
     };
@@ -231,6 +235,7 @@ static struct cl_status prepare(struct chunk *chunk, struct field_path *field)
     status = document_check(field, &upload->document, opened->header->application_id, body);
     if (cl_is_ok(status) && is_first) {
         upload->first = opened->digest;
+        (void)snprintf(upload->spec_version, sizeof upload->spec_version, "%s", opened->header->spec_version);
         memcpy(upload->sender, chunk->request.sender, sizeof upload->sender);
     }
     /* The first chunk of a stream, and of a document, is sealed by the writer, which has to find or begin it. */

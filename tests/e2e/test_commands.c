@@ -284,17 +284,26 @@ static void submit(const char *persona, const char *external_ref, unsigned open_
     fail_msg("%u items are open", open);
 }
 
-static void decide(Coloan__V1__BankVerdict verdict)
+/* On the offer on the table. */
+static struct cl_session_call decision_call(Coloan__V1__BankVerdict verdict)
 {
     const Coloan__V1__ApplicationView *view = journey_view(&journey);
-    Coloan__V1__BankDecision decision = COLOAN__V1__BANK_DECISION__INIT;
-    decision.offer_version = view->status->offer_version;
-    decision.terms_digest = view->offer->terms_digest;
-    decision.bank_epoch = view->status->bank_epoch;
-    decision.verdict = verdict;
-    decision.bank_reference = view->status->external_ref;
-    struct cl_session_call call = make_call(JOINT "ReportBankDecision", &decision.base);
+    Coloan__V1__BankDecision *decision = cl_arena_alloc(arena, sizeof *decision);
+    assert_non_null(decision);
+    coloan__v1__bank_decision__init(decision);
+    decision->offer_version = view->status->offer_version;
+    decision->terms_digest = view->offer->terms_digest;
+    decision->bank_epoch = view->status->bank_epoch;
+    decision->verdict = verdict;
+    decision->bank_reference = view->status->external_ref;
+    struct cl_session_call call = make_call(JOINT "ReportBankDecision", &decision->base);
     call.reply_type = &coloan__v1__joint_outcome__descriptor;
+    return call;
+}
+
+static void decide(Coloan__V1__BankVerdict verdict)
+{
+    struct cl_session_call call = decision_call(verdict);
     struct cl_answer answer;
     struct cl_status status =
         cl_session_call(&answer, journey.bank, arena, &call, (struct cl_patience){.total_ms = CALL_MS});
@@ -431,6 +440,23 @@ static void test_bad_confirmations(void **state)
     journey_wait_ms(&journey, until_ms - world_now_ms(&world)); /* nobody has ticked: the case is not expired yet */
     struct cl_session_call late = make_call(JOINT "ConfirmOffer", &confirmation(journey_view(&journey))->base);
     refused("a moment late", channel, &late, "OFFER_EXPIRED");
+    journey_until(&journey, STATE(EXPIRED));
+    only(STATE(EXPIRED), 0);
+}
+
+/* Covers: COL-OFR-005 */
+static void test_a_decision_on_an_offer_that_has_ended(void **state)
+{
+    (void)state;
+    to_offer("P03", "C-LATE-BANK", 2);
+    int64_t until_ms = journey_terms(&journey)->valid_until_ms;
+    journey_wait_ms(&journey, until_ms - world_now_ms(&world)); /* nobody has ticked: the case is not expired yet */
+    static const Coloan__V1__BankVerdict verdicts[] = {COLOAN__V1__BANK_VERDICT__BANK_VERDICT_APPROVE,
+                                                       COLOAN__V1__BANK_VERDICT__BANK_VERDICT_DECLINE};
+    for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
+        struct cl_session_call late = decision_call(verdicts[i]);
+        refused("a decision a moment late", journey.bank, &late, "OFFER_EXPIRED");
+    }
     journey_until(&journey, STATE(EXPIRED));
     only(STATE(EXPIRED), 0);
 }
@@ -706,6 +732,7 @@ int main(void)
         cmocka_unit_test(test_newer_rules_are_chosen),
         cmocka_unit_test(test_a_straight_life),
         cmocka_unit_test(test_bad_confirmations),
+        cmocka_unit_test(test_a_decision_on_an_offer_that_has_ended),
     };
     int failed = made ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
     cl_session_free(channel);
