@@ -248,13 +248,14 @@ static void test_an_entry_that_differs_is_held(void **state)
 }
 
 /* A person took the consent back after signing: nobody may be asked again, so an officer has to see to each check. */
-static void test_a_check_that_nobody_may_make_is_an_officers(void **state)
+static void bar_checks(const char *persona, const char *external_ref)
 {
-    (void)state;
-    approve("P07", "L-BARRED");
+    char consent_id[64];
+    approve(persona, external_ref);
     journey_sign(&journey);
     Coloan__V1__ConsentWithdrawal withdrawal = COLOAN__V1__CONSENT_WITHDRAWAL__INIT;
-    withdrawal.consent_id = cl_arena_text(journey.arena, "L-BARRED-0-0");
+    (void)snprintf(consent_id, sizeof consent_id, "%s-0-0", external_ref);
+    withdrawal.consent_id = consent_id;
     assert_string_equal(answer_of(journey.bank, "coloan.v1.JointApproval/WithdrawConsent", &withdrawal.base,
                                   &coloan__v1__application_status__descriptor),
                         "OK");
@@ -263,6 +264,21 @@ static void test_a_check_that_nobody_may_make_is_an_officers(void **state)
         poll_once();
     }
     journey_until(&journey, STATE(HELD));
+}
+
+static const char *settle_check(struct cl_session *officer, char *task_id, Coloan__V1__Finding *finding)
+{
+    Coloan__V1__ItemSettlement body = COLOAN__V1__ITEM_SETTLEMENT__INIT;
+    finding->note = cl_arena_text(journey.arena, "SRC-DESK");
+    body.task_id = task_id;
+    body.finding = finding;
+    return answer_of(officer, "coloan.v1.Review/SettleItem", &body.base, &coloan__v1__application_status__descriptor);
+}
+
+static void test_a_check_that_does_not_hold_stops_the_payment(void **state)
+{
+    (void)state;
+    bar_checks("P07", "L-BARRED");
     struct cl_session *officer = world_session(&world, "officer", WORLD_KEY_OFFICER);
     const Coloan__V1__TaskList *tasks = open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_CHECK);
     size_t count = tasks->n_tasks;
@@ -272,17 +288,82 @@ static void test_a_check_that_nobody_may_make_is_an_officers(void **state)
     (void)snprintf(task_id, sizeof task_id, "%s", tasks->tasks[0]->task_id);
     assert_string_equal(claim_task(officer, task_id), "OK");
     Coloan__V1__Finding finding = COLOAN__V1__FINDING__INIT;
-    Coloan__V1__ItemSettlement body = COLOAN__V1__ITEM_SETTLEMENT__INIT;
     finding.outcome = COLOAN__V1__ITEM_OUTCOME__ITEM_OUTCOME_FAIL;
     finding.failure = COLOAN__V1__FAILURE_KIND__FAILURE_KIND_MISMATCH;
-    finding.note = cl_arena_text(journey.arena, "SRC-DESK");
-    body.task_id = task_id;
-    body.finding = &finding;
-    assert_string_equal(
-        answer_of(officer, "coloan.v1.Review/SettleItem", &body.base, &coloan__v1__application_status__descriptor),
-        "OK");
+    assert_string_equal(settle_check(officer, task_id, &finding), "OK");
     assert_int_equal(open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_CHECK)->n_tasks, count - 1);
     journey_stays(&journey, STATE(HELD)); /* looked at, and it does not hold: no payment */
+    cl_session_free(officer);
+}
+
+/* What is still as it was at the decision, item by item. */
+static const struct {
+    Coloan__V1__Item item;
+    const char *name;
+    int64_t number;
+} unchanged[] = {
+    {COLOAN__V1__ITEM__ITEM_MARRIAGE, "status", COLOAN__V1__MARITAL_STATUS__MARITAL_STATUS_SINGLE},
+    {COLOAN__V1__ITEM__ITEM_CONTRIBUTION, "months", 60},
+    {COLOAN__V1__ITEM__ITEM_CONTRIBUTION, "base_fen", 1800000},
+    {COLOAN__V1__ITEM__ITEM_CONTRIBUTION, "balance_fen", 6200000},
+    {COLOAN__V1__ITEM__ITEM_CONTRIBUTION, "sealed", 0},
+    {COLOAN__V1__ITEM__ITEM_LOAN_HISTORY, "loans_used", 0},
+    {COLOAN__V1__ITEM__ITEM_LOAN_HISTORY, "loans_open", 0},
+    {COLOAN__V1__ITEM__ITEM_CREDIT_FUND, "overdue_now", 0},
+    {COLOAN__V1__ITEM__ITEM_CREDIT_FUND, "overdue_consecutive", 0},
+    {COLOAN__V1__ITEM__ITEM_CREDIT_FUND, "overdue_total", 0},
+    {COLOAN__V1__ITEM__ITEM_CREDIT_FUND, "debts_fen", 0},
+    {COLOAN__V1__ITEM__ITEM_CREDIT_FUND, "mortgages_open", 0},
+    {COLOAN__V1__ITEM__ITEM_DOWN_PAYMENT, "paid_fen", 26000000},
+};
+
+static void pass_check(struct cl_session *officer, const Coloan__V1__Task *task)
+{
+    enum { UNCHANGED = sizeof unchanged / sizeof unchanged[0] };
+    Coloan__V1__Fact facts[UNCHANGED];
+    Coloan__V1__Fact *list[UNCHANGED];
+    Coloan__V1__Finding finding = COLOAN__V1__FINDING__INIT;
+    char task_id[64];
+    (void)snprintf(task_id, sizeof task_id, "%s", task->task_id);
+    finding.outcome = COLOAN__V1__ITEM_OUTCOME__ITEM_OUTCOME_PASS;
+    finding.facts = list;
+    for (size_t i = 0; i < UNCHANGED; i++) {
+        if (unchanged[i].item == task->item) {
+            coloan__v1__fact__init(&facts[finding.n_facts]);
+            facts[finding.n_facts].name = cl_arena_text(journey.arena, unchanged[i].name);
+            facts[finding.n_facts].number = unchanged[i].number;
+            list[finding.n_facts] = &facts[finding.n_facts];
+            finding.n_facts++;
+        }
+    }
+    assert_string_equal(claim_task(officer, task_id), "OK");
+    assert_string_equal(settle_check(officer, task_id, &finding), "OK");
+}
+
+/* Each was looked at and holds: the payment may go on, though no machine asked. */
+static void test_checks_that_an_officer_passes_let_the_payment_go_on(void **state)
+{
+    (void)state;
+    bar_checks("E02", "L-PASSED");
+    struct cl_session *officer = world_session(&world, "officer", WORLD_KEY_OFFICER);
+    size_t left = open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_CHECK)->n_tasks;
+    size_t before = left;
+    for (; left > 0; left--) {
+        const Coloan__V1__TaskList *tasks = open_tasks(officer, COLOAN__V1__TASK_KIND__TASK_KIND_CHECK);
+        const Coloan__V1__Task *ours = NULL;
+        for (size_t i = 0; i < tasks->n_tasks && ours == NULL; i++) {
+            ours = strcmp(tasks->tasks[i]->application_id, journey.id) == 0 ? tasks->tasks[i] : NULL;
+        }
+        if (ours == NULL) {
+            break;
+        }
+        pass_check(officer, ours);
+    }
+    assert_true(left < before);
+    journey_until(&journey, STATE(READY));
+    journey_tell(&journey, KIND(DISBURSED), FUND);
+    journey_tell(&journey, KIND(DISBURSED), BANK);
+    assert_int_equal(journey_state(&journey), STATE(REPAYING));
     cl_session_free(officer);
 }
 
@@ -352,7 +433,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_whole_life),
         cmocka_unit_test(test_an_entry_that_differs_is_held),
-        cmocka_unit_test(test_a_check_that_nobody_may_make_is_an_officers),
+        cmocka_unit_test(test_a_check_that_does_not_hold_stops_the_payment),
+        cmocka_unit_test(test_checks_that_an_officer_passes_let_the_payment_go_on),
         cmocka_unit_test(test_a_register_that_never_answers_is_given_up),
         cmocka_unit_test(test_what_is_not_built_waits_for_its_completion),
         cmocka_unit_test(test_a_check_that_runs_out_is_made_again),
