@@ -396,6 +396,7 @@ static struct cl_status make_section(const struct cl_setting **out, const struct
     *made = *around;
     made->kind = CL_SETTING_MAPPING;
     made->key = key;
+    made->parent = around;
     made->count = 0;
     made->first = made->last = made->next = NULL;
     made->children = NULL;

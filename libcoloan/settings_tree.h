@@ -19,7 +19,7 @@ struct cl_setting {
     unsigned count;
     struct cl_setting *first, *last, *next; /* children, and the next of the parent's */
     struct cl_setting **children;           /* the same, by index; NULL until the list or section is complete */
-    struct cl_setting *parent;              /* NULL for the root */
+    const struct cl_setting *parent;        /* NULL for the root */
     struct cl_settings *file;
 };
 

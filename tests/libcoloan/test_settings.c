@@ -112,6 +112,37 @@ static void what_is_left_out_has_its_default(void **state)
 
 /* -- One value after another ---------------------------------------------------------------------------------- */
 
+/* A section that may be left out as a whole is read as an empty one: its fields have their defaults, and their errors a place. */
+static void a_section_that_is_left_out_may_be_an_empty_one(void **state)
+{
+    (void)state;
+    struct {
+        const struct cl_setting *times;
+    } outer;
+    struct {
+        int64_t every_ms, count;
+    } inner;
+    const struct cl_setting_field outer_fields[] = {
+        {"times", CL_SETTING_SECTION, 0, .fallback = "{}", .doc = NULL},
+    };
+    const struct cl_setting_field inner_fields[] = {
+        {"every", CL_SETTING_DURATION, 0, .fallback = "5m", .min = 1, .max = 3600000},
+        {"count", CL_SETTING_INT64, sizeof(int64_t), .required = true, .min = 1, .max = 9},
+    };
+    struct cl_settings *settings = NULL;
+    struct cl_setting_error error;
+    assert_true(cl_is_ok(cl_settings_parse(&settings, "s.yaml", cl_bytes_text("{}"), &error)));
+    assert_true(cl_is_ok(cl_setting_read(&outer, cl_settings_root(settings), outer_fields, 1, &error)));
+    assert_int_equal(cl_setting_kind(outer.times), CL_SETTING_MAPPING);
+    assert_true(cl_is_ok(cl_setting_read(&inner, outer.times, inner_fields, 1, &error)));
+    assert_int_equal(inner.every_ms, 300000);
+    assert_int_equal(cl_setting_read(&inner, outer.times, inner_fields, 2, &error).reason, CL_CONFIG_INVALID);
+    assert_non_null(strstr(error.text, "s.yaml"));
+    assert_non_null(strstr(error.text, "times"));
+    assert_non_null(strstr(error.text, "`count` is missing"));
+    cl_settings_free(settings);
+}
+
 static void values_and_their_neighbours(void **state)
 {
     (void)state;
@@ -409,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_read),
         cmocka_unit_test(what_is_left_out_has_its_default),
+        cmocka_unit_test(a_section_that_is_left_out_may_be_an_empty_one),
         cmocka_unit_test(values_and_their_neighbours),
         cmocka_unit_test(a_missing_field_is_named),
         cmocka_unit_test(an_element_is_read_alone_and_named),
