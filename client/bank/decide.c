@@ -119,7 +119,9 @@ struct cl_status bank_verify_customers(Coloan__V1__VerificationReport **out, str
 static bool may_be_registered(Coloan__V1__CaseState state)
 {
     return state == COLOAN__V1__CASE_STATE__CASE_STATE_SIGNING || state == COLOAN__V1__CASE_STATE__CASE_STATE_SIGNED ||
-           state == COLOAN__V1__CASE_STATE__CASE_STATE_REGISTERING || state == COLOAN__V1__CASE_STATE__CASE_STATE_HELD;
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_REGISTERING ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_REGISTRY_SUPPLEMENT ||
+           state == COLOAN__V1__CASE_STATE__CASE_STATE_HELD;
 }
 
 static bool may_be_decided(Coloan__V1__CaseState state)

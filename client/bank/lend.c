@@ -7,6 +7,8 @@
 #include "libcoloan/limits.h"
 #include "libcoloan/personal.h"
 
+enum { FILING_BYTES = 24 }; /* "REG-<fen>-" around a contract's number */
+
 struct step {
     Coloan__V1__MilestoneKind kind;
     Coloan__V1__Leg leg;
@@ -91,7 +93,9 @@ struct cl_status bank_lend_next(bool *more_out, Coloan__V1__Milestone **out, Col
     struct step step;
     bool waits = next_step(&step, status);
     bool files = waits && step.kind == COLOAN__V1__MILESTONE_KIND__MILESTONE_KIND_REGISTRATION_FILED;
-    if (!waits || (files && lending->contract_no[0] == '\0')) {
+    size_t contract_len = strlen(lending->contract_no);
+    bool nameless = contract_len == 0 || contract_len > CL_TEXT_BYTES_MAX - FILING_BYTES;
+    if (!waits || (files && nameless)) {
         *more_out = false;
         return cl_ok();
     }

@@ -14,7 +14,7 @@
 
 struct bank_lending {
     const char *prefix;      /* how our own numbers begin */
-    const char *contract_no; /* of the home; "": not known, then nothing is filed */
+    const char *contract_no; /* of the home; "" or too long for a filing's number: a person files */
     const char *account;     /* paid to: the seller's supervised account */
     int64_t now_ms;
     const struct cl_random *random;

@@ -19,7 +19,9 @@ CL_MUST_CHECK struct cl_status checkpointer_create(struct checkpointer **out, co
 /* Waits for a round under way. NULL is fine. */
 void checkpointer_free(struct checkpointer *checkpointer);
 
-/* Begins a round: what is in the log now is taken over as far as readers allow. None may be under way. */
+/* Begins a round: what is in the log now is taken over as far as readers allow. None may be under way, and the log holds
+ * frames that were just committed: SQLite before 3.51.3 may lose pages when a round begins on a log that is wholly taken
+ * over while the writer begins it anew. */
 void checkpointer_begin(struct checkpointer *checkpointer);
 bool checkpointer_busy(struct checkpointer *checkpointer);
 

@@ -118,7 +118,7 @@ CL_MUST_CHECK struct cl_status sql_script(struct sql *sql, const char *text);
 
 /* -- Care ---------------------------------------------------------------------------------------------------- */
 
-/* Pages that commits have put into the log and no checkpoint has taken over yet. */
+/* Pages in the log, of the last commit that wrote; after a checkpoint of this connection those it left. */
 size_t sql_log_pages(struct sql *sql);
 
 /* Takes the log over into the database as far as readers allow; `truncate` also empties its file when nobody reads.

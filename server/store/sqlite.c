@@ -26,7 +26,7 @@ enum {
     STATEMENTS_MAX = 512, /* at least twice the texts of the program, about 130; a power of two */
     BUSY_MS = 5000,       /* only recovery after a crash can make a connection wait */
     TEXT_BYTES_MAX = 64 * 1024,
-    LOG_FILE_BYTES_MAX = 64 * 1024 * 1024,
+    LOG_FILE_BYTES_MAX = 128 * 1024 * 1024, /* above what the log grows to by itself, so that its file keeps its size */
 };
 
 struct sql_statement {

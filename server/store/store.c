@@ -54,6 +54,7 @@ struct store {
     struct cl_status *statuses;
     struct checkpointer *checkpointer;
     size_t log_seen; /* pages in the log when the last round began; 0: none since it began anew */
+    size_t log_last; /* pages in the log after the last commit that wrote */
     bool log_full;   /* that round is the last before it begins anew */
     bool log_used;   /* since it was last emptied */
     bool log_alarm;  /* was raised */
@@ -125,7 +126,14 @@ static void take_over_log(struct store *store, bool truncate)
 static void care_for_log(struct store *store)
 {
     size_t pages = sql_log_pages(store->sql);
-    store->log_seen = pages < store->log_seen ? 0 : store->log_seen;
+    if (pages == store->log_last) {
+        return; /* the batch wrote nothing: a round must never begin on a log that is wholly taken over (checkpointer.h) */
+    }
+    store->log_last = pages;
+    if (pages < store->log_seen) {
+        store->log_seen = 0;
+        store->log_full = false;
+    }
     if (pages < store->log_seen + ROUND_PAGES && !store->log_full) {
         return;
     }
@@ -309,6 +317,8 @@ void store_stop(struct store *store)
     }
     cl_queue_close(store->queue);
     (void)pthread_join(store->writer, NULL);
+    checkpointer_free(store->checkpointer); /* it may tell of a failure until here */
+    store->checkpointer = NULL;
     store->running = false;
 }
 

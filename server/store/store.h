@@ -54,7 +54,8 @@ struct store_options {
  * another process owns it; STORE_FAILED, MEMORY_LIMIT, SYSTEM. */
 CL_MUST_CHECK struct cl_status store_open(struct store **out, const struct store_options *options);
 
-/* No new commands; those queued are applied and answered; the writer ends. Idempotent. Not from the writer thread. */
+/* No new commands; those queued are applied and answered; the writer and the
+ * checkpointer end. Idempotent. Not from the writer thread. */
 void store_stop(struct store *store);
 /* Stops first. All readers are closed by then. NULL is fine. */
 void store_close(struct store *store);

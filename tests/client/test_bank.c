@@ -434,7 +434,7 @@ static void a_case_is_kept_as_long_as_it_may_be_decided_or_filed_again(void **st
         COLOAN__V1__CASE_STATE__CASE_STATE_APPROVED,  COLOAN__V1__CASE_STATE__CASE_STATE_DECLINED,
         COLOAN__V1__CASE_STATE__CASE_STATE_CONFIRMED, COLOAN__V1__CASE_STATE__CASE_STATE_SIGNING,
         COLOAN__V1__CASE_STATE__CASE_STATE_SIGNED,    COLOAN__V1__CASE_STATE__CASE_STATE_REGISTERING,
-        COLOAN__V1__CASE_STATE__CASE_STATE_HELD,
+        COLOAN__V1__CASE_STATE__CASE_STATE_HELD,      COLOAN__V1__CASE_STATE__CASE_STATE_REGISTRY_SUPPLEMENT,
     };
     const ProtobufCEnumDescriptor *states = &coloan__v1__case_state__descriptor;
     const ProtobufCEnumDescriptor *kinds = &coloan__v1__event_kind__descriptor;

@@ -160,7 +160,10 @@ static void a_filing_has_the_registers_number(void **state)
     assert_string_equal(milestone->reference, "REG-104000000-TEST-P01");
     contract_no = "";
     assert_true(cl_is_ok(next(&more, &milestone, &account, &status, "990000000000000017")));
-    assert_false(more); /* a person files */
+    assert_false(more);                                                              /* a person files */
+    contract_no = "TEST-4567890123456789012345678901234567890123456789012345678901"; /* no room around it */
+    assert_true(cl_is_ok(next(&more, &milestone, &account, &status, "990000000000000017")));
+    assert_false(more);
     contract_no = "TEST-P01";
 }
 
