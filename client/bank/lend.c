@@ -47,14 +47,14 @@ static bool next_step(struct step *out, const Coloan__V1__ApplicationStatus *sta
     return false;
 }
 
-/* The register's number of what we filed; the sandbox's gives them out as sandbox/personas.yaml says. */
+/* The register's number of what we filed, which has room for the contract's; the sandbox's gives them out as sandbox/personas.yaml says. */
 static char *filing_of(struct cl_arena *arena, const Coloan__V1__OfferTerms *terms, const char *contract_no)
 {
     char text[CL_TEXT_BYTES_MAX + 1];
     int64_t lent_fen = (terms->fund == NULL ? 0 : terms->fund->amount_fen) +
                        (terms->commercial == NULL ? 0 : terms->commercial->amount_fen);
-    int len = snprintf(text, sizeof text, "REG-%" PRId64 "-%s", lent_fen, contract_no);
-    return len < (int)sizeof text ? cl_arena_text(arena, text) : NULL;
+    (void)snprintf(text, sizeof text, "REG-%" PRId64 "-%s", lent_fen, contract_no);
+    return cl_arena_text(arena, text);
 }
 
 /* Our own number, "AL-F-1-<application's last digits>": the same whenever it is made anew. */

@@ -97,16 +97,7 @@ static bool copy_bytes(struct cl_bytes *out, struct cl_bytes bytes)
     return true;
 }
 
-static void copy_text(char out[CL_TEXT_BYTES_MAX + 1], const char *text)
-{
-    size_t len = text == NULL ? 0 : strnlen(text, CL_TEXT_BYTES_MAX);
-    if (len > 0) {
-        memcpy(out, text, len);
-    }
-    out[len] = '\0';
-}
-
-/* Cut off where it would not fit, which no contract's number does. */
+/* Cut off where it would not fit, which no number or name does. */
 static void copy_bytes_as_text(char out[CL_TEXT_BYTES_MAX + 1], struct cl_bytes bytes)
 {
     size_t len = bytes.len < CL_TEXT_BYTES_MAX ? bytes.len : CL_TEXT_BYTES_MAX;
@@ -114,6 +105,11 @@ static void copy_bytes_as_text(char out[CL_TEXT_BYTES_MAX + 1], struct cl_bytes 
         memcpy(out, bytes.data, len);
     }
     out[len] = '\0';
+}
+
+static void copy_text(char out[CL_TEXT_BYTES_MAX + 1], const char *text)
+{
+    copy_bytes_as_text(out, cl_bytes_text(text == NULL ? "" : text));
 }
 
 static struct bank_entry *find_entry(struct bank_state *state, uint64_t sequence)

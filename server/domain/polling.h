@@ -9,10 +9,10 @@
 
 /* How one city's property register is asked: outside its hours nothing moves there. */
 struct polling_plan {
-    int64_t opens_ms,
-        closes_ms;    /* of the day, opens_ms < closes_ms <= 24 h; on days on which it is closed it says so */
-    int64_t first_ms; /* after the filing */
-    int64_t every_ms; /* from then on, for two days, which finishes the node on the day the register does */
+    int64_t opens_ms;  /* of the day; on days on which it is closed it says so */
+    int64_t closes_ms; /* later, up to 24 h */
+    int64_t first_ms;  /* after the filing */
+    int64_t every_ms;  /* from then on, for two days, which finishes the node on the day the register does */
 };
 
 /* When the register is asked first, about a registration that was filed at that moment, and when again after now: after

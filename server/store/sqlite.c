@@ -1,7 +1,8 @@
 /* The SQLite driver: the only file that includes sqlite3.h.
  *
  * Durability: WAL with synchronous=FULL, so COMMIT returns after the log is on the disk. The log is taken over into the
- * database by sql_checkpoint, which the checkpointer calls beside the writer; SQLite's own schedule would do it inside a COMMIT.
+ * database by sql_checkpoint, which the checkpointer calls beside the writer,
+ * and the writer when the log begins anew or is idle; SQLite's own schedule would do it inside a COMMIT.
  *
  * Trust: SQLite goes on after a failed fsync, though the kernel may have dropped the pages it could not write. So the
  * first error of that kind latches the health of the store and no call reaches SQLite any more.
@@ -24,7 +25,7 @@
 
 enum {
     STATEMENTS_MAX = 512, /* at least twice the texts of the program, about 130; a power of two */
-    BUSY_MS = 5000,       /* only recovery after a crash can make a connection wait */
+    BUSY_MS = 5000,       /* only recovery, and a look at a torn header, can make a connection wait */
     TEXT_BYTES_MAX = 64 * 1024,
     LOG_FILE_BYTES_MAX = 128 * 1024 * 1024, /* above what the log grows to by itself, so that its file keeps its size */
 };
