@@ -171,7 +171,7 @@ static bool send_events(struct push *push, struct push_stream *stream, uint64_t 
     cl_arena_reset(push->arena);
     struct outbox_rows rows;
     struct cl_status status =
-        outbox_read(&rows, push->sql, push->arena, stream->party, stream->sent, room < READ_MAX ? room : READ_MAX);
+        outbox_read(&rows, push->sql, push->arena, stream->party, stream->sent, room < READ_MAX ? room : READ_MAX, 0);
     if (cl_failed(status)) {
         finish(stream, status);
         return false;

@@ -481,15 +481,18 @@ CREATE TABLE outbox_heads (
     recipient TEXT NOT NULL PRIMARY KEY,
     head INTEGER NOT NULL CHECK (head > 0),
     received_floor INTEGER NOT NULL DEFAULT 0 CHECK (received_floor BETWEEN 0 AND head),
-    applied_floor INTEGER NOT NULL DEFAULT 0 CHECK (applied_floor BETWEEN 0 AND received_floor)
+    applied_floor INTEGER NOT NULL DEFAULT 0 CHECK (applied_floor BETWEEN 0 AND received_floor),
+    chain BLOB NOT NULL CHECK (length(chain) = 32)
 ) STRICT, WITHOUT ROWID;
 
+-- `chain` stands for all events up to here (libcoloan/chain.h).
 CREATE TABLE outbox (
     recipient TEXT NOT NULL,
     sequence INTEGER NOT NULL CHECK (sequence > 0),
     application_id TEXT NOT NULL REFERENCES applications (id),
     kind INTEGER NOT NULL,
     digest BLOB NOT NULL REFERENCES messages (digest),
+    chain BLOB NOT NULL CHECK (length(chain) = 32),
     made_ms INTEGER NOT NULL,
     PRIMARY KEY (recipient, sequence)
 ) STRICT, WITHOUT ROWID;
@@ -523,6 +526,49 @@ END;
 CREATE TRIGGER outbox_acks_keep BEFORE UPDATE ON outbox_acks
 BEGIN
     SELECT RAISE(ABORT, 'acknowledgements never change');
+END;
+
+-- Events that are still to be received, and those asked for again; the row goes with the acknowledgement.
+-- state: 0 fresh, 1 asked for again, 2 waits until next_ms, 3 on a call whose answer is awaited until next_ms, 4 parked.
+-- What is above 1 holds back the later events of its application.
+CREATE TABLE pending (
+    recipient TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    application_id TEXT NOT NULL,
+    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),
+    tries INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    first_ms INTEGER NOT NULL DEFAULT 0,
+    next_ms INTEGER NOT NULL DEFAULT 0,
+    cause INTEGER NOT NULL DEFAULT 0 CHECK (cause BETWEEN 0 AND 3),
+    note TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (recipient, sequence),
+    FOREIGN KEY (recipient, sequence) REFERENCES outbox (recipient, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pending_holds ON pending (recipient, application_id, sequence) WHERE state > 1;
+
+-- What became of trying to deliver an event, and who interfered.
+CREATE TABLE delivery_log (
+    recipient TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    number INTEGER NOT NULL CHECK (number > 0),
+    at_ms INTEGER NOT NULL,
+    step INTEGER NOT NULL CHECK (step BETWEEN 1 AND 5),
+    by_party TEXT NOT NULL,
+    note TEXT NOT NULL,
+    message BLOB REFERENCES messages (digest),
+    PRIMARY KEY (recipient, sequence, number),
+    FOREIGN KEY (recipient, sequence) REFERENCES outbox (recipient, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER delivery_log_stay BEFORE DELETE ON delivery_log
+BEGIN
+    SELECT RAISE(ABORT, 'what was tried stays');
+END;
+
+CREATE TRIGGER delivery_log_keep BEFORE UPDATE ON delivery_log
+BEGIN
+    SELECT RAISE(ABORT, 'what was tried never changes');
 END;
 
 -- Who allowed what, to whom, until when: for ever. A withdrawal is written once and takes nothing away.

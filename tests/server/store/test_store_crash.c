@@ -135,7 +135,7 @@ static uint32_t compare(const char *path, const uint32_t *acked, size_t count, b
         bool found = false;
         assert_int_equal(messages_get(&found, &message, sql, arena, &message.digest).reason, CL_OK);
         assert_true(found);
-        assert_int_equal(outbox_read(&rows, sql, arena, RECIPIENT, acked[i] - 1, 1).reason, CL_OK);
+        assert_int_equal(outbox_read(&rows, sql, arena, RECIPIENT, acked[i] - 1, 1, 0).reason, CL_OK);
         assert_int_equal(rows.count, 1);
         assert_int_equal(rows.rows[0].sequence, acked[i]);
         assert_true(cl_digest_equal(&rows.rows[0].digest, &message.digest));
