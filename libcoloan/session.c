@@ -165,8 +165,11 @@ struct cl_status cl_session_prepare(struct cl_request *out, struct cl_session *s
     struct cl_status status = session_seal(&sealed, &header, session, arena,
                                            &(struct session_message){
                                                .method = call->method,
-                                               .direction = COLOAN__V1__DIRECTION__DIRECTION_REQUEST,
+                                               .direction = call->acknowledges == NULL
+                                                                ? COLOAN__V1__DIRECTION__DIRECTION_REQUEST
+                                                                : COLOAN__V1__DIRECTION__DIRECTION_ACK,
                                                .body = call->body,
+                                               .in_reply_to = call->acknowledges,
                                                .application_id = call->application_id,
                                                .message_id = call->message_id,
                                                .disclosures = call->disclosures,

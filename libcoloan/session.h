@@ -72,6 +72,7 @@ struct cl_session_call {
     const ProtobufCMessageDescriptor *reply_type;
     const char *application_id;                 /* NULL: none */
     const struct cl_uuid *message_id;           /* NULL: a fresh one */
+    const struct cl_digest *acknowledges;       /* an event: this is an acknowledgement; NULL: a request */
     Coloan__V1__Disclosure *const *disclosures; /* NULL with a count of 0 */
     size_t disclosure_count;
 };
@@ -182,7 +183,8 @@ enum cl_delivered_kind {
     CL_DELIVERED_NOTHING = 0, /* the wait is over */
     CL_DELIVERED_EVENT,
     CL_DELIVERED_HEARTBEAT,
-    CL_DELIVERED_GAP,   /* the events gap_from..gap_to cannot be served; the next one is gap_to + 1 */
+    CL_DELIVERED_GAP,   /* the events from..to cannot be served; the next one is to + 1 */
+    CL_DELIVERED_HELD,  /* the events from..to are held back behind one that was refused or parked; they come later */
     CL_DELIVERED_DRAIN, /* the centre ends the stream soon; reconnect after so long */
     CL_DELIVERED_END,   /* the stream is over; `ended` says how */
 };
@@ -193,9 +195,10 @@ struct cl_delivered {
     struct cl_bytes envelope;       /* its bytes */
     const Coloan__V1__Event *event; /* EVENT only, as the next four */
     uint64_t sequence;
+    bool again; /* its sequence was passed before: it was held back, or is a repetition */
     uint64_t head, received_floor; /* HEARTBEAT, as the next */
     int64_t server_time_ms;
-    uint64_t gap_from, gap_to;
+    uint64_t from, to;          /* GAP, HELD */
     int64_t reconnect_after_ms; /* DRAIN */
     struct cl_status ended;     /* END: OK, or the reason, e.g. STREAM_FENCED */
 };
@@ -217,6 +220,22 @@ struct cl_deliver_ack {
 };
 CL_MUST_CHECK struct cl_status cl_session_deliver_ack(struct cl_delivery *delivery, struct cl_arena *arena,
                                                       const struct cl_deliver_ack *ack);
+
+/* This event cannot be taken now; it comes again after the delay, 0..86,400,000 ms, and what follows it of the same
+ * application is held back so long. `reason`: 1..64 of A-Z, 0-9, '_', '-'. The sending thread, as the next. */
+struct cl_deliver_nack {
+    uint64_t sequence;
+    struct cl_digest digest; /* of the event */
+    int64_t delay_ms;
+    const char *reason;
+    const char *application_id;
+};
+CL_MUST_CHECK struct cl_status cl_session_deliver_nack(struct cl_delivery *delivery, struct cl_arena *arena,
+                                                       const struct cl_deliver_nack *nack);
+
+/* It is being taken over: the centre waits another lease before it sends it again. */
+CL_MUST_CHECK struct cl_status cl_session_deliver_in_progress(struct cl_delivery *delivery, struct cl_arena *arena,
+                                                              uint64_t sequence);
 
 /* Lets 1..1000 more events be outstanding. The sending thread. */
 CL_MUST_CHECK struct cl_status cl_session_deliver_credit(struct cl_delivery *delivery, struct cl_arena *arena,

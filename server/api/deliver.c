@@ -104,6 +104,8 @@ static struct cl_status acknowledgement_apply(struct store_command *command, str
     if (cl_failed(status)) {
         return status;
     }
+    tx.by = ack->request.sender;
+    tx.message = &opened->digest;
     struct case_request request = {.opened = opened,
                                    .body = ack->request.body,
                                    .sender = ack->request.sender,
@@ -123,7 +125,7 @@ static void acknowledgement_done(struct store_command *command, struct cl_status
 {
     struct acknowledgement *ack = (struct acknowledgement *)command;
     if (cl_is_ok(status)) {
-        push_acknowledged(ack->api->push, ack->request.sender);
+        effects_carry_out(ack->api->effects, &ack->effect);
     } else {
         api_finish_refused(ack->api, ack->call, &ack->request, status, ack->effect.field.text);
     }
@@ -159,7 +161,7 @@ static struct cl_status take_ack(struct frame *frame)
 static struct cl_status take_frame(struct frame *frame)
 {
     const struct cl_opened *opened = &frame->request.opened;
-    if (opened->body_type == &coloan__v1__ack__descriptor) {
+    if (opened->body_type == &coloan__v1__ack__descriptor || opened->body_type == &coloan__v1__nack__descriptor) {
         return take_ack(frame);
     }
     struct cl_status status = cl_header_check_time(opened->header, frame->request.received_ms);
@@ -174,6 +176,10 @@ static struct cl_status take_frame(struct frame *frame)
     }
     if (*stream_of(frame->call) == NULL) {
         return cl_fail(CL_STATE_CONFLICT);
+    }
+    if (opened->body_type == &coloan__v1__in_progress__descriptor) {
+        push_in_progress(*stream_of(frame->call), ((const Coloan__V1__InProgress *)frame->request.body)->sequence);
+        return cl_ok();
     }
     status = push_credit(*stream_of(frame->call), ((const Coloan__V1__Credit *)frame->request.body)->more);
     frame->field = cl_failed(status) ? "more" : "";

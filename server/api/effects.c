@@ -227,9 +227,11 @@ static void raise_alarm(struct effects *effects, const struct case_effect *effec
         [CASE_ALARM_NONE] = "",
         [CASE_ALARM_HALF_DISBURSED] = "case.half_disbursed",
         [CASE_ALARM_DECISION_OVERDUE] = "case.decision_overdue",
+        [CASE_ALARM_EVENT_PARKED] = "delivery.parked",
     };
     atomic_fetch_add_explicit(&effects->options.counters->alarms[effect->alarm], 1, memory_order_relaxed);
-    cl_log(CL_LOG_WARNING, events[effect->alarm], cl_log_text("application", effect->application_id));
+    const char *application = effect->alarm_application == NULL ? effect->application_id : effect->alarm_application;
+    cl_log(CL_LOG_WARNING, events[effect->alarm], cl_log_text("application", application));
 }
 
 /* An operator's own directory may have come in between; it stays, and the rotation waits for the next. */
@@ -246,11 +248,29 @@ void effects_put_in_force(struct effects *effects, struct case_effect *effect)
     effect->directory = NULL;
 }
 
+static void tell_push(struct push *push, const struct case_effect *effect)
+{
+    switch (effect->delivery.said) {
+    case CASE_NOTHING_SAID:
+        return;
+    case CASE_RECEIVED:
+        push_received(push, effect->delivery.recipient, effect->delivery.sequence);
+        return;
+    case CASE_REFUSED:
+        push_refused(push, effect->delivery.recipient, effect->delivery.sequence);
+        return;
+    case CASE_STEERED:
+        push_look(push, effect->delivery.recipient);
+        return;
+    }
+}
+
 void effects_carry_out(struct effects *effects, struct case_effect *effect)
 {
     for (size_t i = 0; i < effect->event_count; i++) {
         push_notify(effects->options.push, effect->events[i].recipient, effect->events[i].sequence);
     }
+    tell_push(effects->options.push, effect);
     if (effect->decided && effects->options.decided != NULL) {
         effects->options.decided(effects->options.decided_user, effect->decided_after_ms);
     }

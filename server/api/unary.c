@@ -90,12 +90,9 @@ static struct cl_status run_handler(ProtobufCMessage **reply_out, struct unary *
     return unary->request.method->handler(reply_out, tx, &request);
 }
 
-/* Seals the reply and puts it into the log. */
-static struct cl_status keep_reply(struct cl_digest *digest_out, struct unary *unary, struct case_tx *tx,
-                                   const ProtobufCMessage *body)
+static struct centre_speech reply_of(const struct unary *unary, const ProtobufCMessage *body, int64_t now_ms)
 {
-    const struct centre *centre = unary->api->centre;
-    struct centre_speech speech = {
+    return (struct centre_speech){
         .direction = COLOAN__V1__DIRECTION__DIRECTION_REPLY,
         .recipient = unary->request.sender,
         .method = api_method_name(unary->request.method),
@@ -103,16 +100,39 @@ static struct cl_status keep_reply(struct cl_digest *digest_out, struct unary *u
         .application_id = unary->effect.application_id,
         .spec_version = unary->request.opened.header->spec_version,
         .body = body,
-        .now_ms = tx->now_ms,
+        .now_ms = now_ms,
     };
+}
+
+/* Seals the reply and puts it into the log. */
+static struct cl_status keep_reply(struct cl_digest *digest_out, struct unary *unary, struct case_tx *tx,
+                                   const ProtobufCMessage *body)
+{
+    struct centre_speech speech = reply_of(unary, body, tx->now_ms);
     struct centre_sealed sealed;
-    struct cl_status status = centre_seal(&sealed, tx->arena, centre, &speech);
+    struct cl_status status = centre_seal(&sealed, tx->arena, unary->api->centre, &speech);
     if (cl_failed(status)) {
         return status;
     }
     unary->reply = sealed.envelope;
     *digest_out = sealed.digest;
     return case_keep(tx, &sealed, &speech);
+}
+
+/* Answers without keeping anything. */
+static struct cl_status tell(struct unary *unary, struct case_tx *tx, const char *application_id)
+{
+    ProtobufCMessage *body = NULL;
+    struct centre_sealed sealed;
+    struct cl_status status = run_handler(&body, unary, tx, application_id);
+    if (cl_is_ok(status)) {
+        struct centre_speech speech = reply_of(unary, body, tx->now_ms);
+        status = centre_seal(&sealed, tx->arena, unary->api->centre, &speech);
+    }
+    if (cl_is_ok(status)) {
+        unary->reply = sealed.envelope;
+    }
+    return status;
 }
 
 static struct cl_status process(struct unary *unary, struct case_tx *tx)
@@ -127,6 +147,9 @@ static struct cl_status process(struct unary *unary, struct case_tx *tx)
         if (application_id == NULL) {
             return cl_fail(CL_MEMORY_LIMIT);
         }
+    }
+    if (unary->request.method->fleeting) {
+        return tell(unary, tx, application_id);
     }
     /* What a handler writes may refer to its request's row. Where it writes nothing, the row is written once, with its
        reply: changing it afterwards costs as much as a row more. */
@@ -176,7 +199,7 @@ static struct cl_status unary_apply(struct store_command *command, struct store_
     struct case_tx tx = case_tx_of(unary->api->cases, store_tx, unary->request.arena, &unary->effect);
     tx.by = unary->request.sender;
     tx.message = &unary->request.opened.digest;
-    struct cl_status status = find_duplicate(unary, &tx);
+    struct cl_status status = unary->request.method->fleeting ? cl_ok() : find_duplicate(unary, &tx);
     if (cl_is_ok(status) && !unary->repeated) {
         status = take(unary, &tx);
     }

@@ -52,8 +52,12 @@ enum case_alarm {
     CASE_ALARM_NONE,
     CASE_ALARM_HALF_DISBURSED,   /* one of two legs is paid */
     CASE_ALARM_DECISION_OVERDUE, /* the law's time for the fund's decision is over */
+    CASE_ALARM_EVENT_PARKED,     /* an event cannot be delivered */
     CASE_ALARM_COUNT,
 };
+
+/* What was said about the delivery of events. */
+enum case_said { CASE_NOTHING_SAID, CASE_RECEIVED, CASE_REFUSED, CASE_STEERED };
 
 /* What has to happen after the commit. */
 struct case_effect {
@@ -68,6 +72,12 @@ struct case_effect {
     bool decided;                 /* the case came to its joint decision */
     int64_t decided_after_ms;     /* since its submission */
     enum case_alarm alarm;
+    const char *alarm_application; /* NULL: application_id */
+    struct {
+        enum case_said said;
+        const char *recipient;
+        uint64_t sequence; /* RECEIVED, REFUSED */
+    } delivery;
     bool polled;                    /* the inquiry asks again what could not be known before */
     struct source_inquiry *inquiry; /* to be asked; the taker's */
 };
@@ -123,7 +133,11 @@ case_handler case_choose_rules;         /* RuleChoice -> ApplicationStatus */
 case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
 case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
 case_handler case_rotate_key;           /* KeyRotation -> KeyRotationReceipt */
-case_handler case_acknowledge;          /* Ack -> nothing; answered on the stream by silence */
+case_handler case_acknowledge;          /* Ack, Nack -> EventState; on the stream it is not sent */
+case_handler case_list_events;          /* EventListQuery -> EventList */
+case_handler case_get_event;            /* EventQuery -> EventView */
+case_handler case_steer_events;         /* EventSteering -> EventList */
+case_handler case_reconcile;            /* ReconcileQuery -> ReconcileAnswer */
 
 /* Whether the reply to this request, made before, may be given again: what it tells of persons rests on consents, which
  * have to be in force still. CONSENT_WITHDRAWN, CONSENT_INVALID (ended), STALE_EPOCH (the reader lends no more). For

@@ -177,6 +177,32 @@ struct cl_status outbox_find(bool *found_out, struct outbox_row *out, struct sql
     return status;
 }
 
+struct cl_status outbox_chain(bool *found_out, struct cl_digest *out, struct sql *sql, const char *recipient,
+                              uint64_t sequence)
+{
+    static const char text[] = "SELECT chain FROM outbox WHERE recipient = $1 AND sequence = $2";
+    struct sql_statement *statement = NULL;
+    bool row = false;
+    if (sequence > INT64_MAX) {
+        *found_out = false;
+        return cl_ok();
+    }
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, recipient);
+    sql_bind_i64(statement, 2, (int64_t)sequence);
+    status = sql_step(&row, statement);
+    if (cl_failed(status)) {
+        return status;
+    }
+    bool whole = !row || sql_column_digest(out, statement, 0);
+    sql_finish(statement);
+    *found_out = row;
+    return whole ? cl_ok() : cl_fail(CL_INTERNAL);
+}
+
 struct cl_status outbox_state(struct outbox_state *out, struct sql *sql, const char *recipient)
 {
     static const char text[] =

@@ -50,6 +50,10 @@ CL_MUST_CHECK struct cl_status outbox_find(bool *found_out, struct outbox_row *o
                                            struct cl_arena *arena, const char *recipient, uint64_t sequence,
                                            int64_t now_ms);
 
+/* The chain up to that sequence, as outbox_row has it. */
+CL_MUST_CHECK struct cl_status outbox_chain(bool *found_out, struct cl_digest *out, struct sql *sql,
+                                            const char *recipient, uint64_t sequence);
+
 struct outbox_state {
     uint64_t head;           /* the highest sequence there is; 0: none */
     uint64_t received_floor; /* all up to here are acknowledged RECEIVED */

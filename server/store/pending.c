@@ -76,6 +76,41 @@ static int64_t capped(uint64_t sequence)
     return sequence > INT64_MAX ? INT64_MAX : (int64_t)sequence;
 }
 
+/* All rows of a statement whose values are bound; `rows` has room for them. */
+static struct cl_status read_rows(struct pending_rows *out, struct pending_rows *rows, struct sql_statement *statement,
+                                  struct cl_arena *arena)
+{
+    bool row = false;
+    struct cl_status status = sql_step(&row, statement);
+    while (cl_is_ok(status) && row) {
+        status = read_row(&rows->rows[rows->count], statement, arena);
+        rows->count += cl_is_ok(status) ? 1 : 0;
+        status = cl_is_ok(status) ? sql_step(&row, statement) : status;
+    }
+    sql_finish(statement);
+    if (cl_is_ok(status)) {
+        *out = *rows;
+    }
+    return status;
+}
+
+struct cl_status pending_list(struct pending_rows *out, struct sql *sql, struct cl_arena *arena, const char *recipient,
+                              uint64_t after, size_t max)
+{
+    static const char text[] =
+        "SELECT " COLUMNS " FROM pending WHERE recipient = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+    struct sql_statement *statement = NULL;
+    struct pending_rows rows = {.rows = cl_arena_array(arena, max, sizeof rows.rows[0])};
+    struct cl_status status = rows.rows == NULL ? cl_fail(CL_MEMORY_LIMIT) : sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, recipient);
+    sql_bind_i64(statement, 2, capped(after));
+    sql_bind_i64(statement, 3, (int64_t)max);
+    return read_rows(out, &rows, statement, arena);
+}
+
 struct cl_status pending_ready(struct pending_rows *out, struct sql *sql, struct cl_arena *arena,
                                const struct pending_look *look)
 {
@@ -87,7 +122,6 @@ struct cl_status pending_ready(struct pending_rows *out, struct sql *sql, struct
                                " ORDER BY sequence LIMIT $5";
     struct sql_statement *statement = NULL;
     struct pending_rows rows = {.rows = cl_arena_array(arena, look->max, sizeof rows.rows[0])};
-    bool row = false;
     struct cl_status status = rows.rows == NULL ? cl_fail(CL_MEMORY_LIMIT) : sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {
         return status;
@@ -97,23 +131,12 @@ struct cl_status pending_ready(struct pending_rows *out, struct sql *sql, struct
     sql_bind_i64(statement, 3, capped(look->up_to));
     sql_bind_i64(statement, 4, look->now_ms);
     sql_bind_i64(statement, 5, (int64_t)look->max);
-    status = sql_step(&row, statement);
-    while (cl_is_ok(status) && row) {
-        status = read_row(&rows.rows[rows.count], statement, arena);
-        rows.count += cl_is_ok(status) ? 1 : 0;
-        status = cl_is_ok(status) ? sql_step(&row, statement) : status;
-    }
-    sql_finish(statement);
-    if (cl_is_ok(status)) {
-        *out = rows;
-    }
-    return status;
+    return read_rows(out, &rows, statement, arena);
 }
 
-struct cl_status pending_next_ms(int64_t *out, struct sql *sql, const char *recipient)
+struct cl_status pending_holds(struct pending_holds *out, struct sql *sql, const char *recipient)
 {
-    /* Of those asked for again there are few, and no index tells them; a look too early costs nothing. */
-    static const char text[] = "SELECT min(next_ms) FROM pending WHERE recipient = $1 AND state > 1 AND state < 4";
+    static const char text[] = "SELECT min(next_ms) FROM pending WHERE recipient = $1 AND state > 1";
     struct sql_statement *statement = NULL;
     bool row = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
@@ -125,7 +148,10 @@ struct cl_status pending_next_ms(int64_t *out, struct sql *sql, const char *reci
     if (cl_failed(status)) {
         return status;
     }
-    *out = row && !sql_column_is_null(statement, 0) ? sql_column_i64(statement, 0) : INT64_MAX;
+    *out = (struct pending_holds){.any = row && !sql_column_is_null(statement, 0), .next_ms = INT64_MAX};
+    if (out->any) {
+        out->next_ms = sql_column_i64(statement, 0);
+    }
     sql_finish(statement);
     return cl_ok();
 }

@@ -18,7 +18,7 @@ enum pending_state {
     PENDING_ASKED = 1,   /* for again, due from next_ms on; holds nothing back */
     PENDING_WAITING = 2, /* until next_ms */
     PENDING_ON_CALL = 3, /* its answer is awaited until next_ms, and then it is due again */
-    PENDING_PARKED = 4,
+    PENDING_PARKED = 4,  /* its next_ms is INT64_MAX */
     PENDING_STATE_COUNT
 };
 
@@ -58,6 +58,10 @@ CL_MUST_CHECK struct cl_status pending_find(bool *found_out, struct pending_row 
 /* Writes the row, new or changed. The event has to be in the outbox. */
 CL_MUST_CHECK struct cl_status pending_put(struct store_tx *tx, const char *recipient, const struct pending_row *row);
 
+/* Up to `max` rows above `after`, whatever their state. */
+CL_MUST_CHECK struct cl_status pending_list(struct pending_rows *out, struct sql *sql, struct cl_arena *arena,
+                                            const char *recipient, uint64_t after, size_t max);
+
 /* What may go out now: due, not parked, and not held back by an earlier one of its application. */
 struct pending_look {
     const char *recipient;
@@ -68,8 +72,12 @@ struct pending_look {
 CL_MUST_CHECK struct cl_status pending_ready(struct pending_rows *out, struct sql *sql, struct cl_arena *arena,
                                              const struct pending_look *look);
 
-/* When the next row that waits for its time has come to it; INT64_MAX: none does. */
-CL_MUST_CHECK struct cl_status pending_next_ms(int64_t *out, struct sql *sql, const char *recipient);
+/* Whether anything holds others back, and when the next of these that waits for its time is due; INT64_MAX: none is. */
+struct pending_holds {
+    bool any;
+    int64_t next_ms;
+};
+CL_MUST_CHECK struct cl_status pending_holds(struct pending_holds *out, struct sql *sql, const char *recipient);
 
 /* What could not get through may try again now. */
 CL_MUST_CHECK struct cl_status pending_hasten(struct store_tx *tx, const char *recipient, int64_t now_ms);

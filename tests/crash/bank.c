@@ -519,7 +519,7 @@ static void receive(struct worker *worker, struct cl_delivery *delivery)
             take_heartbeat(bank, &delivered);
         } else if (delivered.kind == CL_DELIVERED_GAP) {
             lock(bank);
-            violated(bank, "a gap: events %" PRIu64 " to %" PRIu64, delivered.gap_from, delivered.gap_to);
+            violated(bank, "a gap: events %" PRIu64 " to %" PRIu64, delivered.from, delivered.to);
             unlock(bank);
         } else if (delivered.kind == CL_DELIVERED_END) {
             take_end(bank, delivered.ended);

@@ -99,6 +99,8 @@ enum mode {
     STREAM_REPEATS,
     STREAM_GAPS,
     STREAM_GAPS_BADLY,
+    STREAM_HOLDS,
+    STREAM_HOLDS_BADLY,
     STREAM_OTHER_OPEN,
     STREAM_OTHER_SENDER,
     STREAM_FENCES,
@@ -332,6 +334,15 @@ static void push_gap(struct cl_rpc_call *call, struct cl_arena *arena, struct dr
     push(call, arena, &draft);
 }
 
+static void push_held(struct cl_rpc_call *call, struct cl_arena *arena, struct draft draft, uint64_t from, uint64_t to)
+{
+    Coloan__V1__Held held = COLOAN__V1__HELD__INIT;
+    held.from = from;
+    held.to = to;
+    draft.body = &held.base;
+    push(call, arena, &draft);
+}
+
 static void push_heartbeat(struct cl_rpc_call *call, struct cl_arena *arena, struct draft draft)
 {
     Coloan__V1__Heartbeat heartbeat = COLOAN__V1__HEARTBEAT__INIT;
@@ -374,6 +385,12 @@ static void on_open(struct cl_rpc_call *call, struct cl_arena *arena, const stru
     if (mode == STREAM_GAPS || mode == STREAM_GAPS_BADLY) {
         push_gap(call, arena, draft, next + (mode == STREAM_GAPS_BADLY ? 1 : 0), next + 4);
         push_event(call, arena, draft, next + 5);
+        return;
+    }
+    if (mode == STREAM_HOLDS || mode == STREAM_HOLDS_BADLY) {
+        push_held(call, arena, draft, next, next + (mode == STREAM_HOLDS_BADLY ? UINT64_MAX - next : 2));
+        push_event(call, arena, draft, next + 3);
+        push_event(call, arena, draft, next + 1);
         return;
     }
     push_event(call, arena, draft, next);
@@ -854,8 +871,8 @@ static void frames_out_of_place_are_refused(void **state)
         unsigned good; /* frames before */
         enum cl_reason reason;
     } rows[] = {
-        {STREAM_JUMPS, 2, CL_SEQUENCE_WRONG},      {STREAM_REPEATS, 2, CL_SEQUENCE_WRONG},
-        {STREAM_GAPS_BADLY, 1, CL_SEQUENCE_WRONG}, {STREAM_OTHER_OPEN, 0, CL_IN_REPLY_TO_WRONG},
+        {STREAM_JUMPS, 2, CL_SEQUENCE_WRONG},       {STREAM_GAPS_BADLY, 1, CL_SEQUENCE_WRONG},
+        {STREAM_HOLDS_BADLY, 1, CL_SEQUENCE_WRONG}, {STREAM_OTHER_OPEN, 0, CL_IN_REPLY_TO_WRONG},
         {STREAM_OTHER_SENDER, 1, CL_KEY_UNKNOWN},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -872,6 +889,35 @@ static void frames_out_of_place_are_refused(void **state)
     }
 }
 
+/* What was passed before is told from what is new. Covers: COL-DEL-011, COL-DEL-024 */
+static void repetitions_and_held_events_are_told(void **state)
+{
+    (void)state;
+    struct cl_delivery *delivery = open_stream(STREAM_REPEATS, 3);
+    (void)next(delivery);
+    struct cl_delivered delivered = next(delivery);
+    assert_int_equal(delivered.sequence, 4);
+    assert_false(delivered.again);
+    delivered = next(delivery);
+    assert_int_equal(delivered.sequence, 4);
+    assert_true(delivered.again);
+    cl_session_deliver_close(delivery);
+
+    delivery = open_stream(STREAM_HOLDS, 3);
+    (void)next(delivery);
+    delivered = next(delivery);
+    assert_int_equal(delivered.kind, CL_DELIVERED_HELD);
+    assert_int_equal(delivered.from, 4);
+    assert_int_equal(delivered.to, 6);
+    delivered = next(delivery);
+    assert_int_equal(delivered.sequence, 7);
+    assert_false(delivered.again);
+    delivered = next(delivery);
+    assert_int_equal(delivered.sequence, 5);
+    assert_true(delivered.again);
+    cl_session_deliver_close(delivery);
+}
+
 /* Covers: COL-DEL-016 */
 static void gaps_drains_and_fences_are_told(void **state)
 {
@@ -880,8 +926,8 @@ static void gaps_drains_and_fences_are_told(void **state)
     (void)next(delivery);
     struct cl_delivered delivered = next(delivery);
     assert_int_equal(delivered.kind, CL_DELIVERED_GAP);
-    assert_int_equal(delivered.gap_from, 4);
-    assert_int_equal(delivered.gap_to, 8);
+    assert_int_equal(delivered.from, 4);
+    assert_int_equal(delivered.to, 8);
     assert_int_equal(next(delivery).sequence, 9);
     cl_session_deliver_close(delivery);
 
@@ -922,6 +968,7 @@ int main(void)
         ONE(events_come_in_order_and_are_acknowledged),
         ONE(a_stream_is_resumed),
         ONE(frames_out_of_place_are_refused),
+        ONE(repetitions_and_held_events_are_told),
         ONE(gaps_drains_and_fences_are_told),
     };
     return cmocka_run_group_tests(tests, start_centre, stop_centre);

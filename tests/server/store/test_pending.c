@@ -179,9 +179,14 @@ static void a_row_is_read_as_it_was_put(void **state)
     struct sql *sql = store_tx_sql(tx);
     struct pending_row row;
     bool found = false;
-    int64_t next_ms = 0;
-    assert_int_equal(pending_next_ms(&next_ms, sql, ALPHA).reason, CL_OK);
-    assert_true(next_ms == INT64_MAX);
+    struct pending_holds holds;
+    assert_int_equal(pending_holds(&holds, sql, ALPHA).reason, CL_OK);
+    assert_false(holds.any);
+    assert_true(holds.next_ms == INT64_MAX);
+    put(tx, 1, PENDING_PARKED, INT64_MAX);
+    assert_int_equal(pending_holds(&holds, sql, ALPHA).reason, CL_OK);
+    assert_true(holds.any);
+    assert_true(holds.next_ms == INT64_MAX);
     put(tx, 2, PENDING_WAITING, 8000);
     put(tx, 3, PENDING_ON_CALL, 9000);
     assert_int_equal(pending_find(&found, &row, sql, store_fixture_arena(fixture), ALPHA, 2).reason, CL_OK);
@@ -195,11 +200,11 @@ static void a_row_is_read_as_it_was_put(void **state)
     assert_string_equal(row.application_id, fixture_application_id(2));
     assert_int_equal(pending_find(&found, &row, sql, store_fixture_arena(fixture), ALPHA, UINT64_MAX).reason, CL_OK);
     assert_false(found);
-    assert_int_equal(pending_next_ms(&next_ms, sql, ALPHA).reason, CL_OK);
-    assert_int_equal(next_ms, 8000);
+    assert_int_equal(pending_holds(&holds, sql, ALPHA).reason, CL_OK);
+    assert_int_equal(holds.next_ms, 8000);
     assert_int_equal(pending_hasten(tx, ALPHA, 6000).reason, CL_OK); /* not what is on a call */
-    assert_int_equal(pending_next_ms(&next_ms, sql, ALPHA).reason, CL_OK);
-    assert_int_equal(next_ms, 6000);
+    assert_int_equal(pending_holds(&holds, sql, ALPHA).reason, CL_OK);
+    assert_int_equal(holds.next_ms, 6000);
     row.sequence = 99; /* no such event: the reference does not hold */
     assert_int_equal(pending_put(tx, ALPHA, &row).reason, CL_INTERNAL);
     assert_int_equal(store_fixture_end(fixture, cl_fail(CL_OFFER_STALE)).reason, CL_OFFER_STALE);
