@@ -195,7 +195,7 @@ struct cl_delivered {
     struct cl_bytes envelope;       /* its bytes */
     const Coloan__V1__Event *event; /* EVENT only, as the next four */
     uint64_t sequence;
-    bool again; /* its sequence was passed before: it was held back, or is a repetition */
+    bool again;                    /* its sequence was passed before: it was held back, or is a repetition */
     uint64_t head, received_floor; /* HEARTBEAT, as the next */
     int64_t server_time_ms;
     uint64_t from, to;          /* GAP, HELD */

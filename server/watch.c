@@ -251,6 +251,8 @@ static struct cl_status register_time(struct watch *watch, struct ops_metrics *m
          &counters->alarms[CASE_ALARM_HALF_DISBURSED]},
         {"coloan_decision_overdue_total", "Alarms: the fund has not decided in time; again each day until it has.",
          &counters->alarms[CASE_ALARM_DECISION_OVERDUE]},
+        {"coloan_events_parked_total", "Alarms: an event could not be delivered and was parked.",
+         &counters->alarms[CASE_ALARM_EVENT_PARKED]},
         {"coloan_polls_total", "Questions asked again for what an authority did not know yet.", &counters->polls},
         {"coloan_due_done_total", "Pieces of work done because they were due.", &counters->due_done},
         {"coloan_due_failed_total", "Pieces of due work that failed and were put off.", &counters->due_failed},

@@ -20,7 +20,7 @@ struct bank_state {
     uint64_t received, epoch;
     struct bank_entry *entries[BUCKET_COUNT]; /* by sequence */
     struct known_case *cases[BUCKET_COUNT];   /* by the application id's hash */
-    uint64_t *missing; /* not above `received` and yet to come, rising */
+    uint64_t *missing;                        /* not above `received` and yet to come, rising */
     size_t missing_count, missing_room;
     struct bank_applied recent[BANK_RECENT_MAX];
     size_t recent_count; /* ever; the ring's next place is its remainder */

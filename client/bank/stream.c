@@ -168,8 +168,7 @@ static struct cl_status take_gap(struct streaming *streaming, const struct cl_de
     cl_log(CL_LOG_ERROR, "bank.gap", cl_log_number("from", (int64_t)delivered->from),
            cl_log_number("to", (int64_t)delivered->to));
     bank_say(streaming->bank, &(struct bank_line){.what = "gap", .sequence = delivered->to});
-    return bank_remember(streaming->bank,
-                         &(struct bank_record){.kind = BANK_RECORD_GAP, .sequence = delivered->to});
+    return bank_remember(streaming->bank, &(struct bank_record){.kind = BANK_RECORD_GAP, .sequence = delivered->to});
 }
 
 /* `*over_out`: the stream is over, with that reason. */

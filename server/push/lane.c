@@ -200,16 +200,11 @@ static struct cl_status look_behind(struct lane_items *items, const struct lane 
 }
 
 /* When something behind the first pass changes by time alone. */
-static struct cl_status set_alarm(struct lane *lane, struct sql *sql, struct lane_now now)
+static void set_alarm(struct lane *lane, const struct pending_holds *holds, struct lane_now now)
 {
-    struct pending_holds holds;
-    struct cl_status status = pending_holds(&holds, sql, lane->party);
-    if (cl_failed(status)) {
-        return status;
-    }
     int64_t at_ms = now.monotonic_ms + LANE_LOOK_MS;
-    if (holds.next_ms > now.unix_ms && holds.next_ms - now.unix_ms < LANE_LOOK_MS) {
-        at_ms = now.monotonic_ms + holds.next_ms - now.unix_ms;
+    if (holds->next_ms > now.unix_ms && holds->next_ms - now.unix_ms < LANE_LOOK_MS) {
+        at_ms = now.monotonic_ms + holds->next_ms - now.unix_ms;
     }
     if (lane->trusted_until_ms > now.monotonic_ms && lane->trusted_until_ms < at_ms) {
         at_ms = lane->trusted_until_ms;
@@ -218,8 +213,24 @@ static struct cl_status set_alarm(struct lane *lane, struct sql *sql, struct lan
         at_ms = lane->leases[i].until_ms < at_ms ? lane->leases[i].until_ms : at_ms;
     }
     lane->look_ms = at_ms;
+}
+
+/* Who has events held back cannot be meant to have all up to where it resumes: nothing is trusted then. */
+static struct cl_status look(struct lane_items *items, struct lane *lane, struct sql *sql, struct cl_arena *arena,
+                             size_t room, struct lane_now now)
+{
+    struct pending_holds holds;
+    struct cl_status status = pending_holds(&holds, sql, lane->party);
+    if (cl_failed(status)) {
+        return status;
+    }
     lane->behind = holds.any;
-    return cl_ok();
+    lane->trusted = holds.any ? 0 : lane->trusted;
+    status = look_behind(items, lane, sql, arena, room, now);
+    if (cl_is_ok(status) && items->count == 0) {
+        set_alarm(lane, &holds, now);
+    }
+    return status;
 }
 
 /* -- The first pass ------------------------------------------------------------------------------------------- */
@@ -259,10 +270,7 @@ struct cl_status lane_next(struct lane_items *out, struct lane *lane, struct sql
     size_t room = lane->lease_count < lane->window ? lane->window - lane->lease_count : 0;
     room = room < LANE_READ_MAX ? room : LANE_READ_MAX;
     if (cl_is_ok(status) && now.monotonic_ms >= lane->look_ms) {
-        status = look_behind(&items, lane, sql, arena, room == 0 ? 1 : room, now);
-        if (cl_is_ok(status) && items.count == 0) {
-            status = set_alarm(lane, sql, now);
-        }
+        status = look(&items, lane, sql, arena, room == 0 ? 1 : room, now);
     }
     if (cl_is_ok(status) && items.count == 0 && room > 0 && lane->sent < head) {
         status = go_on(&items, lane, sql, arena, room, now);

@@ -82,10 +82,10 @@ static const char *send(struct place *place)
     struct lane_items items = {NULL, 1};
     while (items.count > 0) {
         cl_arena_reset(store_fixture_arena(place->fixture));
-        assert_int_equal(lane_next(&items, &place->lane, store_tx_sql(tx), store_fixture_arena(place->fixture), COUNT,
-                                   place->now)
-                             .reason,
-                         CL_OK);
+        assert_int_equal(
+            lane_next(&items, &place->lane, store_tx_sql(tx), store_fixture_arena(place->fixture), COUNT, place->now)
+                .reason,
+            CL_OK);
         for (size_t i = 0; i < items.count; i++) {
             const struct lane_item *item = &items.items[i];
             int more = item->kind == LANE_HELD
@@ -299,6 +299,24 @@ static void who_comes_back_is_believed_for_a_lease(void **state)
     assert_string_equal(send(place), "6'7'8'9'");
 }
 
+/* Held events lie below where it resumes, and it does not have them. */
+static void who_comes_back_gets_what_was_held(void **state)
+{
+    struct place *place = *state;
+    resume(place, &first_session, 0, 100);
+    refuse(place, 1, 0);
+    assert_string_equal(send(place), "12(3-3)4(5-5)67(8-8)9");
+    for (uint64_t i = 2; i <= COUNT; i++) {
+        if (applications[i - 1] != 1) {
+            acknowledge(place, i);
+        }
+    }
+    resume(place, &second_session, 9, 100);
+    assert_string_equal(send(place), "1'");
+    acknowledge(place, 1);
+    assert_string_equal(send(place), "3'5'8'");
+}
+
 static void the_same_session_keeps_its_leases(void **state)
 {
     struct place *place = *state;
@@ -334,6 +352,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_changed_unheard_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_asked_for_again_comes_again_and_holds_nothing_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_comes_back_is_believed_for_a_lease, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_comes_back_gets_what_was_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_same_session_keeps_its_leases, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_acknowledged_comes_when_it_is_asked_for_from_the_start, set_up,
                                         tear_down),
