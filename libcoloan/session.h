@@ -241,4 +241,25 @@ CL_MUST_CHECK struct cl_status cl_session_deliver_in_progress(struct cl_delivery
 CL_MUST_CHECK struct cl_status cl_session_deliver_credit(struct cl_delivery *delivery, struct cl_arena *arena,
                                                          uint32_t more);
 
+/* -- Reconciling ---------------------------------------------------------------------------------------------- */
+
+/* The events that a bank holds: 1 to `count`, and what stands for all up to one of them (chain.h). */
+struct cl_events_held {
+    uint64_t count;
+    struct cl_status (*chain)(void *user, uint64_t sequence, struct cl_digest *out); /* 1 .. count */
+    void *user;
+};
+
+struct cl_reconciled {
+    uint64_t head; /* the last event the centre has */
+    uint64_t same; /* up to here both hold the same; the next one is the first that differs or that one of both lacks */
+    bool equal;    /* both hold the same events, all of them */
+    unsigned exchanges;
+};
+
+/* Finds where what the bank holds and what the centre has begin to differ, in some log64(n) exchanges. The arena is used
+ * for each anew. As cl_session_call, and what `chain` fails with. */
+CL_MUST_CHECK struct cl_status cl_session_reconcile(struct cl_reconciled *out, struct cl_session *session,
+                                                    struct cl_arena *arena, const struct cl_events_held *held);
+
 #endif

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "client/bank/customers.h"
 #include "client/bank/decide.h"
@@ -67,6 +68,9 @@ CL_MUST_CHECK struct cl_status bank_start(struct bank *out, const struct bank_co
 
 /* Ends the threads and frees all but the configuration. What is under way is finished or taken up at the next start. */
 void bank_stop(struct bank *bank);
+
+/* Prints "SEQUENCE DIGEST" for each event of a journal, from 1 up to the first that is not there. As bank_journal_open. */
+CL_MUST_CHECK struct cl_status bank_list_events(FILE *out, const char *journal);
 
 /* -- Between its parts ---------------------------------------------------------------------------------------- */
 

@@ -56,7 +56,7 @@ uint64_t bank_state_received(struct bank_state *state); /* the highest sequence 
 
 /* Whether the event was here before: it is not above bank_state_received, and not held back still. */
 bool bank_state_has(struct bank_state *state, uint64_t sequence);
-uint64_t bank_state_epoch(struct bank_state *state);    /* of the last start */
+uint64_t bank_state_epoch(struct bank_state *state); /* of the last start */
 
 /* The entry of a sequence; NULL when it is applied already or never came. */
 struct bank_entry *bank_state_find(struct bank_state *state, uint64_t sequence);
