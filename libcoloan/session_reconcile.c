@@ -17,13 +17,13 @@ struct search {
     unsigned exchanges;
 };
 
-/* Rising, above `same` and below `differ`. */
+/* Rising, above `same`, the last one just below `differ`. */
 static size_t choose(uint64_t sequences[MARKS_MAX], const struct search *search)
 {
     uint64_t between = search->differ - search->same - 1;
     size_t count = between < MARKS_MAX ? (size_t)between : MARKS_MAX;
     for (size_t i = 0; i < count; i++) {
-        sequences[i] = search->same + 1 + (between - 1) / count * i + (between - 1) % count * i / count;
+        sequences[i] = search->same + between / count * (i + 1) + between % count * (i + 1) / count;
     }
     return count;
 }
