@@ -241,6 +241,20 @@ CL_MUST_CHECK struct cl_status cl_session_deliver_in_progress(struct cl_delivery
 CL_MUST_CHECK struct cl_status cl_session_deliver_credit(struct cl_delivery *delivery, struct cl_arena *arena,
                                                          uint32_t more);
 
+/* -- Being called --------------------------------------------------------------------------------------------- */
+
+/* For a bank whose server takes the centre's calls of BankInbox.Notify: reads the event of a call, verified, in `out` as
+ * cl_session_deliver_next gives it (`again` is not known). The server has to see to it that the caller's certificate
+ * names cl_session_centre. Reasons as cl_envelope_open. */
+CL_MUST_CHECK struct cl_status cl_session_notified(struct cl_delivered *out, struct cl_session *session,
+                                                   struct cl_arena *arena, struct cl_bytes envelope);
+
+/* The reply: the event is durable (or applied); or it cannot be taken now. In the arena. */
+CL_MUST_CHECK struct cl_status cl_session_notified_ack(struct cl_bytes *out, struct cl_session *session,
+                                                       struct cl_arena *arena, const struct cl_deliver_ack *ack);
+CL_MUST_CHECK struct cl_status cl_session_notified_nack(struct cl_bytes *out, struct cl_session *session,
+                                                        struct cl_arena *arena, const struct cl_deliver_nack *nack);
+
 /* -- Reconciling ---------------------------------------------------------------------------------------------- */
 
 /* The events that a bank holds: 1 to `count`, and what stands for all up to one of them (chain.h). */

@@ -9,6 +9,7 @@
 #include "libcoloan/keydraft.h"
 #include "libcoloan/log.h"
 #include "server/config_authorities.h"
+#include "server/config_inboxes.h"
 #include "server/source/hours.h"
 
 #define MINUTE_MS INT64_C(60000)
@@ -21,7 +22,7 @@ static const char *const log_levels[] = {"debug", "info", "warning", "error", NU
 struct file {
     struct config config;
     const char *directory_key;
-    const struct cl_setting *rules, *authorities, *items_unused, *registry, *tls, *store;
+    const struct cl_setting *rules, *authorities, *items_unused, *registry, *inboxes, *tls, *store;
 };
 
 static const struct cl_setting_field file_fields[] = {
@@ -61,6 +62,8 @@ static const struct cl_setting_field file_fields[] = {
      "Items that this centre does without, e.g. [FACE, EMPLOYER]; applications from then on are not asked for them."},
     {"registry", CL_SETTING_SECTION, offsetof(struct file, registry), false, "{}", 0, 0, NULL,
      "How the property register is asked about what a bank filed there."},
+    {"inboxes", CL_SETTING_LIST, offsetof(struct file, inboxes), false, NULL, 0, CALLBACKS_BANKS_MAX, NULL,
+     "Banks that are called while they have no stream open."},
     {"tls", CL_SETTING_SECTION, offsetof(struct file, tls), true, NULL, 0, 0, NULL, "Certificates."},
     {"store", CL_SETTING_SECTION, offsetof(struct file, store), true, NULL, 0, 0, NULL, "Where everything is kept."},
     {"poll_threads", CL_SETTING_INT64, offsetof(struct file, config.poll_threads), false, "2", 1, 16, NULL,
@@ -125,6 +128,7 @@ void config_print_fields(FILE *out)
     (void)fprintf(out, "\nstore:\n");
     cl_setting_print_fields(out, store_fields, COUNT(store_fields));
     config_authorities_print_fields(out);
+    config_inboxes_print_fields(out);
 }
 
 /* -- Closer looks -------------------------------------------------------------------------------------------- */
@@ -214,6 +218,9 @@ static struct cl_status read_file(struct config *out, const struct cl_setting *r
     }
     if (cl_is_ok(status)) {
         status = read_registry(&file.config.registry, file.registry, error);
+    }
+    if (cl_is_ok(status)) {
+        status = config_inboxes_read(&file.config, file.inboxes, error);
     }
     if (cl_is_ok(status)) {
         status = cl_setting_read(&file.config, file.tls, tls_fields, COUNT(tls_fields), error);

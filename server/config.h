@@ -8,6 +8,7 @@
 #include "libcoloan/settings.h"
 #include "libcoloan/signer.h"
 #include "server/domain/polling.h"
+#include "server/push/callbacks.h"
 #include "server/rulebook.h"
 #include "server/source/source.h"
 
@@ -40,6 +41,9 @@ struct config {
     char tokens[SOURCE_AUTHORITIES_MAX][CONFIG_TOKEN_BYTES_MAX + 1]; /* wiped by config_free */
 
     struct polling_plan registry;
+
+    struct callbacks_bank inboxes[CALLBACKS_BANKS_MAX]; /* of banks that are called */
+    size_t inbox_count;
 
     const char *metrics; /* "127.0.0.1:9464"; NULL: none */
     int64_t poll_threads, calls_per_second, burst, connections_per_party;

@@ -9,36 +9,13 @@
 #include "server/api/shared.h"
 #include "server/api/unary.h"
 #include "server/api/upload.h"
-#include "server/store/messages.h"
 
 /* -- Shared -------------------------------------------------------------------------------------------------- */
 
 struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx, const char *application_id,
                                   const struct cl_digest *reply)
 {
-    struct cl_bytes stored;
-    struct cl_status status = cl_opened_stored(&stored, tx->arena, &request->opened);
-    if (cl_failed(status)) {
-        return status;
-    }
-    const Coloan__V1__SignedHeader *header = request->opened.header;
-    struct message_row row = {
-        .digest = request->opened.digest,
-        .way = MESSAGE_RECEIVED,
-        .sender = header->sender,
-        .recipient = header->recipient,
-        .direction = (int)header->direction,
-        .method = header->method,
-        .application_id = application_id[0] == '\0' ? NULL : application_id,
-        .at_ms = tx->now_ms,
-        .envelope = stored,
-    };
-    if (reply != NULL) {
-        row.has_reply = true;
-        row.reply = *reply;
-    }
-    memcpy(row.message_id, request->opened.message_id.bytes, sizeof row.message_id);
-    return messages_add(tx->tx, &row);
+    return case_keep_received(tx, &request->opened, application_id, reply);
 }
 
 static void count_refusal(struct api *api, struct cl_status status)
@@ -128,6 +105,8 @@ struct cl_status api_create(struct api **out, const struct api_options *options)
                                       .source = options->source,
                                       .push = options->push,
                                       .counters = &api->counters,
+                                      .notified = options->listener.notified,
+                                      .notified_user = options->listener.user,
                                       .decided = options->meter.decided,
                                       .decided_user = options->meter.user};
     struct cl_status status = make_beside(api);
@@ -181,6 +160,11 @@ void api_set_serving(struct api *api, bool serving)
 void api_stop(struct api *api)
 {
     health_stop(api->health);
+}
+
+void api_carry_out(struct api *api, struct case_effect *effect)
+{
+    effects_carry_out(api->effects, effect);
 }
 
 struct cl_status api_sweep(struct api *api)

@@ -8,6 +8,7 @@
 #include "libcoloan/limits.h"
 #include "libcoloan/log.h"
 #include "server/store/applications.h"
+#include "server/store/pending.h"
 
 enum {
     ASKING_MAX = 16384, /* several times what the source accepts at once, and who waits for an authority to open */
@@ -248,6 +249,13 @@ void effects_put_in_force(struct effects *effects, struct case_effect *effect)
     effect->directory = NULL;
 }
 
+static void notify(const struct effects *effects, const char *party)
+{
+    if (effects->options.notified != NULL) {
+        effects->options.notified(effects->options.notified_user, party);
+    }
+}
+
 static void tell_push(struct push *push, const struct case_effect *effect)
 {
     switch (effect->delivery.said) {
@@ -269,8 +277,12 @@ void effects_carry_out(struct effects *effects, struct case_effect *effect)
 {
     for (size_t i = 0; i < effect->event_count; i++) {
         push_notify(effects->options.push, effect->events[i].recipient, effect->events[i].sequence);
+        notify(effects, effect->events[i].recipient);
     }
     tell_push(effects->options.push, effect);
+    if (effect->delivery.said != CASE_NOTHING_SAID) {
+        notify(effects, effect->delivery.recipient);
+    }
     if (effect->decided && effects->options.decided != NULL) {
         effects->options.decided(effects->options.decided_user, effect->decided_after_ms);
     }
@@ -324,6 +336,43 @@ static struct cl_status count_reviews(struct review_counters *out, struct case_t
     return status;
 }
 
+/* The place of a bank's counters, made when it is new; NULL when there are too many. Writer thread. */
+static struct bank_counters *bank_place(struct api_counters *counters, const char *party)
+{
+    size_t count = atomic_load(&counters->bank_count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(counters->banks[i].party, party) == 0) {
+            return &counters->banks[i];
+        }
+    }
+    if (count == API_BANKS_MAX) {
+        return NULL;
+    }
+    memcpy(counters->banks[count].party, party, strlen(party) + 1);
+    atomic_store(&counters->bank_count, count + 1);
+    return &counters->banks[count];
+}
+
+static struct cl_status count_deliveries(struct api_counters *counters, struct case_tx *tx)
+{
+    struct delivery_tally tallies[API_BANKS_MAX];
+    size_t count = 0;
+    struct cl_status status = delivery_tallies(tallies, &count, tx->sql, tx->arena, API_BANKS_MAX);
+    for (size_t i = 0; cl_is_ok(status) && i < count; i++) {
+        const struct delivery_tally *tally = &tallies[i];
+        struct bank_counters *bank = bank_place(counters, tally->recipient);
+        if (bank != NULL) {
+            atomic_store(&bank->unreceived, (int64_t)(tally->head - tally->received_floor));
+            atomic_store(&bank->unapplied, (int64_t)(tally->head - tally->applied_floor));
+            atomic_store(&bank->unapplied_since_ms, tally->unapplied_since_ms);
+            atomic_store(&bank->waiting, tally->waiting);
+            atomic_store(&bank->parked, tally->parked);
+            atomic_store(&bank->tries_max, tally->tries_max);
+        }
+    }
+    return status;
+}
+
 static struct cl_status sweep_apply(struct store_command *command, struct store_tx *tx)
 {
     struct sweep *sweep = (struct sweep *)command;
@@ -333,6 +382,9 @@ static struct cl_status sweep_apply(struct store_command *command, struct store_
     struct cl_status status = case_expire_overrides(&look);
     if (cl_is_ok(status)) {
         status = count_reviews(&sweep->effects->options.counters->review, &look);
+    }
+    if (cl_is_ok(status)) {
+        status = count_deliveries(sweep->effects->options.counters, &look);
     }
     if (cl_is_ok(status)) {
         status = case_unasked(&open, &look, ASKING_MAX / 2 + SWEEP_MAX);

@@ -21,6 +21,8 @@ struct effects_options {
     struct source *source;
     struct push *push;
     struct api_counters *counters;
+    void (*notified)(void *user, const char *party); /* after the commit: there is something to deliver; NULL is fine */
+    void *notified_user;
     void (*decided)(void *user, int64_t took_ms); /* told after the commit of a joint decision; NULL is fine */
     void *decided_user;
 };

@@ -29,9 +29,9 @@ struct api_method {
     bool reads;             /* changes nothing, so nothing refers to its request before there is a reply */
     bool creates;           /* makes an application: the header names none yet */
     bool needs_application; /* the header has to name one */
-    bool fleeting;          /* tells what is kept elsewhere: neither request nor reply is kept, a repetition is answered anew */
-    bool discloses;         /* personal values go beside the stored reply when it is sent */
-    unsigned callers;       /* bit 1 << enum cl_party_kind of each; 0: nobody */
+    bool fleeting;  /* tells what is kept elsewhere: neither request nor reply is kept, a repetition is answered anew */
+    bool discloses; /* personal values go beside the stored reply when it is sent */
+    unsigned callers; /* bit 1 << enum cl_party_kind of each; 0: nobody */
     struct cl_expected_body bodies[API_BODIES_MAX];
     size_t body_count;
     const ProtobufCMessageDescriptor *reply; /* NULL: a stream's frames */

@@ -103,6 +103,10 @@ struct case_tx case_tx_of(const struct cases *cases, struct store_tx *tx, struct
 CL_MUST_CHECK struct cl_status case_keep(struct case_tx *tx, const struct centre_sealed *sealed,
                                          const struct centre_speech *speech);
 
+/* Keeps a message that was received; `reply` (NULL: none yet) is in the log already. */
+CL_MUST_CHECK struct cl_status case_keep_received(struct case_tx *tx, const struct cl_opened *opened,
+                                                  const char *application_id, const struct cl_digest *reply);
+
 /* Fails with `reason` and says which field of the message is to blame, cut to what a path may take. */
 CL_MUST_CHECK struct cl_status case_blame(struct case_tx *tx, enum cl_reason reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -192,6 +196,34 @@ CL_MUST_CHECK struct cl_status case_run_due(struct case_tx *tx, const char *subj
 /* Puts off what could not be done. */
 CL_MUST_CHECK struct cl_status case_postpone(struct case_tx *tx, const char *subject, int kind);
 
+/* -- Calling a bank's inbox ---------------------------------------------------------------------------------- */
+
+/* An event to call with, in the arena. */
+struct case_call {
+    uint64_t sequence;
+    struct cl_digest digest;
+    struct cl_bytes envelope; /* with the values that the bank may see now */
+};
+
+/* Takes the next event that may go out, for a call whose outcome is written before `until_ms`; nobody else takes it so long.
+ * One that cannot be put together is parked, with an alarm. */
+CL_MUST_CHECK struct cl_status case_claim_event(bool *found_out, struct case_call *out, struct case_tx *tx,
+                                                const char *recipient, int64_t until_ms);
+
+/* The bank answered with a verified Ack or Nack. `hasten`: what could not get through before may try again now. Fails as
+ * the acknowledgement would on a stream; the call has failed then. */
+CL_MUST_CHECK struct cl_status case_call_answered(struct case_tx *tx, const struct case_request *request, bool hasten);
+
+/* It did not: the event is tried again by the published schedule (retry.h), and parked when that is over. */
+struct case_call_failure {
+    uint64_t sequence;
+    bool unreachable; /* the bank, or the way to it; else what it answered */
+    const char *note; /* the name of a reason */
+    uint32_t random;
+};
+CL_MUST_CHECK struct cl_status case_call_failed(struct case_tx *tx, const char *recipient,
+                                                const struct case_call_failure *failure);
+
 /* -- Sharing ------------------------------------------------------------------------------------------------- */
 
 /* An event of the outbox that is about to be sent. */
@@ -212,6 +244,12 @@ struct case_disclosures {
 CL_MUST_CHECK struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_arena *arena,
                                                       struct sql *sql, const struct cases *cases,
                                                       const struct case_outgoing *event, int64_t now_ms);
+
+/* An event's bytes as they go out now: with those disclosures behind them, if there are any. */
+struct outbox_row;
+CL_MUST_CHECK struct cl_status case_event_bytes(struct cl_bytes *out, struct cl_arena *arena, struct sql *sql,
+                                                const struct cases *cases, const struct outbox_row *row,
+                                                int64_t now_ms);
 
 /* The same for a stored reply of a method that discloses (api_method.discloses): what a person let the centre verify,
  * for its officers. After an erasure, or when the consents have ended, there are none. */

@@ -157,27 +157,6 @@ static void drain(struct push *push, struct push_stream *stream)
     finish(stream, cl_ok());
 }
 
-/* The event's bytes with its disclosures behind them. */
-static struct cl_status with_disclosures(struct cl_bytes *out, struct push *push, const struct push_stream *stream,
-                                         const struct outbox_row *row)
-{
-    *out = row->envelope;
-    if (row->kind != COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION) {
-        return cl_ok();
-    }
-    struct case_outgoing event = {.recipient = stream->party,
-                                  .application_id = row->application_id,
-                                  .digest = &row->digest,
-                                  .envelope = row->envelope};
-    struct case_disclosures disclosures;
-    struct cl_status status = case_event_disclosures(&disclosures, push->arena, push->sql, push->options.cases, &event,
-                                                     cl_clock_unix_ms(push->options.cases->centre->clock));
-    if (cl_failed(status) || disclosures.count == 0) {
-        return status;
-    }
-    return case_with_disclosures(out, push->arena, row->envelope, &disclosures);
-}
-
 /* In the place of an event that cannot be put together, now or ever: the bank asks for the case, and goes on. */
 static bool send_gap(struct push *push, struct push_stream *stream, uint64_t sequence, struct cl_status why)
 {
@@ -207,7 +186,8 @@ static bool may_pass(struct cl_status status)
 static bool send_event(struct push *push, struct push_stream *stream, const struct lane_item *item)
 {
     struct cl_bytes bytes;
-    struct cl_status status = with_disclosures(&bytes, push, stream, &item->event);
+    struct cl_status status = case_event_bytes(&bytes, push->arena, push->sql, push->options.cases, &item->event,
+                                               cl_clock_unix_ms(push->options.cases->centre->clock));
     if (cl_failed(status) && may_pass(status)) {
         finish(stream, status);
         return false;
@@ -628,6 +608,17 @@ void push_end(struct push_stream *stream)
     stream->over = true;
     wake(push);
     (void)pthread_mutex_unlock(&push->mutex);
+}
+
+bool push_has_stream(struct push *push, const char *party)
+{
+    bool found = false;
+    (void)pthread_mutex_lock(&push->mutex);
+    for (const struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
+        found = found || (strcmp(stream->party, party) == 0 && !stream->over && !stream->fenced);
+    }
+    (void)pthread_mutex_unlock(&push->mutex);
+    return found;
 }
 
 void push_notify(struct push *push, const char *party, uint64_t sequence)

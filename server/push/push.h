@@ -12,6 +12,7 @@
 #ifndef COLOAN_PUSH_PUSH_H
 #define COLOAN_PUSH_PUSH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "libcoloan/ids.h"
@@ -57,6 +58,9 @@ CL_MUST_CHECK struct cl_status push_open(struct push_stream **out, struct push *
 
 /* Poll thread. More may be outstanding; FIELD_INVALID past PUSH_OUTSTANDING_MAX. */
 CL_MUST_CHECK struct cl_status push_credit(struct push_stream *stream, uint32_t more);
+
+/* Whether the party has a stream open. Any thread. */
+bool push_has_stream(struct push *push, const char *party);
 
 /* Poll thread, when the call is over; the stream must not be used afterwards. */
 void push_end(struct push_stream *stream);

@@ -156,6 +156,49 @@ struct cl_status pending_holds(struct pending_holds *out, struct sql *sql, const
     return cl_ok();
 }
 
+/* -- Sums ----------------------------------------------------------------------------------------------------- */
+
+struct cl_status delivery_tallies(struct delivery_tally *out, size_t *count_out, struct sql *sql,
+                                  struct cl_arena *arena, size_t max)
+{
+    /* Only what holds others back is counted row by row: of a bank that is away for days the rest may be many. */
+    static const char text[] =
+        "SELECT heads.recipient, heads.head, heads.received_floor, heads.applied_floor,"
+        " (SELECT event.made_ms FROM outbox event WHERE event.recipient = heads.recipient"
+        " AND event.sequence = heads.applied_floor + 1),"
+        " (SELECT count(*) FROM pending WHERE pending.recipient = heads.recipient AND state > 1 AND state < 4),"
+        " (SELECT count(*) FROM pending WHERE pending.recipient = heads.recipient AND state > 1 AND state = 4),"
+        " (SELECT max(tries) FROM pending WHERE pending.recipient = heads.recipient AND state > 1)"
+        " FROM outbox_heads heads ORDER BY heads.recipient LIMIT $1";
+    struct sql_statement *statement = NULL;
+    size_t count = 0;
+    bool row = false;
+    struct cl_status status = sql_prepare(&statement, sql, text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_i64(statement, 1, (int64_t)max);
+    status = sql_step(&row, statement);
+    while (cl_is_ok(status) && row) {
+        out[count++] = (struct delivery_tally){
+            .recipient = sql_copy_text(arena, statement, 0),
+            .head = (uint64_t)sql_column_i64(statement, 1),
+            .received_floor = (uint64_t)sql_column_i64(statement, 2),
+            .applied_floor = (uint64_t)sql_column_i64(statement, 3),
+            .unapplied_since_ms = sql_column_i64(statement, 4),
+            .waiting = sql_column_i64(statement, 5),
+            .parked = sql_column_i64(statement, 6),
+            .tries_max = sql_column_i64(statement, 7),
+        };
+        status = cl_arena_overflowed(arena) ? cl_fail(CL_MEMORY_LIMIT) : sql_step(&row, statement);
+    }
+    sql_finish(statement);
+    if (cl_is_ok(status)) {
+        *count_out = count;
+    }
+    return status;
+}
+
 /* -- Writing -------------------------------------------------------------------------------------------------- */
 
 struct cl_status pending_put(struct store_tx *tx, const char *recipient, const struct pending_row *row)

@@ -82,6 +82,19 @@ CL_MUST_CHECK struct cl_status pending_holds(struct pending_holds *out, struct s
 /* What could not get through may try again now. */
 CL_MUST_CHECK struct cl_status pending_hasten(struct store_tx *tx, const char *recipient, int64_t now_ms);
 
+/* How the events of one recipient stand. */
+struct delivery_tally {
+    const char *recipient;
+    uint64_t head, received_floor, applied_floor;
+    int64_t unapplied_since_ms; /* when the oldest event was made that is not applied; 0: all are */
+    int64_t waiting, parked;
+    int64_t tries_max; /* failed ones, of an event that waits or is parked */
+};
+
+/* Of up to `max` recipients, by name. Any connection. */
+CL_MUST_CHECK struct cl_status delivery_tallies(struct delivery_tally *out, size_t *count_out, struct sql *sql,
+                                                struct cl_arena *arena, size_t max);
+
 /* -- What was tried and ordered ------------------------------------------------------------------------------- */
 
 enum delivery_step {
