@@ -166,7 +166,7 @@ static void make_config(struct world *world, const struct world_options *options
                  "directory: directory.bin\n"
                  "directory_key: %s\n"
                  "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
-                 "store: {database: coloan.db, master_key: master.key}\n"
+                 "store: {database: coloan.db, master_key: master.key%s%s}\n"
                  "rules: [%s/rules/%s.yaml%s]\n"
                  "authorities:\n"
                  "  - name: sandbox\n"
@@ -184,7 +184,8 @@ static void make_config(struct world *world, const struct world_options *options
                  " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, REGISTRATION]\n"
                  "    %s\n"
                  "%s",
-                 hex, COLOAN_SOURCE_DIR, options->rules == NULL ? "REF-NJ-2026-11" : options->rules,
+                 hex, options->store == NULL ? "" : ", ", options->store == NULL ? "" : options->store,
+                 COLOAN_SOURCE_DIR, options->rules == NULL ? "REF-NJ-2026-11" : options->rules,
                  options->later_rules ? ", " WORLD_LATER_RULES ".yaml, " WORLD_LAST_RULES ".yaml" : "",
                  authorities_port(world->authorities), timeout_ms, authorities_port(world->authorities), timeout_ms,
                  options->housing == NULL ? "" : options->housing, options->extra == NULL ? "" : options->extra);

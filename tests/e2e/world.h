@@ -55,6 +55,7 @@ struct world_options {
     int64_t authority_delay_ms;
     int64_t authority_timeout_ms; /* of one attempt; 0: 300 */
     const char *extra;            /* lines for the configuration; NULL: none */
+    const char *store;            /* more fields of the store, "a: 1, b: 2"; NULL: none */
     const char *housing;          /* a field of the authority that answers for homes, "hours: ..."; NULL: none */
     const char *rules;            /* rules/<this>.yaml; NULL: REF-NJ-2026-11 */
     bool later_rules;             /* and WORLD_LATER_RULES, WORLD_LAST_RULES */
