@@ -51,8 +51,8 @@ struct event_kept {
 struct bank {
     const struct world *world;
     uint64_t seed;
-    unsigned thread_count, open_cases_max;
-    bool plain;
+    unsigned thread_count, open_cases_max, cases_max;
+    bool plain, memory_comes_back;
     struct ledger *ledger;
 
     pthread_mutex_t mutex; /* guards until the empty line */
@@ -180,7 +180,8 @@ static bool apply_for_another(struct worker *worker)
 {
     struct bank *bank = worker->bank;
     lock(bank);
-    bool may = bank->mood == BANK_BUSY && bank->open_cases < bank->open_cases_max && bank->violation[0] == '\0';
+    bool may = bank->mood == BANK_BUSY && bank->open_cases < bank->open_cases_max && bank->violation[0] == '\0' &&
+               (bank->cases_max == 0 || bank->case_count < bank->cases_max);
     uint64_t household = bank->case_count;
     if (may) {
         bank->cases = grown(bank->cases, bank->case_count, &bank->case_room, sizeof *bank->cases);
@@ -265,7 +266,7 @@ static void read_answer(struct bank *bank, const struct entry *entry, const void
 }
 
 /* Reasons that say nothing was promised: later again, with the same bytes. */
-static bool is_passing(struct cl_status status)
+static bool is_passing(const struct bank *bank, struct cl_status status)
 {
     switch ((int)status.reason) {
     case CL_PEER_UNREACHABLE:
@@ -275,6 +276,8 @@ static bool is_passing(struct cl_status status)
     case CL_STORE_FAILED:
     case CL_OVERLOADED:
         return true;
+    case CL_MEMORY_LIMIT:
+        return bank->memory_comes_back;
     default:
         return false;
     }
@@ -288,7 +291,7 @@ static void take_failure(struct bank *bank, const struct entry *entry, struct cl
         bank->store_failures++;
         bank->store_failed = true;
     }
-    if (!is_passing(status)) {
+    if (!is_passing(bank, status)) {
         violated(bank, "%s of K-%" PRIu64 " (sent %u times, %s) was refused: %s %s", entry->method, entry->household,
                  entry->sent_count, entry->acknowledged ? "answered before" : "never answered", cl_status_name(status),
                  answer->field);
@@ -458,7 +461,7 @@ static void acknowledge(struct worker *worker, struct cl_delivery *delivery, con
         ack.reference = "core";
         status = cl_session_deliver_ack(delivery, worker->arena, &ack);
     }
-    if (cl_failed(status) && !is_passing(status)) {
+    if (cl_failed(status) && !is_passing(worker->bank, status)) {
         lock(worker->bank);
         violated(worker->bank, "an acknowledgement cannot be sent: %s", cl_status_name(status));
         unlock(worker->bank);
@@ -493,7 +496,7 @@ static void take_heartbeat(struct bank *bank, const struct cl_delivered *deliver
 /* Only a centre that is killed or stopped may end a stream. */
 static void take_end(struct bank *bank, struct cl_status how)
 {
-    bool may = bank->mood == BANK_BUSY && (cl_is_ok(how) || is_passing(how));
+    bool may = bank->mood == BANK_BUSY && (cl_is_ok(how) || is_passing(bank, how));
     if (!may && !atomic_load(&bank->stopping)) {
         lock(bank);
         violated(bank, "the stream was ended: %s", cl_status_name(how));
@@ -572,6 +575,8 @@ struct bank *bank_create(const struct bank_options *options)
     bank->seed = options->seed;
     bank->thread_count = options->thread_count;
     bank->plain = options->plain;
+    bank->memory_comes_back = options->memory_comes_back;
+    bank->cases_max = options->cases_max;
     bank->open_cases_max = options->open_cases_max;
     bank->ledger = ledger_create();
     (void)pthread_mutex_init(&bank->mutex, NULL);

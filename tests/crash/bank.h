@@ -23,6 +23,8 @@ struct bank_options {
     uint64_t seed;
     unsigned thread_count;
     bool plain;              /* repeats nothing that was answered and resumes where it was, so that lives are alike */
+    bool memory_comes_back;  /* MEMORY_LIMIT is passing: the centre was short of memory on purpose */
+    unsigned cases_max;      /* in all; 0: no limit */
     unsigned open_cases_max; /* submitted and not ended; more would only wait for the authorities */
 };
 

@@ -201,11 +201,29 @@ static void make_config(struct world *world, const struct world_options *options
 
 /* -- Life ---------------------------------------------------------------------------------------------------- */
 
+static void note_failure(void *user)
+{
+    atomic_store((atomic_bool *)user, true);
+}
+
+static struct cl_status start(struct world *world, struct cl_setting_error *error)
+{
+    struct coloand_options options = {
+        .config = &world->config, .clock = &world->clock, .failed = note_failure, .user = &world->store_failed};
+    atomic_store(&world->store_failed, false);
+    return coloand_start(&world->server, &options, error);
+}
+
+struct cl_status world_try_start(struct world *world)
+{
+    struct cl_setting_error error;
+    return start(world, &error);
+}
+
 void world_start(struct world *world)
 {
-    struct coloand_options options = {.config = &world->config, .clock = &world->clock};
     struct cl_setting_error error;
-    struct cl_status status = coloand_start(&world->server, &options, &error);
+    struct cl_status status = start(world, &error);
     if (cl_failed(status)) {
         (void)fprintf(stderr, "world: %s\n", error.text);
         abort();

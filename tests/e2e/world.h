@@ -7,6 +7,7 @@
 #define COLOAN_TESTS_E2E_WORLD_H
 
 #include <coloan/v1/application.pb-c.h>
+#include <stdatomic.h>
 
 #include "libcoloan/rpc.h"
 #include "libcoloan/session.h"
@@ -47,7 +48,8 @@ struct world {
     struct cl_keyring *keyring;
     struct config config;
     struct coloand *server;
-    struct cl_clock clock; /* the machine's, moved by ahead_ms */
+    atomic_bool store_failed; /* as the server told, since it was started */
+    struct cl_clock clock;    /* the machine's, moved by ahead_ms */
     int64_t ahead_ms;
 };
 
@@ -72,6 +74,8 @@ const char *world_config_path(const struct world *world);
 void world_stop(struct world *world);
 void world_start(struct world *world);
 void world_restart(struct world *world);
+/* Starts it where that may fail. */
+struct cl_status world_try_start(struct world *world);
 
 /* "127.0.0.1:<port>" of the server; one static buffer. */
 const char *world_target(const struct world *world);
