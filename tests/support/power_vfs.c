@@ -101,6 +101,14 @@ void power_vfs_arm(const struct power_fault *fault)
     (void)unlock(SQLITE_OK);
 }
 
+void power_vfs_cut(void)
+{
+    lock();
+    off = true;
+    strike.struck = true;
+    (void)unlock(SQLITE_OK);
+}
+
 struct power_strike power_vfs_strike(void)
 {
     lock();

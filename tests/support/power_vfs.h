@@ -49,11 +49,14 @@ struct power_fault {
 
 void power_vfs_arm(const struct power_fault *fault); /* any thread; NULL: none */
 
+/* The power goes now, on the calling thread. */
+void power_vfs_cut(void);
+
 /* Where the fault came. */
 struct power_strike {
     bool struck;
-    enum power_call call;
-    bool log; /* the write-ahead log; else the database or the folder */
+    enum power_call call; /* of the call it came with; 0: none */
+    bool log;             /* the write-ahead log; else the database or the folder */
     size_t offset;
 };
 struct power_strike power_vfs_strike(void);
