@@ -30,6 +30,7 @@ struct config {
     struct cl_public_key directory_key;
 
     const char *database, *master_key;
+    int64_t log_round_pages, log_restart_pages;
     const char *rules[RULEBOOK_SETS_MAX];
     size_t rule_count;
     bool rules_signed;

@@ -25,13 +25,6 @@
 #include "server/store/schema.h"
 
 enum {
-    /* 16 MiB of log: a round of the checkpointer writes each page once, however often it changed, so larger is cheaper. */
-    ROUND_PAGES = 4096,
-    /* 64 MiB: the log begins anew. For that the writer itself takes over the little that was added during the last round,
-       and everybody waits for the disk; larger makes that rarer, smaller recovers faster. */
-    RESTART_PAGES = 16384,
-    /* Quiet for this long, the log is emptied: a restart finds nothing to recover, and erased values leave the disk. */
-    IDLE_MS = 500,
     /* 256 MiB of log that a reader keeps from being taken over: somebody should know. */
     LOG_PAGES_ALARM = 65536,
 };
@@ -53,6 +46,8 @@ struct store {
     struct store_command **batch;
     struct cl_status *statuses;
     struct checkpointer *checkpointer;
+    size_t round_pages, restart_pages;
+    int64_t idle_ms;
     size_t log_seen; /* pages in the log when the last round began; 0: none since it began anew */
     size_t log_last; /* pages in the log after the last commit that wrote */
     bool log_full;   /* that round is the last before it begins anew */
@@ -134,7 +129,7 @@ static void care_for_log(struct store *store)
         store->log_seen = 0;
         store->log_full = false;
     }
-    if (pages < store->log_seen + ROUND_PAGES && !store->log_full) {
+    if (pages < store->log_seen + store->round_pages && !store->log_full) {
         return;
     }
     if (checkpointer_busy(store->checkpointer)) {
@@ -146,7 +141,7 @@ static void care_for_log(struct store *store)
         return;
     }
     store->log_seen = pages;
-    store->log_full = pages >= RESTART_PAGES;
+    store->log_full = pages >= store->restart_pages;
     checkpointer_begin(store->checkpointer);
 }
 
@@ -183,7 +178,7 @@ static void *write_batches(void *argument)
 {
     struct store *store = argument;
     for (;;) {
-        int64_t wait_ms = store->log_used || atomic_load(&store->disk_low) ? IDLE_MS : -1;
+        int64_t wait_ms = store->log_used || atomic_load(&store->disk_low) ? store->idle_ms : -1;
         size_t count = cl_queue_take(store->queue, (void **)store->batch, store->batch_max, wait_ms);
         if (count > 0) {
             run_batch(store, count);
@@ -253,6 +248,9 @@ static struct cl_status allocate(struct store **out, const struct store_options 
     store->health.on_failed = options->failed;
     store->health.user = options->user;
     store->free_bytes_min = options->free_bytes_min == 0 ? STORE_FREE_BYTES_DEFAULT : options->free_bytes_min;
+    store->round_pages = options->round_pages == 0 ? STORE_ROUND_PAGES_DEFAULT : options->round_pages;
+    store->restart_pages = options->restart_pages == 0 ? STORE_RESTART_PAGES_DEFAULT : options->restart_pages;
+    store->idle_ms = options->idle_ms == 0 ? STORE_IDLE_MS_DEFAULT : options->idle_ms;
     store->path = strdup(options->path);
     store->batch = calloc(store->batch_max, sizeof store->batch[0]);
     store->statuses = calloc(store->batch_max, sizeof store->statuses[0]);

@@ -31,6 +31,14 @@
  * is full, which would end the process. */
 #define STORE_FREE_BYTES_DEFAULT (UINT64_C(256) * 1024 * 1024)
 
+/* 16 MiB of log: a round of the checkpointer writes each page once, however often it changed, so larger is cheaper. */
+#define STORE_ROUND_PAGES_DEFAULT 4096
+/* 64 MiB: the log begins anew. For that the writer itself takes over the little that was added during the last round,
+ * and everybody waits for the disk; larger makes that rarer, smaller recovers faster. */
+#define STORE_RESTART_PAGES_DEFAULT 16384
+/* Quiet for this long, the log is emptied: a restart finds nothing to recover, and erased values leave the disk. */
+#define STORE_IDLE_MS_DEFAULT 500
+
 struct store;
 struct store_tx; /* an open transaction; lives while apply() runs */
 
@@ -44,6 +52,9 @@ struct store_options {
     size_t queue_max;             /* 0: STORE_QUEUE_DEFAULT */
     size_t batch_max;             /* 0: STORE_BATCH_DEFAULT */
     uint64_t free_bytes_min;      /* 0: STORE_FREE_BYTES_DEFAULT */
+    size_t round_pages;           /* of log, until it is taken over; 0: STORE_ROUND_PAGES_DEFAULT */
+    size_t restart_pages;         /* of log, until it begins anew; 0: STORE_RESTART_PAGES_DEFAULT */
+    int64_t idle_ms;              /* 0: STORE_IDLE_MS_DEFAULT */
     const struct cl_clock *clock; /* stamps migrations */
     void (*committed)(void *user); /* writer thread, once after each commit and its done()s; NULL is fine */
     void (*failed)(void *user);    /* once, on the thread that met the error; NULL is fine. Must not block */

@@ -3,16 +3,20 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "server/store/store.h"
 
 enum { STOP_MS_MAX = 60000 };
 
-void centre_open(struct centre_files *files, const char *program, const char *extra)
+void centre_open(struct centre_files *files, const struct centre_options *options)
 {
-    struct world_options options = {.extra = extra};
-    files->program = program == NULL ? COLOAN_COLOAND : program;
-    world_prepare(&files->world, &options);
+    char extra[512];
+    (void)snprintf(extra, sizeof extra, "calls_per_second: 1000000\nburst: 1000000\n%s",
+                   options->extra == NULL ? "" : options->extra);
+    struct world_options world = {.extra = extra, .store = options->store};
+    files->program = options->program == NULL ? COLOAN_COLOAND : options->program;
+    world_prepare(&files->world, &world);
 }
 
 void centre_close(struct centre_files *files)
@@ -23,6 +27,12 @@ void centre_close(struct centre_files *files)
 bool centre_start(struct process *out, const struct centre_files *files)
 {
     return process_start(out, files->program, world_config_path(&files->world));
+}
+
+int64_t centre_file_bytes(const struct centre_files *files, const char *name)
+{
+    struct stat file;
+    return stat(pki_files_path(&files->world.files, name), &file) == 0 ? (int64_t)file.st_size : 0;
 }
 
 static const char *check_all(struct bank *bank, uint16_t port)

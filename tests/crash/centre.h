@@ -16,11 +16,20 @@ struct centre_files {
     const char *program; /* coloand */
 };
 
-/* `program` NULL: the one built with the tests. `extra`: lines for the configuration. */
-void centre_open(struct centre_files *files, const char *program, const char *extra);
+struct centre_options {
+    const char *program; /* NULL: the one built with the tests */
+    const char *extra;   /* lines for the configuration; NULL: none */
+    const char *store;   /* more fields of its store; NULL: none */
+};
+
+/* No limit on calls is what holds a load back. */
+void centre_open(struct centre_files *files, const struct centre_options *options);
 void centre_close(struct centre_files *files);
 
 bool centre_start(struct process *out, const struct centre_files *files);
+
+/* The size of a file in the centre's folder; 0: there is none. */
+int64_t centre_file_bytes(const struct centre_files *files, const char *name);
 
 /* Starts the centre a last time, finishes what is under way, checks everything, and stops it in good order: answers,
  * cases and stream as in bank.h, exit status 0, and a full check of the database file. NULL, or what is wrong. */

@@ -95,7 +95,8 @@ static void test_it_stops_in_good_order(void **state)
 
 int main(void)
 {
-    centre_open(&files, NULL, "calls_per_second: 1000000\nburst: 1000000\nstop_grace: 4s\n");
+    struct centre_options centre = {.extra = "stop_grace: 4s\n"};
+    centre_open(&files, &centre);
     struct bank_options options = {.world = &files.world, .seed = 1, .thread_count = 3, .open_cases_max = 100};
     bank = bank_create(&options);
     const struct CMUnitTest tests[] = {

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,12 +25,6 @@ static void start(struct process *out)
     assert_true(centre_start(out, &files));
     assert_int_equal(process_readiness(out), 200);
     assert_true(bank_connect(bank, out->port, BANK_BUSY));
-}
-
-static int64_t log_bytes(void)
-{
-    struct stat log;
-    return stat(pki_files_path(&files.world.files, "coloan.db-wal"), &log) == 0 ? (int64_t)log.st_size : 0;
 }
 
 /* Watches it end. A connection that never says a word keeps it stopping for a while, so that it can be watched. */
@@ -72,7 +65,8 @@ static void test_a_failing_disk_ends_it(void **state)
         start(&process);
         int silent = tcp_connect(process.port);
         (void)poll(NULL, 0, HEALTHY_MS);
-        int64_t limit = rows[i].log_bytes_more < 0 ? 0 : log_bytes() + rows[i].log_bytes_more;
+        int64_t limit =
+            rows[i].log_bytes_more < 0 ? 0 : centre_file_bytes(&files, "coloan.db-wal") + rows[i].log_bytes_more;
         assert_true(process_limit_files(&process, limit));
         struct process_end end = watch_end(&process, &unready_count);
         process_kill(&process);
@@ -145,7 +139,8 @@ static void test_a_disk_that_fails_at_start(void **state)
 
 int main(void)
 {
-    centre_open(&files, NULL, "calls_per_second: 1000000\nburst: 1000000\nstop_grace: 1s\n");
+    struct centre_options centre = {.extra = "stop_grace: 1s\n"};
+    centre_open(&files, &centre);
     struct bank_options options = {.world = &files.world, .seed = 1, .thread_count = 3, .open_cases_max = 100};
     bank = bank_create(&options);
     const struct CMUnitTest tests[] = {

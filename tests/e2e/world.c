@@ -166,7 +166,7 @@ static void make_config(struct world *world, const struct world_options *options
                  "directory: directory.bin\n"
                  "directory_key: %s\n"
                  "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
-                 "store: {database: coloan.db, master_key: master.key}\n"
+                 "store: {database: coloan.db, master_key: master.key%s%s}\n"
                  "rules: [%s/rules/%s.yaml%s]\n"
                  "authorities:\n"
                  "  - name: sandbox\n"
@@ -184,7 +184,8 @@ static void make_config(struct world *world, const struct world_options *options
                  " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, REGISTRATION]\n"
                  "    %s\n"
                  "%s",
-                 hex, COLOAN_SOURCE_DIR, options->rules == NULL ? "REF-NJ-2026-11" : options->rules,
+                 hex, options->store == NULL ? "" : ", ", options->store == NULL ? "" : options->store,
+                 COLOAN_SOURCE_DIR, options->rules == NULL ? "REF-NJ-2026-11" : options->rules,
                  options->later_rules ? ", " WORLD_LATER_RULES ".yaml, " WORLD_LAST_RULES ".yaml" : "",
                  authorities_port(world->authorities), timeout_ms, authorities_port(world->authorities), timeout_ms,
                  options->housing == NULL ? "" : options->housing, options->extra == NULL ? "" : options->extra);
@@ -200,11 +201,29 @@ static void make_config(struct world *world, const struct world_options *options
 
 /* -- Life ---------------------------------------------------------------------------------------------------- */
 
+static void note_failure(void *user)
+{
+    atomic_store((atomic_bool *)user, true);
+}
+
+static struct cl_status start(struct world *world, struct cl_setting_error *error)
+{
+    struct coloand_options options = {
+        .config = &world->config, .clock = &world->clock, .failed = note_failure, .user = &world->store_failed};
+    atomic_store(&world->store_failed, false);
+    return coloand_start(&world->server, &options, error);
+}
+
+struct cl_status world_try_start(struct world *world)
+{
+    struct cl_setting_error error;
+    return start(world, &error);
+}
+
 void world_start(struct world *world)
 {
-    struct coloand_options options = {.config = &world->config, .clock = &world->clock};
     struct cl_setting_error error;
-    struct cl_status status = coloand_start(&world->server, &options, &error);
+    struct cl_status status = start(world, &error);
     if (cl_failed(status)) {
         (void)fprintf(stderr, "world: %s\n", error.text);
         abort();

@@ -7,6 +7,7 @@
 #define COLOAN_TESTS_E2E_WORLD_H
 
 #include <coloan/v1/application.pb-c.h>
+#include <stdatomic.h>
 
 #include "libcoloan/rpc.h"
 #include "libcoloan/session.h"
@@ -47,7 +48,8 @@ struct world {
     struct cl_keyring *keyring;
     struct config config;
     struct coloand *server;
-    struct cl_clock clock; /* the machine's, moved by ahead_ms */
+    atomic_bool store_failed; /* as the server told, since it was started */
+    struct cl_clock clock;    /* the machine's, moved by ahead_ms */
     int64_t ahead_ms;
 };
 
@@ -55,6 +57,7 @@ struct world_options {
     int64_t authority_delay_ms;
     int64_t authority_timeout_ms; /* of one attempt; 0: 300 */
     const char *extra;            /* lines for the configuration; NULL: none */
+    const char *store;            /* more fields of the store, "a: 1, b: 2"; NULL: none */
     const char *housing;          /* a field of the authority that answers for homes, "hours: ..."; NULL: none */
     const char *rules;            /* rules/<this>.yaml; NULL: REF-NJ-2026-11 */
     bool later_rules;             /* and WORLD_LATER_RULES, WORLD_LAST_RULES */
@@ -71,6 +74,8 @@ const char *world_config_path(const struct world *world);
 void world_stop(struct world *world);
 void world_start(struct world *world);
 void world_restart(struct world *world);
+/* Starts it where that may fail. */
+struct cl_status world_try_start(struct world *world);
 
 /* "127.0.0.1:<port>" of the server; one static buffer. */
 const char *world_target(const struct world *world);

@@ -228,6 +228,14 @@ static void test_each_mistake_is_named(void **state)
          "listen: 127.0.0.1:0\nregistry: {every: 1ms}",
          {"registry.every", "1s"}},
         {"a time without a unit", "listen: 127.0.0.1:0", "listen: 127.0.0.1:0\nstop_grace: 5", {"stop_grace"}},
+        {"a log longer than it can be",
+         "master_key: master.key\n",
+         "master_key: master.key\n  log_restart_pages: 16385\n",
+         {"store.log_restart_pages", "16384"}},
+        {"a log that is never taken over",
+         "master_key: master.key\n",
+         "master_key: master.key\n  log_round_pages: 0\n",
+         {"store.log_round_pages", "1"}},
         {"a master key is missing", "  master_key: master.key\n", "", {"master_key"}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -355,6 +355,11 @@ static void a_disk_that_is_nearly_full_is_told_and_recovers(void **state)
     assert_false(store_failed(harness->store));
 }
 
+static struct cl_status add_message(void *user, struct store_tx *tx)
+{
+    return messages_add(tx, user);
+}
+
 static void a_log_that_grows_is_taken_over(void **state)
 {
     (void)state;
@@ -377,6 +382,38 @@ static void a_log_that_grows_is_taken_over(void **state)
     assert_true(largest > 60 * 1024 * 1024 && largest < 120 * 1024 * 1024); /* 64 MiB, and what came during a round */
 }
 
+/* 200 commands that write some six pages each. */
+static off_t largest_log(struct harness *harness, const struct store_options *options)
+{
+    static uint8_t envelope[20 * 1024];
+    char path[128];
+    off_t largest = 0;
+    (void)snprintf(path, sizeof path, "%s-wal", harness->path);
+    assert_int_equal(store_open(&harness->store, options).reason, CL_OK);
+    for (unsigned i = 0; i < 200; i++) {
+        struct stat info;
+        struct message_row row = fixture_message(i);
+        row.envelope = cl_bytes(envelope, sizeof envelope);
+        assert_int_equal(store_run(harness->store, add_message, &row).reason, CL_OK);
+        assert_int_equal(stat(path, &info), 0);
+        largest = info.st_size > largest ? info.st_size : largest;
+    }
+    store_close(harness->store);
+    harness->store = NULL;
+    (void)unlink(harness->path);
+    return largest;
+}
+
+static void a_smaller_log_is_taken_over_sooner(void **state)
+{
+    struct harness *harness = *state;
+    struct store_options options = options_of(harness);
+    assert_true(largest_log(harness, &options) > 4 * 1024 * 1024); /* all of it */
+    options.round_pages = 16;
+    options.restart_pages = 64;
+    assert_true(largest_log(harness, &options) < 2 * 1024 * 1024); /* 64 pages, and what came during a round */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_disk_that_is_nearly_full_is_told_and_recovers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_idle_store_empties_its_log, set_up, tear_down),
         cmocka_unit_test(a_log_that_grows_is_taken_over),
+        cmocka_unit_test_setup_teardown(a_smaller_log_is_taken_over_sooner, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
