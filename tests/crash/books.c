@@ -185,7 +185,7 @@ static struct cl_status write_deed(struct cl_arena *arena, struct deed *deed, st
                              .digest = digest_of(deed->number, PART_REQUEST),
                              .at_ms = deed->number};
     struct outbox_rows rows;
-    struct cl_status status = outbox_read(&rows, store_tx_sql(tx), arena, BANK, deed->sequence - 1, 1);
+    struct cl_status status = outbox_read(&rows, store_tx_sql(tx), arena, BANK, deed->sequence - 1, 1, 0);
     if (cl_is_ok(status)) {
         ack.event = rows.rows[0].digest;
         status = outbox_ack(tx, &ack);
@@ -409,7 +409,7 @@ static struct cl_status has_event(bool *out, struct books *books, struct sql *sq
     struct outbox_rows rows = {.count = 0};
     struct cl_digest digest = digest_of(deed->number, PART_EVENT);
     struct cl_status status = deed->sequence == 0 ? cl_ok() /* never applied */
-                                                  : outbox_read(&rows, sql, books->arena, BANK, deed->sequence - 1, 1);
+                                                  : outbox_read(&rows, sql, books->arena, BANK, deed->sequence - 1, 1, 0);
     if (cl_is_ok(status)) {
         *out = rows.count == 1 && rows.rows[0].sequence == deed->sequence &&
                cl_digest_equal(&rows.rows[0].digest, &digest);
