@@ -100,8 +100,9 @@ static int64_t ask(sqlite3 *database, const char *query)
  * one again that got lost, because it can resume without. */
 static void read_state(char out[STATE_BYTES])
 {
-    static const char tables[] = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('outbox_acks',"
-                                 " 'messages', 'migrations') ORDER BY 1";
+    static const char tables[] =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('outbox_acks', 'pending',"
+        " 'messages', 'migrations') ORDER BY 1";
     static const char *const columns[] = {"state",         "fund",        "bank_track",       "registry",   "outcome",
                                           "offer_version", "items_total", "items_by_machine", "items_open", "round"};
     sqlite3 *database = NULL;
