@@ -124,8 +124,9 @@ static void care_for_log(struct store *store)
     if (pages == store->log_last) {
         return; /* the batch wrote nothing: a round must never begin on a log that is wholly taken over (checkpointer.h) */
     }
+    bool anew = pages < store->log_last;
     store->log_last = pages;
-    if (pages < store->log_seen) {
+    if (anew) {
         store->log_seen = 0;
         store->log_full = false;
     }

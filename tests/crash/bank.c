@@ -46,6 +46,7 @@ struct case_kept {
 
 struct event_kept {
     struct cl_digest message, envelope;
+    char application_id[CL_UUID_TEXT_BYTES];
 };
 
 struct bank {
@@ -376,6 +377,7 @@ static enum seen keep_event(struct bank *bank, const struct cl_delivered *delive
 {
     struct event_kept event = {.message = delivered->opened.digest};
     cl_sha256(&event.envelope, delivered->envelope);
+    (void)snprintf(event.application_id, sizeof event.application_id, "%s", delivered->event->application_id);
     if (delivered->sequence == bank->event_count + 1) {
         bank->events = grown(bank->events, bank->event_count, &bank->event_room, sizeof *bank->events);
         bank->events[bank->event_count++] = event;
@@ -449,22 +451,43 @@ static void follow(struct worker *worker, const Coloan__V1__Event *event)
     }
 }
 
+static void send_acknowledgement(struct worker *worker, struct cl_delivery *delivery, const struct cl_deliver_ack *ack)
+{
+    struct cl_status status = cl_session_deliver_ack(delivery, worker->arena, ack);
+    if (cl_failed(status) && !is_passing(worker->bank, status)) {
+        lock(worker->bank);
+        violated(worker->bank, "an acknowledgement cannot be sent: %s", cl_status_name(status));
+        unlock(worker->bank);
+    }
+}
+
+/* An acknowledgement that was under way when the centre died is lost, and counts as outstanding until it comes again
+ * (COL-DEL-015). */
+static void acknowledge_again(struct worker *worker, struct cl_delivery *delivery, uint64_t floor)
+{
+    struct bank *bank = worker->bank;
+    for (uint64_t sequence = floor + 1; sequence <= bank->event_count; sequence++) { /* only this thread adds events */
+        const struct event_kept *event = &bank->events[sequence - 1];
+        struct cl_deliver_ack ack = {.sequence = sequence,
+                                     .digest = event->message,
+                                     .level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED,
+                                     .application_id = event->application_id};
+        send_acknowledgement(worker, delivery, &ack);
+        cl_arena_reset(worker->arena);
+    }
+}
+
 static void acknowledge(struct worker *worker, struct cl_delivery *delivery, const struct cl_delivered *delivered)
 {
     struct cl_deliver_ack ack = {.sequence = delivered->sequence,
                                  .digest = delivered->opened.digest,
                                  .level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED,
                                  .application_id = delivered->event->application_id};
-    struct cl_status status = cl_session_deliver_ack(delivery, worker->arena, &ack);
-    if (cl_is_ok(status) && delivered->sequence % 2 == 0) { /* some stay RECEIVED only */
+    send_acknowledgement(worker, delivery, &ack);
+    if (delivered->sequence % 2 == 0) { /* some stay RECEIVED only */
         ack.level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED;
         ack.reference = "core";
-        status = cl_session_deliver_ack(delivery, worker->arena, &ack);
-    }
-    if (cl_failed(status) && !is_passing(worker->bank, status)) {
-        lock(worker->bank);
-        violated(worker->bank, "an acknowledgement cannot be sent: %s", cl_status_name(status));
-        unlock(worker->bank);
+        send_acknowledgement(worker, delivery, &ack);
     }
 }
 
@@ -508,6 +531,7 @@ static void take_end(struct bank *bank, struct cl_status how)
 static void receive(struct worker *worker, struct cl_delivery *delivery)
 {
     struct bank *bank = worker->bank;
+    bool greeted = false;
     while (!atomic_load(&bank->stopping)) {
         struct cl_delivered delivered;
         cl_arena_reset(worker->arena);
@@ -522,6 +546,10 @@ static void receive(struct worker *worker, struct cl_delivery *delivery)
             take_event(worker, delivery, &delivered);
         } else if (delivered.kind == CL_DELIVERED_HEARTBEAT) {
             take_heartbeat(bank, &delivered);
+            if (!greeted) {
+                acknowledge_again(worker, delivery, delivered.received_floor);
+            }
+            greeted = true;
         } else if (delivered.kind == CL_DELIVERED_GAP) {
             lock(bank);
             violated(bank, "a gap: events %" PRIu64 " to %" PRIu64, delivered.from, delivered.to);

@@ -46,7 +46,10 @@ static const struct kind {
     {"delete EIO", POWER_DELETE, SQLITE_IOERR_DELETE, false, true},
     {"read EIO", POWER_READ, SQLITE_IOERR_READ, false, true},
 };
-enum { KINDS = sizeof kinds / sizeof kinds[0], WAYS = 2 * KINDS /* once, and for ever */ };
+enum {
+    KINDS = sizeof kinds / sizeof kinds[0],
+    WAYS = 3 * KINDS /* once, for ever, and once while the database is made */
+};
 
 static struct campaign campaign;
 static struct store *store;
@@ -177,13 +180,13 @@ static void fail_in_store(size_t way, uint64_t at)
     const struct kind *kind = &kinds[way % KINDS];
     struct power_fault fault = {.calls = kind->calls,
                                 .at = at,
-                                .effect = way < KINDS ? POWER_FAILS : POWER_FAILS_FOR_EVER,
+                                .effect = way / KINDS == 1 ? POWER_FAILS_FOR_EVER : POWER_FAILS,
                                 .code = planted ? SQLITE_OK : kind->code,
                                 .half = kind->half};
     uint64_t load = campaign.seed; /* the same in all runs, so that the calls come in one order */
     uint64_t dice = campaign_seed_of_run(&campaign);
     books = books_create(load);
-    power_vfs_set_disk(power_disk_copy(new_schema));
+    power_vfs_set_disk(way / KINDS == 2 ? NULL : power_disk_copy(new_schema));
     atomic_store(&told_of_failure, 0);
     power_vfs_arm(&fault);
     live(&load, kind);

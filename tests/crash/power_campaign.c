@@ -4,7 +4,10 @@
  *
  * The store is the real one with all its threads; the disk is in memory (tests/support/power_disk.h). Runs go on from
  * one another in groups: a group is one database, from nothing or from a new schema on, through many cuts. Its log is
- * short, so that rounds, restarts and truncations come by all the time. */
+ * short, so that rounds, restarts and truncations come by all the time.
+ *
+ * With --centre a whole centre works on such a disk in this process, with real commands from a bank, which then holds it
+ * to its word; every run goes on from the one before. */
 #include <inttypes.h>
 #include <poll.h>
 #include <sqlite3.h>
@@ -13,6 +16,7 @@
 #include <string.h>
 
 #include "libcoloan/log.h"
+#include "tests/crash/bank.h"
 #include "tests/crash/books.h"
 #include "tests/support/campaign.h"
 #include "tests/support/power_vfs.h"
@@ -32,6 +36,12 @@ enum {
     FULL_CHECK_ONE_IN = 8,
     ROUND_PAGES = 12,
     RESTART_PAGES = 40,
+    CALLS_OF_CENTRE = 3000, /* some tens of commands */
+    CENTRE_CUT_MS_MAX = 20000,
+    PATIENCE_MS = 60000,
+    LOOK_EVERY_MS = 1,
+    TICK_EVERY = 50, /* looks */
+    WHOLE_CHECK_ONE_IN = 16,
 };
 
 static struct campaign campaign;
@@ -40,6 +50,9 @@ static struct store *store;
 static struct power_disk *new_schema; /* a database just made */
 static char folder[64], path[96];
 static const char *planted = "";
+static bool centre;
+static struct world world;
+static struct bank *bank;
 
 /* -- The planted faults --------------------------------------------------------------------------------------- */
 
@@ -88,12 +101,18 @@ static const struct campaign_count told[] = {
 
 static void look(void)
 {
+    sums = power_vfs_sums();
+    if (bank != NULL) {
+        struct bank_counts now = bank_counts(bank);
+        counts.acknowledged = now.requests.acknowledged;
+        counts.done_unanswered = now.late_answers;
+        return;
+    }
     struct books_counts now = books == NULL ? (struct books_counts){0} : books_counts(books);
     counts = (struct books_counts){.acknowledged = before.acknowledged + now.acknowledged,
                                    .refused = before.refused + now.refused,
                                    .unanswered = before.unanswered + now.unanswered,
                                    .done_unanswered = before.done_unanswered + now.done_unanswered};
-    sums = power_vfs_sums();
 }
 
 /* -- One database --------------------------------------------------------------------------------------------- */
@@ -245,6 +264,89 @@ static void run_cut(bool last)
     recover(&dice, last);
 }
 
+/* -- A whole centre -------------------------------------------------------------------------------------------- */
+
+/* Until the power goes; false when it does not. */
+static bool wait_for_cut(void)
+{
+    for (int waited_ms = 0; waited_ms < CENTRE_CUT_MS_MAX; waited_ms += LOOK_EVERY_MS) {
+        if (atomic_load(&world.store_failed)) {
+            return true;
+        }
+        if (waited_ms % TICK_EVERY == 0) {
+            coloand_tick(world.server);
+        }
+        (void)poll(NULL, 0, LOOK_EVERY_MS);
+    }
+    return false;
+}
+
+/* One life of the centre, which may end while it starts. */
+static void live_in_centre(uint64_t *dice)
+{
+    arm(dice, CALLS_OF_CENTRE);
+    if (cl_failed(world_try_start(&world))) {
+        cuts_while_opening++;
+        return;
+    }
+    if (bank_connect(bank, coloand_port(world.server), BANK_BUSY) && !wait_for_cut()) {
+        campaign_violated(&campaign, "the store did not notice that the power went");
+    }
+    bank_disconnect(bank);
+    world_stop(&world);
+}
+
+static void check_file(void)
+{
+    struct store_options of_store = {.path = pki_files_path(&world.files, "coloan.db"), .clock = cl_clock_system()};
+    struct cl_status status = store_open(&store, &of_store);
+    if (cl_is_ok(status)) {
+        status = store_check(store);
+        close_store();
+    }
+    full_checks++;
+    if (cl_failed(status)) {
+        campaign_violated(&campaign, "the database is damaged");
+    }
+}
+
+/* With power: what was begun comes to its end, and everything is asked for again. */
+static void finish_centre(void)
+{
+    world_start(&world);
+    if (!bank_connect(bank, coloand_port(world.server), BANK_FINISH)) {
+        campaign_violated(&campaign, "the centre does not answer");
+        return;
+    }
+    bank_finish(bank, PATIENCE_MS);
+    bank_check_answers(bank, PATIENCE_MS);
+    bank_check_cases(bank);
+    bank_disconnect(bank);
+    world_stop(&world);
+    check_file();
+}
+
+static void run_centre(void)
+{
+    struct world_options of_world = {.extra = "calls_per_second: 1000000\nburst: 1000000\nstop_grace: 100ms\n",
+                                     .store = "log_round_pages: 24, log_restart_pages: 96"};
+    world_prepare(&world, &of_world);
+    cl_log_set_level(CL_LOG_NONE);
+    struct bank_options of_bank = {.world = &world, .seed = campaign.seed, .thread_count = 3, .open_cases_max = 50};
+    bank = bank_create(&of_bank);
+    while (campaign_next(&campaign)) {
+        uint64_t dice = campaign_seed_of_run(&campaign);
+        live_in_centre(&dice);
+        restore(&dice);
+        if (campaign.run % WHOLE_CHECK_ONE_IN == 0 || campaign.run + 1 == campaign.first + campaign.runs) {
+            finish_centre();
+        }
+        if (bank_violation(bank) != NULL) {
+            campaign_violated(&campaign, "%s", bank_violation(bank));
+        }
+    }
+}
+
 /* -- The whole ------------------------------------------------------------------------------------------------ */
 
 static void run_all(void)
@@ -261,10 +363,11 @@ static void run_all(void)
 }
 
 static const struct campaign_option options[] = {
+    {"centre", NULL, "a whole centre with real commands instead of a store alone", .flag = &centre},
     {"plant", "MODE", "sets PRAGMA synchronous to MODE (NORMAL, OFF), which has to be found", .text = &planted},
 };
 
-static const struct campaign_plan plan = {
+static struct campaign_plan plan = {
     .name = "power",
     .purpose = "the power goes while a store works; nothing acknowledged may be lost, nothing half done be there",
     .a_run = "a cut; the threads of the store add chance of their own",
@@ -279,6 +382,17 @@ static const struct campaign_plan plan = {
     .look = look,
 };
 
+/* What the disk held, for somebody to look at. */
+static bool keep_disk(void)
+{
+    if (centre) {
+        fixture_make_folder(folder);
+    }
+    bool written = power_vfs_write_out(folder);
+    (void)(written && printf("what the disk held is in %s\n", folder) > 0);
+    return written;
+}
+
 int main(int argc, char **argv)
 {
     int result = EXIT_FAILURE;
@@ -287,16 +401,20 @@ int main(int argc, char **argv)
     }
     cl_log_set_level(CL_LOG_NONE); /* thousands of errors are made on purpose */
     power_vfs_install();
-    if (make_new_schema()) {
+    if (centre) {
+        plan.group = UINT32_MAX;
+        run_centre();
+    } else if (make_new_schema()) {
         run_all();
     }
     result = campaign_end(&campaign);
-    bool kept = result == EXIT_SUCCESS || planted[0] != '\0' || !power_vfs_write_out(folder);
+    bool kept = result == EXIT_SUCCESS || planted[0] != '\0' || !keep_disk();
     close_store();
-    if (kept) {
+    if (centre) {
+        bank_free(bank);
+        world_close(&world);
+    } else if (kept) {
         fixture_remove_folder(folder);
-    } else {
-        (void)printf("what the disk held is in %s\n", folder);
     }
     books_free(books);
     power_disk_free(new_schema);

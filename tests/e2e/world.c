@@ -37,6 +37,13 @@ static int64_t unix_ms(void *user)
     return cl_clock_unix_ms(cl_clock_system()) + __atomic_load_n(&world->ahead_ms, __ATOMIC_RELAXED);
 }
 
+static int64_t server_unix_ms(void *user)
+{
+    const struct world *world = user;
+    int64_t stands_ms = __atomic_load_n(&world->server_stands_ms, __ATOMIC_RELAXED);
+    return stands_ms != 0 ? stands_ms : unix_ms(user) + __atomic_load_n(&world->server_ahead_ms, __ATOMIC_RELAXED);
+}
+
 static int64_t monotonic_ms(void *user)
 {
     (void)user;
@@ -209,7 +216,7 @@ static void note_failure(void *user)
 static struct cl_status start(struct world *world, struct cl_setting_error *error)
 {
     struct coloand_options options = {
-        .config = &world->config, .clock = &world->clock, .failed = note_failure, .user = &world->store_failed};
+        .config = &world->config, .clock = &world->server_clock, .failed = note_failure, .user = &world->store_failed};
     atomic_store(&world->store_failed, false);
     return coloand_start(&world->server, &options, error);
 }
@@ -235,6 +242,7 @@ void world_prepare(struct world *world, const struct world_options *options)
     memset(world, 0, sizeof *world);
     only_world = world;
     world->clock = (struct cl_clock){.unix_ms = unix_ms, .monotonic_ms = monotonic_ms, .user = world};
+    world->server_clock = (struct cl_clock){.unix_ms = server_unix_ms, .monotonic_ms = monotonic_ms, .user = world};
     int made = pki_files_create(&world->files);
     assert(made == 0);
     cl_log_set_level(CL_LOG_ERROR);
@@ -340,8 +348,8 @@ struct cl_session *world_session(const struct world *world, const char *certific
     return world_session_at(world, world_target(world), certificate, key);
 }
 
-struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
-                                    enum world_key key)
+static struct cl_session *make_session(const struct world *world, const struct cl_clock *clock, const char *target,
+                                       const char *certificate, enum world_key key)
 {
     char name[64];
     char *ca = pki_files_text(&world->files, "ca.pem");
@@ -358,7 +366,7 @@ struct cl_session *world_session_at(const struct world *world, const char *targe
         .signer = world->signers[key],
         .keyring = world->keyring,
         .directory_key = *cl_signer_public_key(world->signers[WORLD_KEY_DIRECTORY]),
-        .clock = &world->clock,
+        .clock = clock,
     };
     struct cl_session *session = NULL;
     must(cl_session_create(&session, &options), "session");
@@ -366,6 +374,18 @@ struct cl_session *world_session_at(const struct world *world, const char *targe
     free(cert);
     free(tls_key);
     return session;
+}
+
+struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
+                                    enum world_key key)
+{
+    return make_session(world, &world->clock, target, certificate, key);
+}
+
+struct cl_session *world_session_by(const struct world *world, const struct cl_clock *clock, const char *certificate,
+                                    enum world_key key)
+{
+    return make_session(world, clock, world_target(world), certificate, key);
 }
 
 /* -- Submissions --------------------------------------------------------------------------------------------- */

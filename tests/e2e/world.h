@@ -51,6 +51,8 @@ struct world {
     atomic_bool store_failed; /* as the server told, since it was started */
     struct cl_clock clock;    /* the machine's, moved by ahead_ms */
     int64_t ahead_ms;
+    struct cl_clock server_clock; /* the same, moved further by server_ahead_ms; or it stands still there */
+    int64_t server_ahead_ms, server_stands_ms; /* 0: it goes */
 };
 
 struct world_options {
@@ -89,7 +91,11 @@ char *world_http_get(const struct world *world, const char *path);
 /* A party's session: certificate "alpha" or "beta" of the pki folder, signing with that key. */
 struct cl_session *world_session(const struct world *world, const char *certificate, enum world_key key);
 
-/* The same with the server that listens on `target`. */
+/* The same with a clock of its own. */
+struct cl_session *world_session_by(const struct world *world, const struct cl_clock *clock, const char *certificate,
+                                    enum world_key key);
+
+/* The same as world_session with the server that listens on `target`. */
 struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
                                     enum world_key key);
 

@@ -10,7 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NODES_MAX = 8, REGIONS_MAX = 64, SHARED_LOCKS = SQLITE_SHM_NLOCK };
+enum {
+    NODES_MAX = 8,
+    REGIONS_MAX = 64,
+    SHARED_LOCKS = SQLITE_SHM_NLOCK,
+    CHECKPOINT_LOCK = 1, /* SQLite's WAL_CKPT_LOCK */
+    CALL_KINDS = 6,
+};
 
 /* What the open handles of one file have in common. */
 struct node {
@@ -39,10 +45,12 @@ static struct power_disk *disk;
 static struct node nodes[NODES_MAX];
 static struct power_fault armed;
 static struct power_strike strike;
-static uint64_t counted;   /* of armed.calls, since it was armed */
-static uint64_t counts[5]; /* by the bit of the call */
+static uint64_t counted;            /* of armed.calls, since it was armed */
+static uint64_t counts[CALL_KINDS]; /* by the bit of the call */
 static struct power_sums sums;
 static bool off; /* the power */
+
+static void (*watcher)(enum power_call call, bool log);
 
 static sqlite3_vfs *system_vfs;
 static sqlite3_vfs vfs;
@@ -68,6 +76,13 @@ static size_t bit_of(enum power_call call)
         bit++;
     }
     return bit;
+}
+
+static void watch(enum power_call call, const struct handle *handle)
+{
+    if (watcher != NULL) {
+        watcher(call, handle != NULL && handle->log);
+    }
 }
 
 /* SQLITE_OK, or how the call fails. */
@@ -99,6 +114,11 @@ void power_vfs_arm(const struct power_fault *fault)
     counted = 0;
     memset(counts, 0, sizeof counts);
     (void)unlock(SQLITE_OK);
+}
+
+void power_vfs_watch(void (*new_watcher)(enum power_call call, bool log))
+{
+    watcher = new_watcher;
 }
 
 void power_vfs_cut(void)
@@ -141,6 +161,7 @@ struct power_sums power_vfs_sums(void)
 static int vfs_read(sqlite3_file *base, void *out, int length, sqlite3_int64 offset)
 {
     struct handle *handle = (struct handle *)base;
+    watch(POWER_READ, handle);
     lock();
     int code = meet(POWER_READ, handle, (size_t)offset, SQLITE_IOERR_READ);
     if (code == SQLITE_OK && power_file_read(handle->file, out, (size_t)length, (size_t)offset) < (size_t)length) {
@@ -159,6 +180,7 @@ static void note_write(const struct handle *handle, size_t offset)
 static int vfs_write(sqlite3_file *base, const void *data, int length, sqlite3_int64 offset)
 {
     struct handle *handle = (struct handle *)base;
+    watch(POWER_WRITE, handle);
     lock();
     bool was_off = off;
     int code = meet(POWER_WRITE, handle, (size_t)offset, SQLITE_IOERR_WRITE);
@@ -174,6 +196,7 @@ static int vfs_write(sqlite3_file *base, const void *data, int length, sqlite3_i
 static int vfs_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct handle *handle = (struct handle *)base;
+    watch(POWER_TRUNCATE, handle);
     lock();
     int code = meet(POWER_TRUNCATE, handle, (size_t)size, SQLITE_IOERR_TRUNCATE);
     if (code == SQLITE_OK) {
@@ -188,6 +211,7 @@ static int vfs_sync(sqlite3_file *base, int flags)
 {
     (void)flags;
     struct handle *handle = (struct handle *)base;
+    watch(POWER_SYNC, handle);
     lock();
     int code = meet(POWER_SYNC, handle, 0, SQLITE_IOERR_FSYNC);
     if (code == SQLITE_OK) {
@@ -333,7 +357,14 @@ static int vfs_shm_lock(sqlite3_file *base, int offset, int count, int flags)
     bool exclusive = (flags & SQLITE_SHM_EXCLUSIVE) != 0;
     bool free_all = (flags & SQLITE_SHM_UNLOCK) != 0;
     bool can = true;
+    bool checkpoint = !free_all && exclusive && offset == CHECKPOINT_LOCK && count == 1;
+    if (checkpoint) {
+        watch(POWER_CHECKPOINT, NULL);
+    }
     lock();
+    if (checkpoint && meet(POWER_CHECKPOINT, NULL, 0, SQLITE_IOERR_SHMLOCK) != SQLITE_OK) {
+        return unlock(SQLITE_IOERR_SHMLOCK);
+    }
     for (int i = offset; !free_all && i < offset + count; i++) {
         can = can && can_take(handle, (size_t)i, exclusive);
     }
@@ -464,6 +495,7 @@ static int vfs_open(sqlite3_vfs *self, const char *name, sqlite3_file *base, int
 static int vfs_delete(sqlite3_vfs *self, const char *name, int sync_folder)
 {
     (void)self;
+    watch(POWER_DELETE, NULL);
     lock();
     int code = meet(POWER_DELETE, NULL, 0, SQLITE_IOERR_DELETE);
     if (code == SQLITE_OK) {

@@ -30,6 +30,7 @@ enum power_call {
     POWER_TRUNCATE = 4,
     POWER_DELETE = 8,
     POWER_READ = 16,
+    POWER_CHECKPOINT = 32, /* its lock is taken: one begins */
     POWER_CHANGES = POWER_WRITE | POWER_SYNC | POWER_TRUNCATE | POWER_DELETE,
 };
 
@@ -48,6 +49,9 @@ struct power_fault {
 };
 
 void power_vfs_arm(const struct power_fault *fault); /* any thread; NULL: none */
+
+/* Called before each call, on its thread, with nothing locked: it may wait. NULL: nobody is. Set while nobody works. */
+void power_vfs_watch(void (*watch)(enum power_call call, bool log));
 
 /* The power goes now, on the calling thread. */
 void power_vfs_cut(void);
