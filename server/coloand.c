@@ -133,7 +133,7 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
                        "`coloand --make-master-key FILE` makes one; its mode has to be 0600.");
     }
     struct store_options options = {
-        .path = config->database, .clock = server->clock, .failed = store_has_failed, .user = server};
+        .address = config->database, .clock = server->clock, .failed = store_has_failed, .user = server};
     status = store_open(&server->store, &options);
     if (cl_failed(status)) {
         return explain(error, status, "store.database", config->database,

@@ -59,7 +59,7 @@ static int set_up(void **state)
     }
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
     vault_close(vault);
-    config = (struct config){.database = store_fixture_path(fixture), .master_key = keys[0]};
+    config = (struct config){.database = store_fixture_address(fixture), .master_key = keys[0]};
     return 0;
 }
 
