@@ -40,8 +40,10 @@ struct sql {
 struct sql_engine {
     bool keeps_file; /* the database is a file that the process looks after (keeper.h) */
 
+    struct cl_status (*check_address)(const char **why_out, const char *address); /* NULL: any will do */
     struct cl_status (*open)(struct sql **out, const char *address, enum sql_mode mode, struct sql_health *health);
-    void (*close)(struct sql *sql); /* its statements are discarded by then */
+    struct cl_status (*be_alone)(struct sql *sql); /* NULL: it is */
+    void (*close)(struct sql *sql);                /* its statements are discarded by then */
 
     /* `writes` is set by the engine. Called once for each text. */
     struct cl_status (*compile)(struct sql_statement **out, struct sql *sql, const char *text);

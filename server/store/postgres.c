@@ -39,9 +39,13 @@ enum {
 /* The lock of the one turn: "coloan" in a number that no other program on the database should use. */
 #define TURN "109330211758446"
 
+/* Held by each connection for writing as long as it lives, together or alone. */
+#define SEAT "109330211758447"
+
 struct postgres {
     struct sql base;
     char *address;
+    bool alone;
     struct postgres_link *link; /* NULL: none */
     int64_t connect_at_ms;      /* a reader's next attempt, monotonic */
     unsigned generation;        /* of the link: what was prepared on an older one is not there */
@@ -126,12 +130,36 @@ static enum postgres_outcome run_text(struct postgres *postgres, const char *tex
 
 /* -- Opening ------------------------------------------------------------------------------------------------- */
 
+/* A process that just ended leaves its seat when the server notices; so long it is waited for. */
+static struct cl_status take_seat(struct postgres_link *link, bool alone)
+{
+    const struct postgres_request requests[] = {
+        {.text = "SET lock_timeout = '2s'"},
+        {.text = alone ? "SELECT pg_advisory_lock(" SEAT ")" : "SELECT pg_advisory_lock_shared(" SEAT ")"},
+        {.text = "SET lock_timeout = '" POSTGRES_LOCK_TIMEOUT "'"}};
+    struct pg_result *results[3];
+    enum postgres_outcome outcome = postgres_link_exchange(results, link, requests, 3);
+    for (size_t i = 0; i < 3; i++) {
+        postgres_result_free(results[i]);
+    }
+    if (outcome == POSTGRES_AGAIN) {
+        cl_log(
+            CL_LOG_ERROR, "store.seat",
+            cl_log_text("why", alone ? "other processes have the database open" : "another process is at work alone"));
+        return cl_fail(CL_CONFIG_INVALID);
+    }
+    return outcome == POSTGRES_DONE ? cl_ok() : cl_fail(CL_STORE_UNREACHABLE);
+}
+
 static struct cl_status connect_now(struct postgres *postgres, bool warn)
 {
     struct postgres_link *link = NULL;
     struct cl_status status = postgres_link_open(&link, postgres->address, postgres->base.mode);
     if (cl_is_ok(status) && postgres->base.mode == SQL_WRITE) {
         status = postgres_cluster_check(link, postgres->base.health, warn);
+    }
+    if (cl_is_ok(status) && postgres->base.mode == SQL_WRITE) {
+        status = take_seat(link, postgres->alone);
     }
     if (cl_failed(status)) {
         postgres_link_close(link);
@@ -140,6 +168,14 @@ static struct cl_status connect_now(struct postgres *postgres, bool warn)
     postgres->link = link;
     postgres->generation++;
     return cl_ok();
+}
+
+static struct cl_status postgres_be_alone(struct sql *sql)
+{
+    struct postgres *postgres = own(sql);
+    drop_link(postgres); /* with its own seat */
+    postgres->alone = true;
+    return connect_now(postgres, false);
 }
 
 static void postgres_close(struct sql *sql)
@@ -634,7 +670,9 @@ static struct cl_status postgres_check(struct sql *sql)
 }
 
 const struct sql_engine sql_postgres = {
+    .check_address = postgres_link_check,
     .open = postgres_open,
+    .be_alone = postgres_be_alone,
     .close = postgres_close,
     .compile = postgres_compile,
     .discard = postgres_discard,

@@ -91,7 +91,7 @@ struct cl_status postgres_link_check(const char **why_out, const char *address)
 /* Limits of the server on this session, each shorter than ANSWER_MS_MAX, so that its own error comes first. A node that
  * hangs while it has the turn loses it after the third one. */
 static const char SETTINGS[] = "SET statement_timeout = '30s';"
-                               "SET lock_timeout = '25s';"
+                               "SET lock_timeout = '" POSTGRES_LOCK_TIMEOUT "';"
                                "SET idle_in_transaction_session_timeout = '20s';"
                                "SET client_min_messages = warning;"
                                "SET standard_conforming_strings = on;";

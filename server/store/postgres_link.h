@@ -13,6 +13,9 @@
 #include "libcoloan/status.h"
 #include "server/store/sql.h"
 
+/* How long a session waits for a lock: for the turn to write, longer than any batch of another node may take. */
+#define POSTGRES_LOCK_TIMEOUT "25s"
+
 struct pg_result; /* libpq's PGresult */
 struct postgres_link;
 

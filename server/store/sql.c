@@ -52,6 +52,12 @@ bool sql_keeps_file(const char *address)
     return engine_of(address)->keeps_file;
 }
 
+struct cl_status sql_check_address(const char **why_out, const char *address)
+{
+    const struct sql_engine *engine = engine_of(address);
+    return engine->check_address == NULL ? cl_ok() : engine->check_address(why_out, address);
+}
+
 struct cl_status sql_open(struct sql **out, const char *address, enum sql_mode mode, struct sql_health *health)
 {
     return engine_of(address)->open(out, address, mode, health);
@@ -68,6 +74,12 @@ void sql_close(struct sql *sql)
         }
     }
     sql->engine->close(sql);
+}
+
+struct cl_status sql_be_alone(struct sql *sql)
+{
+    struct cl_status status = usable(sql);
+    return cl_is_ok(status) && sql->engine->be_alone != NULL ? sql->engine->be_alone(sql) : status;
 }
 
 /* -- Statements ---------------------------------------------------------------------------------------------- */

@@ -53,9 +53,17 @@ enum sql_mode {
 CL_MUST_CHECK struct cl_status sql_open(struct sql **out, const char *address, enum sql_mode mode,
                                         struct sql_health *health);
 
+/* Whether an address of a cluster is one to put into a configuration; CONFIG_INVALID, with `why_out` for people, when it
+ * cannot be parsed, holds a password, or leads over a network without sslmode=verify-full. A path is always fine. */
+CL_MUST_CHECK struct cl_status sql_check_address(const char **why_out, const char *address);
+
 /* Whether the database at that address is a file that this process has to look after. */
 bool sql_keeps_file(const char *address);
 void sql_close(struct sql *sql); /* NULL is fine */
+
+/* For work that must be nobody else's: from now on this is the only connection for writing, of this process or another.
+ * CONFIG_INVALID when it is not. A file is owned by its process anyway (keeper.h). */
+CL_MUST_CHECK struct cl_status sql_be_alone(struct sql *sql);
 
 /* -- Statements ---------------------------------------------------------------------------------------------- */
 

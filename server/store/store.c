@@ -240,7 +240,7 @@ static struct cl_status allocate(struct store **out, const struct store_options 
 }
 
 /* The file, if it is one, is owned before it is opened. */
-static struct cl_status open_database(struct store *store, uint64_t free_bytes_min)
+static struct cl_status open_database(struct store *store, bool alone, uint64_t free_bytes_min)
 {
     struct cl_status status = cl_ok();
     if (sql_keeps_file(store->address)) {
@@ -249,6 +249,9 @@ static struct cl_status open_database(struct store *store, uint64_t free_bytes_m
     if (cl_is_ok(status)) {
         status = sql_open(&store->sql, store->address, SQL_WRITE, &store->health);
     }
+    if (cl_is_ok(status) && alone) {
+        status = sql_be_alone(store->sql);
+    }
     if (cl_is_ok(status)) {
         int64_t now_ms = cl_clock_unix_ms(store->clock);
         status = schema_migrate(store->sql, schema_migrations, schema_migration_count, now_ms);
@@ -256,9 +259,9 @@ static struct cl_status open_database(struct store *store, uint64_t free_bytes_m
     return cl_is_ok(status) ? keeper_start(store->keeper, store->sql, &store->health) : status;
 }
 
-static struct cl_status start(struct store *store, uint64_t free_bytes_min)
+static struct cl_status start(struct store *store, bool alone, uint64_t free_bytes_min)
 {
-    struct cl_status status = open_database(store, free_bytes_min);
+    struct cl_status status = open_database(store, alone, free_bytes_min);
     if (cl_failed(status)) {
         return status;
     }
@@ -276,7 +279,8 @@ struct cl_status store_open(struct store **out, const struct store_options *opti
     struct store *store = NULL;
     struct cl_status status = allocate(&store, options);
     if (cl_is_ok(status)) {
-        status = start(store, options->free_bytes_min == 0 ? STORE_FREE_BYTES_DEFAULT : options->free_bytes_min);
+        uint64_t bytes = options->free_bytes_min == 0 ? STORE_FREE_BYTES_DEFAULT : options->free_bytes_min;
+        status = start(store, options->alone, bytes);
     }
     if (cl_failed(status)) {
         store_close(store);

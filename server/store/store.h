@@ -56,9 +56,10 @@ struct store_options {
     /* Path of the database file, created with mode 0600; its folder exists, on a local disk. Or a URI that starts with
        postgresql:// or postgres://. */
     const char *address;
-    size_t queue_max;              /* 0: STORE_QUEUE_DEFAULT */
-    size_t batch_max;              /* 0: STORE_BATCH_DEFAULT */
-    uint64_t free_bytes_min;       /* of a file's disk; 0: STORE_FREE_BYTES_DEFAULT */
+    size_t queue_max;        /* 0: STORE_QUEUE_DEFAULT */
+    size_t batch_max;        /* 0: STORE_BATCH_DEFAULT */
+    bool alone;              /* no other process has the database open for writing, or will open it: for a cluster */
+    uint64_t free_bytes_min; /* of a file's disk; 0: STORE_FREE_BYTES_DEFAULT */
     const struct cl_clock *clock;  /* outlives the store */
     void (*committed)(void *user); /* writer thread, once after each commit and its done()s; NULL is fine */
     void (*failed)(void *user);    /* once, on the thread that met the error; NULL is fine. Must not block */

@@ -201,7 +201,10 @@ void postgres_database_create(char uri[POSTGRES_URI_BYTES], const struct postgre
     (void)postgres_run(uri, text);
     postgres_server_uri(uri, server, name);
     (void)postgres_run(uri, "CREATE FUNCTION zeroblob(len integer) RETURNS bytea LANGUAGE sql"
-                            " AS $$SELECT decode(repeat('00', len), 'hex')$$");
+                            " AS $$SELECT decode(repeat('00', len), 'hex')$$;"
+                            "CREATE DOMAIN blob AS bytea;"
+                            "CREATE FUNCTION instr(hay bytea, needle bytea) RETURNS integer LANGUAGE sql"
+                            " AS $$SELECT position(needle IN hay)$$");
 }
 
 void postgres_database_drop(const char *uri)

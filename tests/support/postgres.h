@@ -34,8 +34,8 @@ void postgres_server_set(const struct postgres_server *server, const char *setti
 /* The superuser's address of a database. */
 void postgres_server_uri(char out[POSTGRES_URI_BYTES], const struct postgres_server *server, const char *database);
 
-/* A database of its own, with a name that no other test has; `uri` is its address. It has SQLite's zeroblob(), so that tests
- * that damage values need no second text. */
+/* A database of its own, with a name that no other test has; `uri` is its address. It has what tests use of SQLite's
+ * own language, zeroblob(), instr() and BLOB, so that they need no second text. */
 void postgres_database_create(char uri[POSTGRES_URI_BYTES], const struct postgres_server *server);
 void postgres_database_drop(const char *uri);
 
