@@ -100,7 +100,7 @@ static struct cl_status judge(struct postgres *postgres, enum postgres_outcome o
     case POSTGRES_DONE:
         return cl_ok();
     case POSTGRES_FATAL:
-        sql_health_fail(postgres->base.health, (int)outcome);
+        sql_health_fail(postgres->base.health, 0); /* the log has the server's code */
         return cl_fail(CL_STORE_FAILED);
     case POSTGRES_GONE:
         drop_link(postgres);
@@ -663,7 +663,7 @@ static struct cl_status postgres_check(struct sql *sql)
     int64_t failures = 0;
     struct cl_status status = ask_number(&failures, sql, text);
     if (cl_is_ok(status) && failures > 0) {
-        sql_health_fail(sql->health, POSTGRES_FATAL);
+        sql_health_fail(sql->health, 0);
         return cl_fail(CL_STORE_FAILED);
     }
     return status;

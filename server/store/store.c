@@ -42,7 +42,7 @@ enum {
     REPEATS_MAX = 10,
 };
 
-/* The fields are set before the writer starts; then `sql`, `batch` and `statuses` are the writer's. */
+/* The fields are set before the writer starts; then `sql`, `batch`, `statuses` and `ran` are the writer's. */
 struct store {
     char *address;
     size_t batch_max;
@@ -55,6 +55,7 @@ struct store {
     struct keeper *keeper; /* NULL: the database cares for itself */
     struct store_command **batch;
     struct cl_status *statuses;
+    size_t ran; /* of the batch, at least once */
     atomic_uint_least64_t commits;
     pthread_t writer;
     bool running; /* the opener's thread only */
@@ -95,6 +96,7 @@ static struct cl_status apply_batch(struct store *store, size_t count)
 {
     struct cl_status status = sql_begin(store->sql);
     for (size_t i = 0; cl_is_ok(status) && i < count; i++) {
+        store->ran = i < store->ran ? store->ran : i + 1;
         status = apply_one(&store->statuses[i], store, store->batch[i]);
     }
     if (cl_is_ok(status)) {
@@ -152,9 +154,9 @@ static struct cl_status settle(bool *done_out, struct store *store)
     return status;
 }
 
-static void make_ready_again(struct store *store, size_t count)
+static void make_ready_again(struct store *store)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < store->ran; i++) {
         if (store->batch[i]->again != NULL) {
             store->batch[i]->again(store->batch[i]);
         }
@@ -164,6 +166,7 @@ static void make_ready_again(struct store *store, size_t count)
 /* Applies the batch until it is durable or the store has failed. */
 static struct cl_status bring_about(struct store *store, size_t count)
 {
+    store->ran = 0;
     struct cl_status status = apply_batch(store, count);
     for (int repeats = 0; cl_failed(status) && sql_lost(store->sql); repeats++) {
         bool done = false;
@@ -174,7 +177,10 @@ static struct cl_status bring_about(struct store *store, size_t count)
         if (repeats == REPEATS_MAX) {
             return give_up(store, "the same batch is lost again and again");
         }
-        make_ready_again(store, count);
+        if (repeats > 0) {
+            pause_up_to(PAUSE_MS_MIN);
+        }
+        make_ready_again(store);
         status = apply_batch(store, count);
     }
     return status;
