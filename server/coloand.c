@@ -135,7 +135,7 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
         return explain(error, status, "store.master_key", config->master_key,
                        "`coloand --make-master-key FILE` makes one; its mode has to be 0600.");
     }
-    struct store_options options = {.path = config->database,
+    struct store_options options = {.address = config->database,
                                     .round_pages = (size_t)config->log_round_pages,
                                     .restart_pages = (size_t)config->log_restart_pages,
                                     .clock = server->clock,

@@ -11,6 +11,7 @@
 #include "server/config_authorities.h"
 #include "server/config_inboxes.h"
 #include "server/source/hours.h"
+#include "server/store/sql.h"
 
 #define MINUTE_MS INT64_C(60000)
 
@@ -97,7 +98,9 @@ static const struct cl_setting_field tls_fields[] = {
 
 static const struct cl_setting_field store_fields[] = {
     {"database", CL_SETTING_PATH, offsetof(struct config, database), true, NULL, 1, 4096, NULL,
-     "The SQLite file, on a local disk; created when missing."},
+     "The SQLite file, on a local disk, created when missing; or postgresql://HOST,HOST/DATABASE?OPTIONS of a cluster "
+     "that"
+     " several servers share (no password in it)."},
     {"master_key", CL_SETTING_PATH, offsetof(struct config, master_key), true, NULL, 1, 4096, NULL,
      "The key of the vault (mode 0600): `coloand --make-master-key FILE` makes one. Keep it apart from backups."},
     {"log_round_pages", CL_SETTING_INT64, offsetof(struct config, log_round_pages), false, "4096", 1, 4096, NULL,
@@ -204,6 +207,24 @@ static struct cl_status read_registry(struct polling_plan *out, const struct cl_
     return cl_ok();
 }
 
+/* A cluster's address is no path beside the file. */
+static struct cl_status read_store(struct config *config, const struct cl_setting *section,
+                                   struct cl_setting_error *error)
+{
+    struct cl_status status = cl_setting_read(config, section, store_fields, COUNT(store_fields), error);
+    if (cl_failed(status)) {
+        return status;
+    }
+    const struct cl_setting *database = cl_setting_find(section, "database");
+    const char *why = "";
+    if (sql_keeps_file(cl_setting_text(database))) {
+        return cl_ok();
+    }
+    config->database = cl_setting_text(database);
+    status = sql_check_address(&why, config->database);
+    return cl_is_ok(status) ? status : cl_setting_refuse(error, database, "%s", why);
+}
+
 static struct cl_status read_file(struct config *out, const struct cl_setting *root, struct cl_setting_error *error)
 {
     struct file file = {0};
@@ -230,7 +251,7 @@ static struct cl_status read_file(struct config *out, const struct cl_setting *r
         status = cl_setting_read(&file.config, file.tls, tls_fields, COUNT(tls_fields), error);
     }
     if (cl_is_ok(status)) {
-        status = cl_setting_read(&file.config, file.store, store_fields, COUNT(store_fields), error);
+        status = read_store(&file.config, file.store, error);
     }
     *out = file.config;
     return status;

@@ -29,7 +29,8 @@ struct config {
     const char *authorisation_ca; /* NULL: letters are not verified */
     struct cl_public_key directory_key;
 
-    const char *database, *master_key;
+    const char *database; /* a path, or the address of a cluster (store/sql.h) */
+    const char *master_key;
     int64_t log_round_pages, log_restart_pages;
     const char *rules[RULEBOOK_SETS_MAX];
     size_t rule_count;

@@ -19,9 +19,10 @@ static struct cl_status fail(const struct operate *operate, struct cl_status sta
     return status;
 }
 
-static struct cl_status open_store(struct store **out, const struct operate *operate)
+/* On a cluster what changes more than one application is done alone; an erasure goes beside the servers. */
+static struct cl_status open_store(struct store **out, const struct operate *operate, bool alone)
 {
-    struct store_options options = {.path = operate->config->database, .clock = operate->clock};
+    struct store_options options = {.address = operate->config->database, .alone = alone, .clock = operate->clock};
     struct cl_status status = store_open(out, &options);
     return cl_is_ok(status)
                ? status
@@ -75,7 +76,7 @@ static struct cl_status export_all(const struct operate *operate, struct sql *sq
     return status;
 }
 
-/* Rotations are looked at beside the running server, which owns the store: read-only, by SQLite's own rules. */
+/* Rotations are looked at beside the running server, which owns the store: read-only. */
 struct cl_status operate_export_rotations(const struct operate *operate, const char *folder)
 {
     enum { ARENA_BYTES_MAX = 64 * 1024 * 1024 };
@@ -143,7 +144,7 @@ struct cl_status operate_erase(const struct operate *operate, const char *applic
     if (cl_failed(status)) {
         return status;
     }
-    status = open_store(&store, operate);
+    status = open_store(&store, operate, false);
     if (cl_failed(status)) {
         goto cleanup;
     }
@@ -162,9 +163,27 @@ cleanup:
 
 /* -- Master key ---------------------------------------------------------------------------------------------- */
 
+/* A step may run more than once before it counts, so it goes on from where the last one that counted ended. */
+struct rekey_step {
+    struct vault_rekey before, after;
+};
+
 static struct cl_status rekey_step(void *user, struct store_tx *tx)
 {
-    return vault_rekey_step(user, tx);
+    struct rekey_step *step = user;
+    step->after = step->before;
+    return vault_rekey_step(&step->after, tx);
+}
+
+static struct cl_status rekey_all(struct vault_rekey *rekey, struct store *store)
+{
+    struct cl_status status = cl_ok();
+    while (cl_is_ok(status) && !rekey->finished) {
+        struct rekey_step step = {.before = *rekey};
+        status = store_run(store, rekey_step, &step);
+        *rekey = cl_is_ok(status) ? step.after : *rekey;
+    }
+    return status;
 }
 
 static struct cl_status open_vaults(struct vault **old_out, struct vault **fresh_out, const struct operate *operate,
@@ -197,15 +216,13 @@ struct cl_status operate_rekey_vault(const struct operate *operate, const char *
     struct vault *fresh = NULL;
     struct cl_status status = open_vaults(&old, &fresh, operate, new_key);
     if (cl_is_ok(status)) {
-        status = open_store(&store, operate);
+        status = open_store(&store, operate, true);
     }
     if (cl_failed(status)) {
         goto cleanup;
     }
     struct vault_rekey rekey = {.old = old, .fresh = fresh};
-    while (cl_is_ok(status) && !rekey.finished) {
-        status = store_run(store, rekey_step, &rekey);
-    }
+    status = rekey_all(&rekey, store);
     if (cl_failed(status)) {
         status = fail(operate, status, new_key, mend_rekey(status.reason));
         goto cleanup;

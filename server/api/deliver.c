@@ -77,6 +77,7 @@ struct acknowledgement {
     struct api *api;
     struct cl_rpc_call *call; /* referenced */
     struct api_request request;
+    struct cl_arena_mark before; /* of the request's arena: the writer begins there */
     struct case_effect effect;
 };
 
@@ -114,6 +115,13 @@ static struct cl_status acknowledgement_apply(struct store_command *command, str
     return ack->request.method->handler(&none, &tx, &request);
 }
 
+static void acknowledgement_again(struct store_command *command)
+{
+    struct acknowledgement *ack = (struct acknowledgement *)command;
+    effects_reset(&ack->effect);
+    cl_arena_rewind(ack->request.arena, &ack->before);
+}
+
 static void acknowledgement_free(struct acknowledgement *ack)
 {
     api_request_free(&ack->request);
@@ -142,10 +150,12 @@ static struct cl_status take_ack(struct frame *frame)
     if (ack == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    ack->command = (struct store_command){.apply = acknowledgement_apply, .done = acknowledgement_done};
+    ack->command = (struct store_command){
+        .apply = acknowledgement_apply, .done = acknowledgement_done, .again = acknowledgement_again};
     ack->api = frame->api;
     ack->call = cl_rpc_call_ref(frame->call);
     ack->request = frame->request;
+    ack->before = cl_arena_mark(ack->request.arena);
     struct cl_status status = store_submit(frame->api->store, &ack->command);
     if (cl_failed(status)) {
         ack->request.arena = NULL; /* still the frame's */

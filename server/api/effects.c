@@ -172,6 +172,13 @@ static void answers_free(struct answers *answers)
     free(answers);
 }
 
+static void answers_again(struct store_command *command)
+{
+    struct answers *answers = (struct answers *)command;
+    effects_reset(&answers->effect);
+    cl_arena_reset(answers->arena);
+}
+
 static void answers_done(struct store_command *command, struct cl_status status)
 {
     struct answers *answers = (struct answers *)command;
@@ -197,7 +204,7 @@ static void answered(struct source_inquiry *inquiry)
         free(answers);
         return;
     }
-    answers->command = (struct store_command){.apply = answers_apply, .done = answers_done};
+    answers->command = (struct store_command){.apply = answers_apply, .done = answers_done, .again = answers_again};
     answers->effects = effects;
     answers->inquiry = inquiry;
     if (cl_failed(store_submit(effects->options.store, &answers->command))) {
@@ -306,6 +313,12 @@ void effects_drop(struct case_effect *effect)
     effect->directory = NULL;
 }
 
+void effects_reset(struct case_effect *effect)
+{
+    effects_drop(effect);
+    *effect = (struct case_effect){0};
+}
+
 /* -- Sweep --------------------------------------------------------------------------------------------------- */
 
 struct sweep {
@@ -401,6 +414,16 @@ static struct cl_status sweep_apply(struct store_command *command, struct store_
     return status;
 }
 
+static void sweep_again(struct store_command *command)
+{
+    struct sweep *sweep = (struct sweep *)command;
+    for (size_t i = 0; i < SWEEP_MAX; i++) {
+        effects_reset(&sweep->effects_of[i]);
+    }
+    sweep->count = 0;
+    cl_arena_reset(sweep->arena);
+}
+
 static void sweep_done(struct store_command *command, struct cl_status status)
 {
     struct sweep *sweep = (struct sweep *)command;
@@ -424,7 +447,7 @@ struct cl_status effects_sweep(struct effects *effects)
         free(sweep);
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    sweep->command = (struct store_command){.apply = sweep_apply, .done = sweep_done};
+    sweep->command = (struct store_command){.apply = sweep_apply, .done = sweep_done, .again = sweep_again};
     sweep->effects = effects;
     struct cl_status status = store_submit(effects->options.store, &sweep->command);
     if (cl_failed(status)) {

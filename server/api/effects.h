@@ -38,6 +38,8 @@ void effects_carry_out(struct effects *effects, struct case_effect *effect);
 
 /* Throws away what a failed command left. */
 void effects_drop(struct case_effect *effect);
+/* The same, and it is as new: for a command whose transaction was lost. */
+void effects_reset(struct case_effect *effect);
 
 /* Queues a look for applications whose questions nobody is asking. OVERLOADED, SHUTTING_DOWN, MEMORY_LIMIT; harmless
  * then, there is a next time. */

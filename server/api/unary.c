@@ -16,6 +16,7 @@ struct unary {
     struct cl_rpc_call *call; /* referenced */
     int64_t began_ms;         /* monotonic */
     struct api_request request;
+    struct cl_arena_mark before; /* of the request's arena: the writer begins there */
     struct case_effect effect;
     struct cl_bytes reply; /* in the request's arena */
     bool repeated;
@@ -206,6 +207,15 @@ static struct cl_status unary_apply(struct store_command *command, struct store_
     return cl_is_ok(status) && unary->request.method->discloses ? disclose(unary, &tx) : status;
 }
 
+static void unary_again(struct store_command *command)
+{
+    struct unary *unary = (struct unary *)command;
+    effects_reset(&unary->effect);
+    unary->reply = cl_bytes(NULL, 0);
+    unary->repeated = false;
+    cl_arena_rewind(unary->request.arena, &unary->before);
+}
+
 /* -- After it ------------------------------------------------------------------------------------------------ */
 
 static void unary_done(struct store_command *command, struct cl_status status)
@@ -226,7 +236,8 @@ static void unary_done(struct store_command *command, struct cl_status status)
 
 static void submit(struct unary *unary)
 {
-    unary->command = (struct store_command){.apply = unary_apply, .done = unary_done};
+    unary->command = (struct store_command){.apply = unary_apply, .done = unary_done, .again = unary_again};
+    unary->before = cl_arena_mark(unary->request.arena);
     struct cl_status status = store_submit(unary->api->store, &unary->command);
     if (cl_failed(status)) {
         api_finish_refused(unary->api, unary->call, &unary->request, status, "");

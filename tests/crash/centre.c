@@ -62,7 +62,7 @@ static const char *check_all(struct bank *bank, uint16_t port)
 static const char *check_file(const struct centre_files *files)
 {
     struct store *store = NULL;
-    struct store_options options = {.path = pki_files_path(&files->world.files, "coloan.db"),
+    struct store_options options = {.address = pki_files_path(&files->world.files, "coloan.db"),
                                     .clock = cl_clock_system()};
     struct cl_status status = store_open(&store, &options);
     if (cl_is_ok(status)) {

@@ -84,7 +84,7 @@ static void count_failure(void *user)
 
 static struct cl_status open_store(void)
 {
-    struct store_options options = {.path = path,
+    struct store_options options = {.address = path,
                                     .clock = cl_clock_system(),
                                     .free_bytes_min = 1,
                                     .round_pages = ROUND_PAGES,

@@ -119,7 +119,7 @@ static void look(void)
 
 static bool open_store(void)
 {
-    struct store_options options = {.path = path,
+    struct store_options options = {.address = path,
                                     .clock = cl_clock_system(),
                                     .free_bytes_min = 1,
                                     .round_pages = ROUND_PAGES,
@@ -298,7 +298,7 @@ static void live_in_centre(uint64_t *dice)
 
 static void check_file(void)
 {
-    struct store_options of_store = {.path = pki_files_path(&world.files, "coloan.db"), .clock = cl_clock_system()};
+    struct store_options of_store = {.address = pki_files_path(&world.files, "coloan.db"), .clock = cl_clock_system()};
     struct cl_status status = store_open(&store, &of_store);
     if (cl_is_ok(status)) {
         status = store_check(store);

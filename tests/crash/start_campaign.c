@@ -43,7 +43,7 @@ static const char *fill(void)
 {
     struct process process;
     struct store *store = NULL;
-    struct store_options options = {.path = pki_files_path(&files.world.files, "coloan.db"),
+    struct store_options options = {.address = pki_files_path(&files.world.files, "coloan.db"),
                                     .clock = cl_clock_system()};
     if (!centre_start(&process, &files)) {
         return "the centre does not start";

@@ -17,6 +17,7 @@
 #include "libcoloan/personal.h"
 #include "sandbox/submission.h"
 #include "server/vault/vault.h"
+#include "tests/support/postgres.h"
 
 static void must(struct cl_status status, const char *what)
 {
@@ -151,6 +152,26 @@ static void write_rules(const struct world *world, const char *id, int days, boo
     assert(closed == 0);
 }
 
+static void make_database(struct world *world)
+{
+    struct postgres_server server;
+    if (postgres_server_shared(&server)) {
+        postgres_database_create(world->database, &server);
+    } else {
+        (void)snprintf(world->database, sizeof world->database, "coloan.db");
+    }
+}
+
+const char *world_database(const struct world *world)
+{
+    return world->config.database;
+}
+
+bool world_on_file(const struct world *world)
+{
+    return strcmp(world->database, "coloan.db") == 0;
+}
+
 static void make_config(struct world *world, const struct world_options *options)
 {
     char hex[2 * CL_PUBLIC_KEY_BYTES + 1];
@@ -173,7 +194,7 @@ static void make_config(struct world *world, const struct world_options *options
                  "directory: directory.bin\n"
                  "directory_key: %s\n"
                  "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
-                 "store: {database: coloan.db, master_key: master.key%s%s}\n"
+                 "store: {database: \"%s\", master_key: master.key%s%s}\n"
                  "rules: [%s/rules/%s.yaml%s]\n"
                  "authorities:\n"
                  "  - name: sandbox\n"
@@ -191,7 +212,7 @@ static void make_config(struct world *world, const struct world_options *options
                  " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, REGISTRATION]\n"
                  "    %s\n"
                  "%s",
-                 hex, options->store == NULL ? "" : ", ", options->store == NULL ? "" : options->store,
+                 hex, world->database, options->store == NULL ? "" : ", ", options->store == NULL ? "" : options->store,
                  COLOAN_SOURCE_DIR, options->rules == NULL ? "REF-NJ-2026-11" : options->rules,
                  options->later_rules ? ", " WORLD_LATER_RULES ".yaml, " WORLD_LAST_RULES ".yaml" : "",
                  authorities_port(world->authorities), timeout_ms, authorities_port(world->authorities), timeout_ms,
@@ -252,6 +273,7 @@ void world_prepare(struct world *world, const struct world_options *options)
     must(authorities_start(&world->authorities, world->people, &authorities), "authorities");
     must(vault_key_generate(pki_files_path(&world->files, "master.key")), "master key");
     make_directory(world);
+    make_database(world);
     make_config(world, options);
 }
 
@@ -281,6 +303,9 @@ void world_restart(struct world *world)
 void world_close(struct world *world)
 {
     coloand_stop(world->server);
+    if (!world_on_file(world)) {
+        postgres_database_drop(world->database);
+    }
     config_free(&world->config);
     authorities_stop(world->authorities);
     people_free(world->people);

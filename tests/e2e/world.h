@@ -1,5 +1,5 @@
 /* world.h - a whole centre in this process, for end-to-end tests: files, certificates, keys, the simulated authorities
- * with the personas, and coloand on a real port with mutual TLS and SQLite.
+ * with the personas, and coloand on a real port with mutual TLS; on SQLite, or on PostgreSQL when ctest says so.
  *
  * Everything lives in a temporary folder that world_close removes. One thread drives it. Aborts on failure: it is not
  * what is tested. Call world_open first in a program: it runs other programs, and gRPC does not outlive a fork. */
@@ -47,6 +47,7 @@ struct world {
     struct cl_signer *signers[WORLD_KEY_COUNT];
     struct cl_keyring *keyring;
     struct config config;
+    char database[256]; /* its address, as in the configuration */
     struct coloand *server;
     atomic_bool store_failed; /* as the server told, since it was started */
     struct cl_clock clock;    /* the machine's, moved by ahead_ms */
@@ -71,6 +72,10 @@ void world_close(struct world *world);
 /* All but the server in this process: for tests that run coloand as a program on world_config_path. */
 void world_prepare(struct world *world, const struct world_options *options);
 const char *world_config_path(const struct world *world);
+
+/* The address of the server's database, which a test may read beside it. */
+const char *world_database(const struct world *world);
+bool world_on_file(const struct world *world); /* not on a cluster */
 
 /* Stops the server in good order; starts another on the same database; both. */
 void world_stop(struct world *world);

@@ -88,13 +88,13 @@ CREATE TABLE case_states (
 
 CREATE TRIGGER applications_counted AFTER INSERT ON applications
 BEGIN
-    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = cases + 1;
+    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = case_states.cases + 1;
 END;
 
 CREATE TRIGGER applications_moved AFTER UPDATE OF state ON applications WHEN OLD.state <> NEW.state
 BEGIN
     UPDATE case_states SET cases = cases - 1 WHERE state = OLD.state;
-    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = cases + 1;
+    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = case_states.cases + 1;
 END;
 
 -- What has to happen at a time. A row is taken away by whoever does it, in the same transaction.
@@ -391,20 +391,22 @@ CREATE TABLE reason_counts (
 CREATE TRIGGER officer_actions_count AFTER INSERT ON officer_actions
 BEGIN
     INSERT INTO officer_counts (officer, step, count) VALUES (NEW.officer, NEW.step, 1)
-    ON CONFLICT (officer, step) DO UPDATE SET count = count + 1;
+    ON CONFLICT (officer, step) DO UPDATE SET count = officer_counts.count + 1;
 END;
 
 CREATE TRIGGER officer_actions_count_reasons AFTER INSERT ON officer_actions WHEN NEW.step IN (3, 5)
 BEGIN
     INSERT INTO reason_counts (item, reason, referred, settled, overridden)
-    VALUES (NEW.item, NEW.reason, 0, NEW.step = 3, NEW.step = 5)
-    ON CONFLICT (item, reason) DO UPDATE SET settled = settled + excluded.settled, overridden = overridden + excluded.overridden;
+    VALUES (NEW.item, NEW.reason, 0, CASE WHEN NEW.step = 3 THEN 1 ELSE 0 END,
+        CASE WHEN NEW.step = 5 THEN 1 ELSE 0 END)
+    ON CONFLICT (item, reason) DO UPDATE SET settled = reason_counts.settled + excluded.settled,
+        overridden = reason_counts.overridden + excluded.overridden;
 END;
 
 CREATE TRIGGER tasks_count AFTER INSERT ON tasks WHEN NEW.kind IN (1, 2)
 BEGIN
     INSERT INTO reason_counts (item, reason, referred, settled, overridden) VALUES (NEW.item, NEW.reason, 1, 0, 0)
-    ON CONFLICT (item, reason) DO UPDATE SET referred = referred + 1;
+    ON CONFLICT (item, reason) DO UPDATE SET referred = reason_counts.referred + 1;
 END;
 
 CREATE TABLE offers (
@@ -671,7 +673,7 @@ END;
 
 -- Uploaded documents. `number` is the store's own; the pieces of unfinished ones may be dropped.
 CREATE TABLE documents (
-    number INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL PRIMARY KEY,
     application_id TEXT NOT NULL REFERENCES applications (id),
     sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
     size_bytes INTEGER NOT NULL CHECK (size_bytes > 0),

@@ -66,7 +66,7 @@ static void count_failure(void *user)
 static int set_up(void **state)
 {
     (void)state;
-    struct store_options options = {.path = place.path,
+    struct store_options options = {.address = place.path,
                                     .clock = cl_clock_system(),
                                     .free_bytes_min = 1,
                                     .round_pages = 1,

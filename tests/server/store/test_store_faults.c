@@ -38,7 +38,7 @@ static struct cl_status write_row(void *user, struct store_tx *tx)
 static struct cl_status open_store(struct run *run)
 {
     const struct store_options options = {
-        .path = run->path, .clock = cl_clock_system(), .failed = count_failure, .user = run};
+        .address = run->path, .clock = cl_clock_system(), .failed = count_failure, .user = run};
     return store_open(&run->store, &options);
 }
 
