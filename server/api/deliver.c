@@ -1,11 +1,14 @@
 #include "server/api/deliver.h"
 
 #include <coloan/v1/push.pb-c.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/api/shared.h"
 #include "server/store/messages.h"
+#include "server/store/sessions.h"
 
 /* What a frame's handling leaves: the reason to end the stream for, and the field to blame. */
 struct frame {
@@ -28,6 +31,52 @@ static void ended(struct cl_rpc_call *call, bool cancelled, void *user)
     (void)user;
     push_end(*stream_of(call));
     *stream_of(call) = NULL;
+}
+
+/* The stream's place in the order of the party's streams, which other nodes learn of. */
+struct numbering {
+    struct store_command command; /* first: a command is cast back */
+    struct push *push;
+    char party[CL_PARTY_BYTES_MAX + 1];
+    struct cl_digest open;
+    uint64_t number;
+};
+
+static struct cl_status numbering_apply(struct store_command *command, struct store_tx *tx)
+{
+    struct numbering *numbering = (struct numbering *)command;
+    char text[CL_PARTY_BYTES_MAX + 32];
+    struct cl_status status = sessions_open(&numbering->number, tx, numbering->party);
+    if (cl_failed(status)) {
+        return status;
+    }
+    (void)snprintf(text, sizeof text, "open %" PRIu64 " %s", numbering->number, numbering->party);
+    return store_tell(tx, text);
+}
+
+static void numbering_done(struct store_command *command, struct cl_status status)
+{
+    struct numbering *numbering = (struct numbering *)command;
+    if (cl_is_ok(status)) {
+        push_numbered(numbering->push, numbering->party, &numbering->open, numbering->number);
+    }
+    free(numbering);
+}
+
+/* Without a number the stream is fenced by its own node alone; the bank's next one will have one. */
+static void number_stream(struct frame *frame)
+{
+    struct numbering *numbering = calloc(1, sizeof *numbering);
+    if (numbering == NULL) {
+        return;
+    }
+    numbering->command = (struct store_command){.apply = numbering_apply, .done = numbering_done};
+    numbering->push = frame->api->push;
+    numbering->open = frame->request.opened.digest;
+    memcpy(numbering->party, frame->request.sender, sizeof numbering->party);
+    if (cl_failed(store_submit(frame->api->store, &numbering->command))) {
+        free(numbering);
+    }
 }
 
 static struct cl_status blame(struct frame *frame, const char *field)
@@ -63,6 +112,7 @@ static struct cl_status take_open(struct frame *frame)
         return status;
     }
     *stream_of(frame->call) = stream;
+    number_stream(frame);
     if (!cl_rpc_call_on_end(frame->call, ended, NULL)) {
         push_end(stream); /* over already */
         *stream_of(frame->call) = NULL;

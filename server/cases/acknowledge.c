@@ -31,7 +31,8 @@ static struct cl_status take_ack(struct case_tx *tx, const struct case_request *
     read_digest(&row.event, request->opened->header);
     tx->effect->delivery.said = CASE_RECEIVED;
     tx->effect->delivery.sequence = ack->sequence;
-    return outbox_ack(tx->tx, &row);
+    struct cl_status status = outbox_ack(tx->tx, &row);
+    return cl_is_ok(status) ? store_tell(tx->tx, request->sender) : status;
 }
 
 /* A word of the bank's, which officers read: nothing a value of a person could hide in. */

@@ -23,6 +23,9 @@ struct cl_status delivery_fail(struct case_tx *tx, const char *recipient, const 
     if (cl_is_ok(status)) {
         status = note(tx, recipient, row, step);
     }
+    if (cl_is_ok(status)) {
+        status = store_tell(tx->tx, recipient);
+    }
     if (cl_is_ok(status) && row->state == PENDING_PARKED) {
         status = note(tx, recipient, row, DELIVERY_PARKED);
         tx->effect->alarm = CASE_ALARM_EVENT_PARKED;

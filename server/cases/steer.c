@@ -142,6 +142,9 @@ struct cl_status case_steer_events(ProtobufCMessage **reply_out, struct case_tx 
     if (cl_is_ok(status)) {
         status = delivery_floors(list, tx, order.recipient);
     }
+    if (cl_is_ok(status)) {
+        status = store_tell(tx->tx, order.recipient);
+    }
     tx->effect->delivery.said = CASE_STEERED;
     tx->effect->delivery.recipient = order.recipient;
     *reply_out = &list->base;

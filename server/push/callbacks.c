@@ -582,7 +582,7 @@ void callbacks_notify(struct callbacks *callbacks, const char *party)
 {
     for (size_t i = 0; i < callbacks->options.bank_count; i++) {
         struct inbox *inbox = &callbacks->inboxes[i];
-        if (strcmp(inbox->party, party) == 0) {
+        if (party == NULL || strcmp(inbox->party, party) == 0) {
             wake(inbox);
         }
     }

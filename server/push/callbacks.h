@@ -59,7 +59,7 @@ void callbacks_free(struct callbacks *callbacks); /* NULL is fine; stops first *
 CL_MUST_CHECK struct cl_status callbacks_reload(struct callbacks *callbacks, const struct callbacks_identity *identity);
 
 /* There is something new for the party, or something about its events was changed. */
-void callbacks_notify(struct callbacks *callbacks, const char *party);
+void callbacks_notify(struct callbacks *callbacks, const char *party); /* NULL: any */
 
 struct callbacks_counters {
     uint64_t calls, failures; /* of the way or the bank */

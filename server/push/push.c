@@ -56,6 +56,7 @@ struct push_stream {
     bool over;       /* the call is */
     bool fenced;
     bool look;              /* something about its events was changed by somebody */
+    uint64_t number;        /* in the order of the party's streams; 0: not known yet */
     uint64_t head;          /* the highest sequence we were told of */
     struct sayings sayings; /* that the push thread has not seen */
 
@@ -305,6 +306,18 @@ static void start(struct push *push, struct push_stream *stream)
            cl_log_number("resume_after", (int64_t)stream->resume_after), cl_log_number("head", (int64_t)state.head));
 }
 
+/* There may be events that another node wrote. */
+static void read_head(struct push *push, struct push_stream *stream)
+{
+    struct outbox_state state;
+    struct cl_status status = outbox_state(&state, push->sql, stream->party);
+    if (cl_failed(status)) {
+        finish(stream, status);
+        return;
+    }
+    stream->known_head = state.head > stream->known_head ? state.head : stream->known_head;
+}
+
 /* Tells the lane what was said meanwhile. */
 static void listen(struct push *push, struct push_stream *stream, const struct view *view)
 {
@@ -320,6 +333,7 @@ static void listen(struct push *push, struct push_stream *stream, const struct v
     }
     if (view->look) {
         lane_look(stream->lane);
+        read_head(push, stream);
     }
     lane_credit(stream->lane, view->window - stream->credited);
     stream->credited = view->window;
@@ -637,8 +651,31 @@ void push_look(struct push *push, const char *party)
 {
     (void)pthread_mutex_lock(&push->mutex);
     for (struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
-        if (strcmp(stream->party, party) == 0) {
+        if (party == NULL || strcmp(stream->party, party) == 0) {
             stream->look = true;
+            wake(push);
+        }
+    }
+    (void)pthread_mutex_unlock(&push->mutex);
+}
+
+void push_numbered(struct push *push, const char *party, const struct cl_digest *open, uint64_t number)
+{
+    (void)pthread_mutex_lock(&push->mutex);
+    for (struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
+        if (strcmp(stream->party, party) == 0 && cl_digest_equal(&stream->open_digest, open)) {
+            stream->number = number;
+        }
+    }
+    (void)pthread_mutex_unlock(&push->mutex);
+}
+
+void push_fence(struct push *push, const char *party, uint64_t number)
+{
+    (void)pthread_mutex_lock(&push->mutex);
+    for (struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
+        if (strcmp(stream->party, party) == 0 && stream->number != 0 && stream->number < number) {
+            stream->fenced = true;
             wake(push);
         }
     }

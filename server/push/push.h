@@ -73,7 +73,13 @@ void push_in_progress(struct push_stream *stream, uint64_t sequence);
 void push_notify(struct push *push, const char *party, uint64_t sequence);
 void push_received(struct push *push, const char *party, uint64_t sequence);
 void push_refused(struct push *push, const char *party, uint64_t sequence);
-void push_look(struct push *push, const char *party);
+void push_look(struct push *push, const char *party); /* NULL: of any */
+
+/* Which one in the order of the party's streams, on all nodes, this one became. Writer thread, after a commit. */
+void push_numbered(struct push *push, const char *party, const struct cl_digest *open, uint64_t number);
+
+/* Another node opened the party's stream with this number: it fences those with a lower one. Any thread. */
+void push_fence(struct push *push, const char *party, uint64_t number);
 
 struct push_counters {
     uint64_t streams, events_sent, slow_readers;

@@ -549,6 +549,12 @@ CREATE TABLE pending (
 
 CREATE INDEX pending_holds ON pending (recipient, application_id, sequence) WHERE state > 1;
 
+-- How often a recipient's stream was opened.
+CREATE TABLE sessions (
+    recipient TEXT NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL CHECK (number > 0)
+) STRICT, WITHOUT ROWID;
+
 -- What became of trying to deliver an event, and who interfered.
 CREATE TABLE delivery_log (
     recipient TEXT NOT NULL,
