@@ -21,6 +21,7 @@
 #include "server/ops/metrics.h"
 #include "server/push/callbacks.h"
 #include "server/push/push.h"
+#include "server/store/nodes.h"
 #include "server/store/store.h"
 #include "server/vault/vault.h"
 #include "server/watch.h"
@@ -48,6 +49,7 @@ struct coloand {
     struct centre centre;
     struct authorisation *authorisation; /* NULL: letters are not verified */
     struct cases cases;
+    char node[NODE_BYTES]; /* "": no other server works on the database */
     struct store *store;
     struct source *source;
     struct push *push;
@@ -199,7 +201,13 @@ static struct cl_status make_cases(struct coloand *server, struct cl_setting_err
     if (cl_is_ok(status)) {
         status = load_authorisation(&server->authorisation, server->config, error);
     }
+    if (!sql_keeps_file(server->config->database)) {
+        uint8_t random[sizeof server->node / 2];
+        cl_random_fill(cl_random_system(), random, sizeof random);
+        cl_hex_encode(server->node, cl_bytes(random, sizeof random));
+    }
     server->cases = (struct cases){
+        .node = server->node[0] == '\0' ? NULL : server->node,
         .centre = &server->centre,
         .vault = server->vault,
         .authorisation = server->authorisation,

@@ -392,7 +392,10 @@ static struct cl_status sweep_apply(struct store_command *command, struct store_
     struct application_ids open;
     struct case_effect none = {0};
     struct case_tx look = case_tx_of(sweep->effects->options.cases, tx, sweep->arena, &none);
-    struct cl_status status = case_expire_overrides(&look);
+    struct cl_status status = case_alive(&look);
+    if (cl_is_ok(status)) {
+        status = case_expire_overrides(&look);
+    }
     if (cl_is_ok(status)) {
         status = count_reviews(&sweep->effects->options.counters->review, &look);
     }
@@ -403,7 +406,11 @@ static struct cl_status sweep_apply(struct store_command *command, struct store_
         status = case_unasked(&open, &look, ASKING_MAX / 2 + SWEEP_MAX);
     }
     for (size_t i = 0; cl_is_ok(status) && i < open.count && sweep->count < SWEEP_MAX; i++) {
-        if (remembered(sweep->effects, open.ids[i], look.now_ms)) {
+        bool elsewhere = remembered(sweep->effects, open.ids[i], look.now_ms);
+        if (!elsewhere) {
+            status = case_asked_elsewhere(&elsewhere, &look, open.ids[i]);
+        }
+        if (cl_failed(status) || elsewhere) {
             continue;
         }
         struct case_tx view =

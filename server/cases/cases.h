@@ -39,6 +39,7 @@ struct cases {
     struct authorisation *authorisation; /* verifies letters; the writer's. NULL: their digests are enough */
     const struct rule_set *rule_sets;    /* without gap or overlap */
     size_t rule_set_count;
+    const char *node; /* this server, where several work on one database; NULL: it is alone */
 };
 
 /* The rule set in force at that moment; NULL when there is none. */
@@ -176,6 +177,12 @@ CL_MUST_CHECK struct cl_status case_take_answers(struct case_tx *tx, const struc
 /* Applications with items that an authority has to settle, by id, at most `limit`: what a restart or an overload left. */
 struct application_ids;
 CL_MUST_CHECK struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, size_t limit);
+
+/* Where several servers work on one database: says that this one is alive. */
+CL_MUST_CHECK struct cl_status case_alive(struct case_tx *tx);
+
+/* Whether another server is asking the authorities for the application. */
+CL_MUST_CHECK struct cl_status case_asked_elsewhere(bool *out, struct case_tx *tx, const char *application_id);
 
 /* Makes the inquiry for the open items that authorities answer, as case_submit did: for a restart. NULL in
  * tx->effect->inquiry when nothing is open. */

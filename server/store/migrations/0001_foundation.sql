@@ -549,6 +549,17 @@ CREATE TABLE pending (
 
 CREATE INDEX pending_holds ON pending (recipient, application_id, sequence) WHERE state > 1;
 
+-- Servers on this database, when there are several, and for which applications each asks the authorities.
+CREATE TABLE nodes (
+    node TEXT NOT NULL PRIMARY KEY,
+    seen_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE inquiries (
+    application_id TEXT NOT NULL PRIMARY KEY REFERENCES applications (id),
+    node TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- How often a recipient's stream was opened.
 CREATE TABLE sessions (
     recipient TEXT NOT NULL PRIMARY KEY,
