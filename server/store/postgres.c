@@ -48,6 +48,7 @@ struct postgres {
     bool alone;
     struct postgres_link *link; /* NULL: none */
     int64_t connect_at_ms;      /* a reader's next attempt, monotonic */
+    unsigned first_host;        /* to try: turned when a server is refused */
     unsigned generation;        /* of the link: what was prepared on an older one is not there */
     bool in_transaction;
     bool careful;
@@ -154,9 +155,10 @@ static struct cl_status take_seat(struct postgres_link *link, bool alone)
 static struct cl_status connect_now(struct postgres *postgres, bool warn)
 {
     struct postgres_link *link = NULL;
-    struct cl_status status = postgres_link_open(&link, postgres->address, postgres->base.mode);
+    struct cl_status status = postgres_link_open(&link, postgres->address, postgres->base.mode, postgres->first_host);
     if (cl_is_ok(status) && postgres->base.mode == SQL_WRITE) {
         status = postgres_cluster_check(link, postgres->base.health, warn);
+        postgres->first_host += status.reason == CL_CONFIG_INVALID ? 1 : 0;
     }
     if (cl_is_ok(status) && postgres->base.mode == SQL_WRITE) {
         status = take_seat(link, postgres->alone);
