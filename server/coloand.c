@@ -4,6 +4,7 @@
  * calls; the source hands back its inquiries; the store writes what is queued; then all is freed. */
 #include "server/coloand.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,27 @@ static void store_has_failed(void *user)
     }
 }
 
+/* What another server on the database told: "open NUMBER PARTY" of a stream, or a party for which there is something. */
+static void heard(void *user, const char *text)
+{
+    struct coloand *server = user;
+    char party[CL_PARTY_BYTES_MAX + 1] = "";
+    uint64_t number = 0;
+    if (atomic_load(&server->told) == NULL) {
+        return; /* nobody is here yet; whoever comes reads what there is */
+    }
+    if (sscanf(text, "open %" SCNu64 " %64s", &number, party) == 2) {
+        push_fence(server->push, party, number);
+        return;
+    }
+    const char *whose = text[0] == '\0' ? NULL : text;
+    struct callbacks *callbacks = atomic_load(&server->callbacks);
+    push_look(server->push, whose);
+    if (callbacks != NULL) {
+        callbacks_notify(callbacks, whose);
+    }
+}
+
 static struct cl_status attach_vault(void *user, struct store_tx *tx)
 {
     return vault_attach(user, tx);
@@ -141,6 +163,7 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
                                     .round_pages = (size_t)config->log_round_pages,
                                     .restart_pages = (size_t)config->log_restart_pages,
                                     .clock = server->clock,
+                                    .heard = heard,
                                     .failed = store_has_failed,
                                     .user = server};
     status = store_open(&server->store, &options);

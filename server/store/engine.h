@@ -66,13 +66,16 @@ struct sql_engine {
     struct cl_status (*begin)(struct sql *sql);
     struct cl_status (*commit)(struct sql *sql);
     void (*rollback)(struct sql *sql);
-    struct cl_status (*bracket)(struct sql *sql, const char *text); /* SAVEPOINT and its like */
-    struct cl_status (*settle)(bool *done_out, struct sql *sql);    /* NULL: no transaction is ever lost */
+    struct cl_status (*bracket)(struct sql *sql, const char *text);  /* SAVEPOINT and its like */
+    struct cl_status (*settle)(enum sql_fate *out, struct sql *sql); /* NULL: no transaction is ever lost */
 
     struct cl_status (*script)(struct sql *sql, const char *text);
     struct cl_status (*define)(struct sql *sql, const char *text);
     struct cl_status (*claim)(enum sql_claim *out, struct sql *sql);
     struct cl_status (*tell)(struct sql *sql, const char *text); /* NULL: there is nobody else to tell */
+    struct cl_status (*listen)(struct sql_listener **out, struct sql *writer, sql_heard *heard,
+                               void *user); /* the same */
+    void (*unlisten)(struct sql_listener *listener);
     struct cl_status (*check)(struct sql *sql);
 
     size_t (*log_pages)(struct sql *sql);                           /* only with keeps_file */

@@ -28,9 +28,10 @@
 #include "server/store/postgres_cluster.h"
 #include "server/store/postgres_dialect.h"
 #include "server/store/postgres_link.h"
+#include "server/store/postgres_listener.h"
 
 enum {
-    NODE_BYTES = 16,
+    NODE_BYTES = (POSTGRES_NODE_HEX_BYTES - 1) / 2,
     STATEMENT_NAME_BYTES = 16,
     /* A reader's thread has other things to do than to try all the time. */
     READER_PAUSE_MS = 1000,
@@ -48,9 +49,11 @@ struct postgres {
     bool alone;
     struct postgres_link *link; /* NULL: none */
     int64_t connect_at_ms;      /* a reader's next attempt, monotonic */
+    unsigned first_host;        /* to try: turned when a server is refused */
     unsigned generation;        /* of the link: what was prepared on an older one is not there */
     bool in_transaction;
     bool careful;
+    bool cut;      /* the link went while it was needed */
     bool in_doubt; /* COMMIT was sent, and no clean answer came */
     uint8_t node[NODE_BYTES];
     int64_t batch; /* of this node: the last transaction that wrote */
@@ -91,6 +94,7 @@ static void drop_link(struct postgres *postgres)
     postgres_link_close(postgres->link);
     postgres->link = NULL;
     postgres->in_transaction = false;
+    postgres->cut = true;
 }
 
 /* Of something that is not undone by a savepoint. */
@@ -154,9 +158,10 @@ static struct cl_status take_seat(struct postgres_link *link, bool alone)
 static struct cl_status connect_now(struct postgres *postgres, bool warn)
 {
     struct postgres_link *link = NULL;
-    struct cl_status status = postgres_link_open(&link, postgres->address, postgres->base.mode);
-    if (cl_is_ok(status) && postgres->base.mode == SQL_WRITE) {
+    struct cl_status status = postgres_link_open(&link, postgres->address, postgres->base.mode, postgres->first_host);
+    if (cl_is_ok(status)) {
         status = postgres_cluster_check(link, postgres->base.health, warn);
+        postgres->first_host += status.reason == CL_CONFIG_INVALID ? 1 : 0;
     }
     if (cl_is_ok(status) && postgres->base.mode == SQL_WRITE) {
         status = take_seat(link, postgres->alone);
@@ -558,7 +563,7 @@ static struct cl_status resolve(bool *done_out, struct postgres *postgres)
     return cl_ok();
 }
 
-static struct cl_status postgres_settle(bool *done_out, struct sql *sql)
+static struct cl_status postgres_settle(enum sql_fate *out, struct sql *sql)
 {
     struct postgres *postgres = own(sql);
     struct cl_status status = postgres->link == NULL ? connect_now(postgres, true) : cl_ok();
@@ -572,7 +577,8 @@ static struct cl_status postgres_settle(bool *done_out, struct sql *sql)
     if (cl_is_ok(status)) {
         sql->lost = false;
         postgres->careful = !done;
-        *done_out = done;
+        *out = done ? SQL_DONE : postgres->cut ? SQL_CUT_OFF : SQL_GIVEN_UP;
+        postgres->cut = false;
     }
     return status;
 }
@@ -656,6 +662,40 @@ static struct cl_status postgres_claim(enum sql_claim *out, struct sql *sql)
     return status;
 }
 
+/* -- Other nodes --------------------------------------------------------------------------------------------- */
+
+static void node_hex(char out[POSTGRES_NODE_HEX_BYTES], const struct postgres *postgres)
+{
+    cl_hex_encode(out, cl_bytes(postgres->node, sizeof postgres->node));
+}
+
+/* Counts as writing: what a command told is taken back with the command. */
+static struct cl_status postgres_tell(struct sql *sql, const char *text)
+{
+    static const char notify[] = "SELECT pg_notify('" POSTGRES_CHANNEL "', $1)";
+    char node[POSTGRES_NODE_HEX_BYTES];
+    char told[POSTGRES_NODE_HEX_BYTES + SQL_TELL_BYTES_MAX + 1];
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, sql, notify);
+    if (cl_failed(status)) {
+        return status;
+    }
+    node_hex(node, own(sql));
+    (void)snprintf(told, sizeof told, "%s %s", node, text);
+    statement->writes = true;
+    sql_bind_text(statement, 1, told);
+    return sql_run(statement);
+}
+
+static struct cl_status postgres_listen(struct sql_listener **out, struct sql *writer, sql_heard *heard, void *user)
+{
+    char node[POSTGRES_NODE_HEX_BYTES];
+    node_hex(node, own(writer));
+    return postgres_listener_create(out, own(writer)->address, node, heard, user);
+}
+
+/* -- Care ---------------------------------------------------------------------------------------------------- */
+
 /* The server checks each page's sum as it reads it, and counts what it found. */
 static struct cl_status postgres_check(struct sql *sql)
 {
@@ -694,5 +734,8 @@ const struct sql_engine sql_postgres = {
     .script = postgres_script,
     .define = postgres_define,
     .claim = postgres_claim,
+    .tell = postgres_tell,
+    .listen = postgres_listen,
+    .unlisten = postgres_listener_free,
     .check = postgres_check,
 };

@@ -105,18 +105,68 @@ static void note_warning(void *user, const PGresult *result)
     cl_log(CL_LOG_WARNING, "store.server_warns", cl_log_text("sqlstate", state));
 }
 
-/* What stands before the address is a default that it may change; what stands behind it holds whatever it says. */
-static PGconn *connect_to(const char *address)
+/* The list with its first elements, `by` of them, put to its end. Lists of another length, like one port for all hosts, keep
+ * in step as libpq counts them. False: no memory. */
+static bool turn_list(char **out, const char *list, unsigned by)
 {
-    static const char *const keywords[] = {
-        "connect_timeout", "tcp_user_timeout", "keepalives_idle",      "keepalives_interval", "keepalives_count",
-        "dbname",          "application_name", "target_session_attrs", "client_encoding",     NULL};
-    const char *values[] = {"2", "5000", "10", "5", "3", address, "coloand", "read-write", "UTF8", NULL};
+    size_t count = 1;
+    for (const char *at = list; *at != '\0'; at++) {
+        count += *at == ',' ? 1 : 0;
+    }
+    const char *rest = list;
+    for (size_t i = 0; i < by % count; i++) {
+        rest += strcspn(rest, ",") + 1;
+    }
+    if (rest == list) {
+        *out = strdup(list);
+        return *out != NULL;
+    }
+    return asprintf(out, "%s,%.*s", rest, (int)(rest - list - 1), list) > 0;
+}
+
+/* What stands before the address is a default that it may change; what stands behind it holds whatever it says, but for
+ * NULL, which says nothing. */
+static PGconn *connect_params(const char *address, const char *host, const char *hostaddr, const char *port)
+{
+    static const char *const keywords[] = {"connect_timeout",
+                                           "tcp_user_timeout",
+                                           "keepalives_idle",
+                                           "keepalives_interval",
+                                           "keepalives_count",
+                                           "dbname",
+                                           "application_name",
+                                           "target_session_attrs",
+                                           "client_encoding",
+                                           "host",
+                                           "hostaddr",
+                                           "port",
+                                           NULL};
+    const char *values[] = {"2",          "5000", "10", "5",      "3",  address, "coloand",
+                            "read-write", "UTF8", host, hostaddr, port, NULL};
     _Static_assert(sizeof keywords / sizeof keywords[0] == sizeof values / sizeof values[0], "one value for each");
     return PQconnectdbParams(keywords, values, 1);
 }
 
-struct cl_status postgres_link_open(struct postgres_link **out, const char *address, enum sql_mode mode)
+/* The address's hosts, beginning with another one. */
+static PGconn *connect_from(const char *address, unsigned first)
+{
+    static const char *const keywords[] = {"host", "hostaddr", "port"};
+    char *turned[3] = {NULL, NULL, NULL};
+    PQconninfoOption *options = PQconninfoParse(address, NULL);
+    bool made = options != NULL;
+    for (size_t i = 0; made && i < 3; i++) {
+        const char *list = value_of(options, keywords[i]);
+        made = list == NULL || turn_list(&turned[i], list, first);
+    }
+    PGconn *connection = made ? connect_params(address, turned[0], turned[1], turned[2]) : NULL;
+    for (size_t i = 0; i < 3; i++) {
+        free(turned[i]);
+    }
+    PQconninfoFree(options);
+    return connection;
+}
+
+struct cl_status postgres_link_open(struct postgres_link **out, const char *address, enum sql_mode mode, unsigned first)
 {
     const char *why = "";
     struct cl_status status = postgres_link_check(&why, address);
@@ -128,7 +178,7 @@ struct cl_status postgres_link_open(struct postgres_link **out, const char *addr
     if (link == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    link->connection = connect_to(address);
+    link->connection = connect_from(address, first);
     if (link->connection == NULL || PQstatus(link->connection) != CONNECTION_OK ||
         PQsetnonblocking(link->connection, 1) != 0) {
         cl_log(CL_LOG_WARNING, "store.no_server", cl_log_text("why", PQerrorMessage(link->connection)));

@@ -34,9 +34,11 @@ enum postgres_outcome {
  * when it cannot be parsed, holds a password, or leads over a network without sslmode=verify-full. */
 CL_MUST_CHECK struct cl_status postgres_link_check(const char **why_out, const char *address);
 
-/* Connects and sets the session up. CONFIG_INVALID when postgres_link_check says so; STORE_UNREACHABLE, with a line in the
+/* Connects and sets the session up. Of several hosts it begins with number `first`, counted round: libpq would always begin
+ * with the first one of the address, also when that is a primary that was refused. CONFIG_INVALID when postgres_link_check says so; STORE_UNREACHABLE, with a line in the
  * log, when no host of the address is a primary that takes us; MEMORY_LIMIT. */
-CL_MUST_CHECK struct cl_status postgres_link_open(struct postgres_link **out, const char *address, enum sql_mode mode);
+CL_MUST_CHECK struct cl_status postgres_link_open(struct postgres_link **out, const char *address, enum sql_mode mode,
+                                                  unsigned first);
 void postgres_link_close(struct postgres_link *link); /* NULL is fine */
 
 /* Whether the server sent a warning since postgres_link_clear: on COMMIT that means it is not as durable as it should be. */

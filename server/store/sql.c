@@ -343,19 +343,35 @@ bool sql_lost(const struct sql *sql)
     return sql->lost;
 }
 
-struct cl_status sql_settle(bool *done_out, struct sql *sql)
+struct cl_status sql_settle(enum sql_fate *out, struct sql *sql)
 {
     assert(sql->lost && sql->mode == SQL_WRITE);
     if (sql_health_failed(sql->health)) {
         return cl_fail(CL_STORE_FAILED);
     }
-    return sql->engine->settle(done_out, sql);
+    return sql->engine->settle(out, sql);
 }
 
 struct cl_status sql_tell(struct sql *sql, const char *text)
 {
     struct cl_status status = usable(sql);
     return cl_is_ok(status) && sql->engine->tell != NULL ? sql->engine->tell(sql, text) : status;
+}
+
+struct cl_status sql_listen(struct sql_listener **out, struct sql *writer, sql_heard *heard, void *user)
+{
+    if (writer->engine->listen == NULL) {
+        *out = NULL;
+        return cl_ok();
+    }
+    return writer->engine->listen(out, writer, heard, user);
+}
+
+void sql_listener_free(struct sql_listener *listener)
+{
+    if (listener != NULL) {
+        sql_postgres.unlisten(listener); /* the only engine that has any */
+    }
 }
 
 struct cl_status sql_script(struct sql *sql, const char *text)

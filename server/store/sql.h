@@ -27,6 +27,8 @@
 /* Four messages; nothing stored is larger than one. */
 #define SQL_VALUE_BYTES_MAX (1024 * 1024)
 #define SQL_PARAMETERS_MAX  32
+/* NOTIFY takes 8,000 bytes; the id of a party or an application is all that anybody needs to tell. */
+#define SQL_TELL_BYTES_MAX 1000
 
 struct sql;
 struct sql_statement;
@@ -134,13 +136,31 @@ CL_MUST_CHECK struct cl_status sql_mark_undo(struct sql *sql);
  * statement fails then, until sql_settle. */
 bool sql_lost(const struct sql *sql);
 
-/* One attempt to get over that: a connection that is up to date, and the certainty what became of the transaction.
- * `done_out`: its COMMIT took place and is durable; else nothing of it stands, and it may be applied again.
- * STORE_UNREACHABLE: not yet; try again. CONFIG_INVALID: what answers there is not to be trusted. */
-CL_MUST_CHECK struct cl_status sql_settle(bool *done_out, struct sql *sql);
+/* What became of a lost transaction. But for the first, nothing of it stands, and it may be applied again. */
+enum sql_fate {
+    SQL_DONE,     /* its COMMIT took place and is durable */
+    SQL_GIVEN_UP, /* by the server, which is there: a serialization failure, a limit of time */
+    SQL_CUT_OFF,  /* the connection was lost */
+};
 
-/* With the commit, told to the other processes of the cluster; nothing on SQLite, which has none. */
+/* One attempt to get over that: a connection that is up to date, and the certainty what became of the transaction.
+ * STORE_UNREACHABLE: not yet; try again. CONFIG_INVALID: what answers there is not to be trusted. */
+CL_MUST_CHECK struct cl_status sql_settle(enum sql_fate *out, struct sql *sql);
+
+/* -- Other processes ----------------------------------------------------------------------------------------- */
+
+/* With the commit, told to the other processes of the cluster; nothing on SQLite, which has none. At most
+ * SQL_TELL_BYTES_MAX. */
 CL_MUST_CHECK struct cl_status sql_tell(struct sql *sql, const char *text);
+
+/* A thread that hears what the others tell, but not what `writer` does; NULL where there are none. "" means that anything
+ * may have been missed, as at its start. MEMORY_LIMIT, SYSTEM. */
+struct sql_listener;
+typedef void sql_heard(void *user, const char *text);
+CL_MUST_CHECK struct cl_status sql_listen(struct sql_listener **out, struct sql *writer, sql_heard *heard, void *user);
+void sql_listener_free(struct sql_listener *listener); /* NULL is fine */
+
+/* -- Scripts ------------------------------------------------------------------------------------------------- */
 
 /* Several statements of a constant text, without values. */
 CL_MUST_CHECK struct cl_status sql_script(struct sql *sql, const char *text);

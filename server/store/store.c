@@ -37,8 +37,8 @@ enum {
     /* Between attempts; doubled from the first to the last, so that nodes do not press a server that is just starting. */
     PAUSE_MS_MIN = 50,
     PAUSE_MS_MAX = 1000,
-    /* How often one batch is applied again. Serialization failures and dead backends do not come in such rows: a batch
-       that fails so often kills its server every time. */
+    /* How often the server may give one batch up. With one turn for all there is nothing to collide with, so a batch that
+       fails so often is a mistake. Connections that are lost count by time. */
     REPEATS_MAX = 10,
 };
 
@@ -52,7 +52,8 @@ struct store {
     struct cl_queue *queue;
     struct sql_health health;
     struct sql *sql;
-    struct keeper *keeper; /* NULL: the database cares for itself */
+    struct sql_listener *listener; /* NULL: nobody listens, or nobody tells */
+    struct keeper *keeper;         /* NULL: the database cares for itself */
     struct store_command **batch;
     struct cl_status *statuses;
     size_t ran; /* of the batch, at least once */
@@ -68,7 +69,7 @@ struct sql *store_tx_sql(struct store_tx *tx)
 
 struct cl_status store_tell(struct store_tx *tx, const char *text)
 {
-    assert(strlen(text) <= STORE_TELL_BYTES_MAX);
+    assert(strlen(text) <= SQL_TELL_BYTES_MAX);
     return sql_tell(tx->sql, text);
 }
 
@@ -134,21 +135,21 @@ static struct cl_status give_up(struct store *store, const char *why)
 }
 
 /* Until there is a server again, and it is known what became of the transaction. */
-static struct cl_status settle(bool *done_out, struct store *store)
+static struct cl_status settle(enum sql_fate *out, struct store *store, int64_t since_ms)
 {
-    int64_t since_ms = cl_clock_monotonic_ms(store->clock);
     int64_t pause_ms = PAUSE_MS_MIN;
-    struct cl_status status = sql_settle(done_out, store->sql);
+    struct cl_status status = sql_settle(out, store->sql);
     while (cl_failed(status) && !sql_health_failed(&store->health)) {
         if (waited_enough(store, since_ms)) {
             return give_up(store, "no server");
         }
         pause_up_to(pause_ms);
         pause_ms = 2 * pause_ms < PAUSE_MS_MAX ? 2 * pause_ms : PAUSE_MS_MAX;
-        status = sql_settle(done_out, store->sql);
+        status = sql_settle(out, store->sql);
     }
     if (cl_is_ok(status)) {
-        cl_log(CL_LOG_WARNING, "store.settled", cl_log_text("batch", *done_out ? "was committed" : "is applied again"),
+        cl_log(CL_LOG_WARNING, "store.settled",
+               cl_log_text("batch", *out == SQL_DONE ? "was committed" : "is applied again"),
                cl_log_number("ms", cl_clock_monotonic_ms(store->clock) - since_ms));
     }
     return status;
@@ -168,16 +169,18 @@ static struct cl_status bring_about(struct store *store, size_t count)
 {
     store->ran = 0;
     struct cl_status status = apply_batch(store, count);
-    for (int repeats = 0; cl_failed(status) && sql_lost(store->sql); repeats++) {
-        bool done = false;
-        status = settle(&done, store);
-        if (cl_failed(status) || done) {
+    int64_t since_ms = cl_clock_monotonic_ms(store->clock);
+    for (int repeats = 0; cl_failed(status) && sql_lost(store->sql);) {
+        enum sql_fate fate = SQL_DONE;
+        status = settle(&fate, store, since_ms);
+        if (cl_failed(status) || fate == SQL_DONE) {
             return status;
         }
-        if (repeats == REPEATS_MAX) {
+        repeats += fate == SQL_GIVEN_UP ? 1 : 0;
+        if (repeats > REPEATS_MAX || waited_enough(store, since_ms)) {
             return give_up(store, "the same batch is lost again and again");
         }
-        if (repeats > 0) {
+        if (repeats > 1) {
             pause_up_to(PAUSE_MS_MIN);
         }
         make_ready_again(store);
@@ -275,6 +278,9 @@ static struct cl_status open_database(struct store *store, const struct store_op
 static struct cl_status start(struct store *store, const struct store_options *options)
 {
     struct cl_status status = open_database(store, options);
+    if (cl_is_ok(status) && options->heard != NULL) {
+        status = sql_listen(&store->listener, store->sql, options->heard, options->user);
+    }
     if (cl_failed(status)) {
         return status;
     }
@@ -304,6 +310,8 @@ struct cl_status store_open(struct store **out, const struct store_options *opti
 
 void store_stop(struct store *store)
 {
+    sql_listener_free(store->listener);
+    store->listener = NULL;
     if (!store->running) {
         return;
     }

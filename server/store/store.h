@@ -44,9 +44,6 @@
 /* Quiet for this long, the log is emptied: a restart finds nothing to recover, and erased values leave the disk. */
 #define STORE_IDLE_MS_DEFAULT 500
 
-/* What PostgreSQL's NOTIFY takes is 8,000 bytes; a party's or an application's id is all anybody needs to tell. */
-#define STORE_TELL_BYTES_MAX 1000
-
 struct store;
 struct store_tx; /* an open transaction; lives while apply() runs */
 
@@ -73,7 +70,10 @@ struct store_options {
     int64_t idle_ms;         /* until it is emptied; 0: STORE_IDLE_MS_DEFAULT */
     const struct cl_clock *clock;  /* outlives the store */
     void (*committed)(void *user); /* writer thread, once after each commit and its done()s; NULL is fine */
-    void (*failed)(void *user);    /* once, on the thread that met the error; NULL is fine. Must not block */
+    /* What another process on the cluster told by store_tell; "": anything may have been missed. On a thread of the store's,
+       which it must not hold up; runs from store_open on, until store_stop. NULL is fine. */
+    void (*heard)(void *user, const char *text);
+    void (*failed)(void *user); /* once, on the thread that met the error; NULL is fine. Must not block */
     void *user;
 };
 
@@ -105,7 +105,7 @@ CL_MUST_CHECK struct cl_status store_run(struct store *store,
 struct sql *store_tx_sql(struct store_tx *tx);
 
 /* Told to the other processes on the cluster if and when the transaction commits, to their `heard`; nobody on SQLite. At most
- * STORE_TELL_BYTES_MAX, without NUL. */
+ * SQL_TELL_BYTES_MAX. */
 CL_MUST_CHECK struct cl_status store_tell(struct store_tx *tx, const char *text);
 
 /* A read-only connection for one other thread; it sees committed rows only. Close it with sql_close before

@@ -141,15 +141,14 @@ void postgres_server_create(struct postgres_server *server, const char *settings
 
 void postgres_server_follow(struct postgres_server *server, const struct postgres_server *primary, const char *name)
 {
-    char data[128], source[256], recovery[320];
+    char data[128], source[256];
     *server = (struct postgres_server){.port = 5433};
     make_folder(server);
     (void)snprintf(data, sizeof data, "%s/data", server->folder);
-    (void)snprintf(source, sizeof source, "host=%s port=%u user=" SUPERUSER, primary->folder, primary->port);
+    (void)snprintf(source, sizeof source, "host=%s port=%u user=" SUPERUSER " application_name=%s", primary->folder,
+                   primary->port, name);
     run(server, "pg_basebackup",
         (char *[]){"pg_basebackup", "-D", data, "-d", source, "-R", "-X", "stream", "-c", "fast", NULL});
-    (void)snprintf(recovery, sizeof recovery, "primary_conninfo = '%s application_name=%s'", source, name);
-    postgres_server_set(server, recovery);
     postgres_server_start(server);
 }
 

@@ -260,12 +260,86 @@ static void one_that_has_to_be_alone_is_refused_and_refuses(void **state)
     store_close(other);
 }
 
+/* -- Telling ------------------------------------------------------------------------------------------------- */
+
+struct ear {
+    pthread_mutex_t mutex; /* guards what follows */
+    unsigned missed, count;
+    char last[64];
+};
+
+static void note(void *user, const char *text)
+{
+    struct ear *ear = user;
+    (void)pthread_mutex_lock(&ear->mutex);
+    ear->missed += text[0] == '\0' ? 1 : 0;
+    ear->count += text[0] == '\0' ? 0 : 1;
+    (void)snprintf(ear->last, sizeof ear->last, "%s", text);
+    (void)pthread_mutex_unlock(&ear->mutex);
+}
+
+/* Within five seconds. */
+static void assert_hears(struct ear *ear, unsigned missed, unsigned count, const char *last)
+{
+    bool same = false;
+    for (int i = 0; i < 100 && !same; i++) {
+        (void)usleep(50 * 1000);
+        (void)pthread_mutex_lock(&ear->mutex);
+        same = ear->missed == missed && ear->count == count && strcmp(ear->last, last) == 0;
+        (void)pthread_mutex_unlock(&ear->mutex);
+    }
+    if (!same) {
+        fail_msg("missed %u, heard %u, last \"%s\"", ear->missed, ear->count, ear->last);
+    }
+}
+
+static struct cl_status tell(void *user, struct store_tx *tx)
+{
+    return store_tell(tx, user);
+}
+
+static struct cl_status tell_and_fail(void *user, struct store_tx *tx)
+{
+    struct cl_status status = store_tell(tx, user);
+    return cl_is_ok(status) ? cl_fail(CL_OFFER_STALE) : status;
+}
+
+static void what_is_told_with_a_commit_is_heard_by_the_others(void **state)
+{
+    struct bench *bench = *state;
+    struct ear ears[2] = {{.mutex = PTHREAD_MUTEX_INITIALIZER}, {.mutex = PTHREAD_MUTEX_INITIALIZER}};
+    for (int i = 0; i < 2; i++) {
+        const struct store_options options = {
+            .address = bench->address, .clock = cl_clock_system(), .heard = note, .user = &ears[i]};
+        store_close(bench->stores[i]);
+        assert_int_equal(store_open(&bench->stores[i], &options).reason, CL_OK);
+        assert_hears(&ears[i], 1, 0, "");
+    }
+    assert_int_equal(store_run(bench->stores[0], tell, "bank:cn-alpha-js").reason, CL_OK);
+    assert_hears(&ears[1], 1, 1, "bank:cn-alpha-js");
+    assert_hears(&ears[0], 1, 0, ""); /* not oneself */
+    assert_int_equal(store_run(bench->stores[1], tell_and_fail, "nothing").reason, CL_OFFER_STALE);
+    assert_int_equal(store_run(bench->stores[1], tell, "something").reason, CL_OK);
+    assert_hears(&ears[0], 1, 1, "something");
+    assert_hears(&ears[1], 1, 1, "bank:cn-alpha-js");
+    (void)postgres_run(bench->address, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+                                       " current_database() AND query LIKE 'LISTEN%'");
+    assert_hears(&ears[0], 2, 1, ""); /* anything may have been missed */
+    assert_hears(&ears[1], 2, 1, "");
+    assert_int_equal(store_run(bench->stores[0], tell, "again").reason, CL_OK);
+    assert_hears(&ears[1], 2, 2, "again");
+    for (int i = 0; i < 2; i++) {
+        store_stop(bench->stores[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(many_write_without_a_gap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(also_while_backends_die, set_up, tear_down),
         cmocka_unit_test_setup_teardown(also_while_the_server_crashes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_told_with_a_commit_is_heard_by_the_others, set_up, tear_down),
         cmocka_unit_test(nodes_that_start_at_once_migrate_once),
         cmocka_unit_test_setup_teardown(one_that_has_to_be_alone_is_refused_and_refuses, set_up, tear_down),
     };
