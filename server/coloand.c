@@ -51,6 +51,10 @@ struct coloand {
     struct authorisation *authorisation; /* NULL: letters are not verified */
     struct cases cases;
     char node[NODE_BYTES]; /* "": no other server works on the database */
+    struct leaving {
+        struct store_command command; /* first: a command is cast back */
+        const char *node;
+    } leaving;
     struct store *store;
     struct source *source;
     struct push *push;
@@ -624,6 +628,26 @@ static uint32_t left_ms(const struct coloand *server, int64_t end_ms)
     return now_ms < end_ms ? (uint32_t)(end_ms - now_ms) : 0;
 }
 
+static struct cl_status leave(struct store_command *command, struct store_tx *tx)
+{
+    return nodes_gone(tx, ((struct leaving *)command)->node);
+}
+
+static void left(struct store_command *command, struct cl_status status)
+{
+    (void)command;
+    (void)status; /* if it failed, the others find out by the silence */
+}
+
+/* The others need not wait for our silence. */
+static void say_goodbye(struct coloand *server)
+{
+    if (server->store != NULL && server->node[0] != '\0') {
+        server->leaving = (struct leaving){.command = {.apply = leave, .done = left}, .node = server->node};
+        (void)cl_is_ok(store_submit(server->store, &server->leaving.command));
+    }
+}
+
 void coloand_stop(struct coloand *server)
 {
     if (server == NULL) {
@@ -653,6 +677,7 @@ void coloand_stop(struct coloand *server)
     if (server->source != NULL) {
         source_stop(server->source);
     }
+    say_goodbye(server);
     if (server->store != NULL) {
         store_stop(server->store);
     }

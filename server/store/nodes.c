@@ -14,6 +14,18 @@ struct cl_status nodes_seen(struct store_tx *tx, const char *node, int64_t now_m
     return sql_run(statement);
 }
 
+struct cl_status nodes_gone(struct store_tx *tx, const char *node)
+{
+    static const char text[] = "DELETE FROM nodes WHERE node = $1";
+    struct sql_statement *statement = NULL;
+    struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
+    if (cl_failed(status)) {
+        return status;
+    }
+    sql_bind_text(statement, 1, node);
+    return sql_run(statement);
+}
+
 struct cl_status nodes_claim(struct store_tx *tx, const char *node, const char *application_id)
 {
     static const char text[] = "INSERT INTO inquiries (application_id, node) VALUES ($1, $2)"

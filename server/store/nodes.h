@@ -15,6 +15,9 @@
 
 CL_MUST_CHECK struct cl_status nodes_seen(struct store_tx *tx, const char *node, int64_t now_ms);
 
+/* It stops in good order: what it claimed is everybody's at once. */
+CL_MUST_CHECK struct cl_status nodes_gone(struct store_tx *tx, const char *node);
+
 /* The application's questions are being asked by this node from now on; another's claim goes. */
 CL_MUST_CHECK struct cl_status nodes_claim(struct store_tx *tx, const char *node, const char *application_id);
 

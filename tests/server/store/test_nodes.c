@@ -46,6 +46,7 @@ static void claims_count_while_their_node_is_seen(void **state)
         {"seen just long enough ago", NULL, NULL, "me", NOW_MS - NODES_SILENCE_MS + 1, true},
         {"silent for too long", NULL, NULL, "me", NOW_MS - NODES_SILENCE_MS, false},
         {"released", NULL, "you", "me", NOW_MS, false},
+        {"claimed, and then its node goes", "you", NULL, "me", NOW_MS, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bool elsewhere = !rows[i].elsewhere;
@@ -61,6 +62,10 @@ static void claims_count_while_their_node_is_seen(void **state)
             fail_msg("%s", rows[i].name);
         }
     }
+    bool elsewhere = true;
+    assert_int_equal(nodes_gone(tx, "you").reason, CL_OK);
+    assert_int_equal(nodes_elsewhere(&elsewhere, store_tx_sql(tx), "me", id, NOW_MS).reason, CL_OK);
+    assert_false(elsewhere);
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }
 
