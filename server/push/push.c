@@ -103,6 +103,14 @@ static void finish(struct push_stream *stream, struct cl_status status)
     }
 }
 
+/* What failed for want of a database comes right by itself, at a later tick; all else ends the stream. */
+static void fail(struct push_stream *stream, struct cl_status status)
+{
+    if (status.reason != CL_STORE_UNREACHABLE) {
+        finish(stream, status);
+    }
+}
+
 /* An outcome leaves behind what is queued. Whoever does not read that either would keep it in memory for ever. */
 static void let_go(struct push *push, struct push_stream *stream)
 {
@@ -137,7 +145,7 @@ static void send_heartbeat(struct push *push, struct push_stream *stream)
     struct outbox_state state;
     struct cl_status status = outbox_state(&state, push->sql, stream->party);
     if (cl_failed(status)) {
-        finish(stream, status);
+        fail(stream, status);
         return;
     }
     Coloan__V1__Heartbeat body = COLOAN__V1__HEARTBEAT__INIT;
@@ -180,7 +188,8 @@ static bool send_held(struct push *push, struct push_stream *stream, const struc
 /* A failure that another try may not have. */
 static bool may_pass(struct cl_status status)
 {
-    return status.reason == CL_STORE_FAILED || status.reason == CL_MEMORY_LIMIT;
+    return status.reason == CL_STORE_FAILED || status.reason == CL_STORE_UNREACHABLE ||
+           status.reason == CL_MEMORY_LIMIT;
 }
 
 /* False when the stream takes no more for now, or is over. */
@@ -190,7 +199,7 @@ static bool send_event(struct push *push, struct push_stream *stream, const stru
     struct cl_status status = case_event_bytes(&bytes, push->arena, push->sql, push->options.cases, &item->event,
                                                cl_clock_unix_ms(push->options.cases->centre->clock));
     if (cl_failed(status) && may_pass(status)) {
-        finish(stream, status);
+        fail(stream, status);
         return false;
     }
     if (cl_failed(status)) {
@@ -227,7 +236,7 @@ static bool send_some(struct push *push, struct push_stream *stream, bool *more_
     cl_arena_reset(push->arena);
     struct cl_status status = lane_next(&items, stream->lane, push->sql, push->arena, stream->known_head, now(push));
     if (cl_failed(status)) {
-        finish(stream, status);
+        fail(stream, status);
         return true;
     }
     for (size_t i = 0; i < items.count; i++) {
@@ -293,7 +302,7 @@ static void start(struct push *push, struct push_stream *stream)
         status = cl_fail(CL_SEQUENCE_WRONG);
     }
     if (cl_failed(status)) {
-        finish(stream, status);
+        fail(stream, status);
         return;
     }
     lane_resume(lane, &stream->session, stream->resume_after, stream->credited, now(push));
@@ -311,11 +320,14 @@ static void read_head(struct push *push, struct push_stream *stream)
 {
     struct outbox_state state;
     struct cl_status status = outbox_state(&state, push->sql, stream->party);
-    if (cl_failed(status)) {
-        finish(stream, status);
+    if (cl_is_ok(status)) {
+        stream->known_head = state.head > stream->known_head ? state.head : stream->known_head;
         return;
     }
-    stream->known_head = state.head > stream->known_head ? state.head : stream->known_head;
+    fail(stream, status);
+    (void)pthread_mutex_lock(&push->mutex);
+    stream->look = true;
+    (void)pthread_mutex_unlock(&push->mutex);
 }
 
 /* Tells the lane what was said meanwhile. */
@@ -378,11 +390,15 @@ static bool serve(struct push *push, struct push_stream *stream, const struct vi
     if (stream->finished) {
         return false;
     }
-    listen(push, stream, view);
-    if (view->stopping || now_ms(push) - stream->opened_ms >= PUSH_STREAM_MS) {
+    bool started = stream->lane != NULL;
+    if (view->stopping || (started && now_ms(push) - stream->opened_ms >= PUSH_STREAM_MS)) {
         drain(push, stream);
         return false;
     }
+    if (!started) {
+        return false; /* for want of a database: at a later tick */
+    }
+    listen(push, stream, view);
     bool soon = send_all(push, stream);
     if (now_ms(push) - stream->heartbeat_ms >= PUSH_HEARTBEAT_MS && !stream->finished) {
         send_heartbeat(push, stream);

@@ -152,11 +152,14 @@ static void write_rules(const struct world *world, const char *id, int days, boo
     assert(closed == 0);
 }
 
-static void make_database(struct world *world)
+static void make_database(struct world *world, const char *address)
 {
     struct postgres_server server;
-    if (postgres_server_shared(&server)) {
+    if (address != NULL) {
+        (void)snprintf(world->database, sizeof world->database, "%s", address);
+    } else if (postgres_server_shared(&server)) {
         postgres_database_create(world->database, &server);
+        world->drops_database = true;
     } else {
         (void)snprintf(world->database, sizeof world->database, "coloan.db");
     }
@@ -273,7 +276,7 @@ void world_prepare(struct world *world, const struct world_options *options)
     must(authorities_start(&world->authorities, world->people, &authorities), "authorities");
     must(vault_key_generate(pki_files_path(&world->files, "master.key")), "master key");
     make_directory(world);
-    make_database(world);
+    make_database(world, options->database);
     make_config(world, options);
 }
 
@@ -303,7 +306,7 @@ void world_restart(struct world *world)
 void world_close(struct world *world)
 {
     coloand_stop(world->server);
-    if (!world_on_file(world)) {
+    if (world->drops_database) {
         postgres_database_drop(world->database);
     }
     config_free(&world->config);

@@ -48,6 +48,7 @@ struct world {
     struct cl_keyring *keyring;
     struct config config;
     char database[256]; /* its address, as in the configuration */
+    bool drops_database; /* it was made for this world alone */
     struct coloand *server;
     atomic_bool store_failed; /* as the server told, since it was started */
     struct cl_clock clock;    /* the machine's, moved by ahead_ms */
@@ -57,6 +58,7 @@ struct world {
 };
 
 struct world_options {
+    const char *database; /* the address of a cluster; NULL: a file, or as ctest says */
     int64_t authority_delay_ms;
     int64_t authority_timeout_ms; /* of one attempt; 0: 300 */
     const char *extra;            /* lines for the configuration; NULL: none */
