@@ -43,7 +43,8 @@ static void print_help(FILE *out)
         "  coloand --config /etc/coloan/coloand.yaml --check\n"
         "  coloand --config /etc/coloan/coloand.yaml\n"
         "\n"
-        "exit status: 0 stopped in good order or done, 2 wrong usage, 3 wrong configuration, 4 the store failed\n");
+        "exit status: 0 stopped in good order or done, 2 wrong usage, 3 wrong configuration, 4 the store failed\n"
+        "             or cannot be reached\n");
 }
 
 struct options {
@@ -174,6 +175,12 @@ static void keep_company(struct coloand *server, const sigset_t *signals, const 
     }
 }
 
+/* A database that fails or cannot be reached is another matter than a mistake of the configuration: starting again helps. */
+static int exit_for(struct cl_status status)
+{
+    return status.reason == CL_STORE_FAILED || status.reason == CL_STORE_UNREACHABLE ? EXIT_STORE : EXIT_CONFIG;
+}
+
 static int serve(const struct config *config)
 {
     harden();
@@ -185,7 +192,7 @@ static int serve(const struct config *config)
     struct cl_status status = coloand_start(&server, &options, &error);
     if (cl_failed(status)) {
         (void)fprintf(stderr, "coloand: %s\n", error.text);
-        return status.reason == CL_STORE_FAILED ? EXIT_STORE : EXIT_CONFIG;
+        return exit_for(status);
     }
     struct ops_notify_environment environment = ops_notify_environment();
     struct ops_notify notify = {.fd = -1};
@@ -221,10 +228,7 @@ static int operate(const struct config *config, const struct options *options)
     } else {
         status = operate_move(&operate, options->move_to);
     }
-    if (cl_is_ok(status)) {
-        return EXIT_SUCCESS;
-    }
-    return status.reason == CL_STORE_FAILED ? EXIT_STORE : EXIT_CONFIG;
+    return cl_is_ok(status) ? EXIT_SUCCESS : exit_for(status);
 }
 
 static int run(const struct options *options)
