@@ -7,6 +7,8 @@
 #define COLOAN_TESTS_E2E_WORLD_H
 
 #include <coloan/v1/application.pb-c.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "libcoloan/rpc.h"
 #include "libcoloan/session.h"
@@ -48,10 +50,16 @@ struct world {
     struct config config;
     char database[256]; /* its address, as in the configuration */
     struct coloand *server;
+    pthread_t cutter;
+    bool cuts; /* the cutter runs */
+    atomic_bool over;
+    atomic_long cut_count;
     struct cl_clock clock; /* the machine's, moved by ahead_ms */
     int64_t ahead_ms;
 };
 
+/* With COLOAN_TEST_CUTS in the environment, on PostgreSQL: the server's transactions are cut, again and again, by ending the
+ * backend that has the turn to write; what a test sees must be the same. */
 struct world_options {
     int64_t authority_delay_ms;
     int64_t authority_timeout_ms; /* of one attempt; 0: 300 */
