@@ -16,7 +16,7 @@ set(COLOAN_TEST_POSTGRES ${CMAKE_BINARY_DIR}/tests/postgres.where)
 # coloan_needs_postgres(<names...>): these tests, as they are, use that server.
 function(coloan_needs_postgres)
   foreach(name ${ARGN})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300 FIXTURES_REQUIRED postgres LABELS postgres
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300 FIXTURES_REQUIRED postgres
                          ENVIRONMENT "COLOAN_TEST_POSTGRES=${COLOAN_TEST_POSTGRES}")
   endforeach()
 endfunction()
@@ -25,6 +25,8 @@ endfunction()
 function(coloan_on_postgres)
   foreach(name ${ARGN})
     add_test(NAME ${name}_postgres COMMAND ${name})
+    get_property(labels TEST ${name} PROPERTY LABELS) # tsan leaves some out
+    set_tests_properties(${name}_postgres PROPERTIES LABELS "${labels};postgres")
     coloan_needs_postgres(${name}_postgres)
   endforeach()
 endfunction()

@@ -172,8 +172,11 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
                                     .user = server};
     status = store_open(&server->store, &options);
     if (cl_failed(status)) {
-        return explain(error, status, "store.database", config->database,
-                       "See that the folder exists, no other coloand runs on it, and it is not from a newer version.");
+        return explain(
+            error, status, "store.database", config->database,
+            status.reason == CL_STORE_UNREACHABLE
+                ? "The log says what the server answered."
+                : "See that the folder exists, no other coloand runs on it, and it is not from a newer version.");
     }
     status = store_run(server->store, attach_vault, server->vault);
     if (cl_failed(status)) {

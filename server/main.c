@@ -34,6 +34,7 @@ static void print_help(FILE *out)
         "       coloand --config FILE --export-rotations FOLDER   key changes that wait for the next directory\n"
         "       coloand --config FILE --erase APPLICATION         destroy its personal values, for good\n"
         "       coloand --config FILE --rekey-vault NEWKEY        change the master key; again after a failure\n"
+        "       coloand --config FILE --move-to ADDRESS           everything into an empty cluster, and the proof\n"
         "       coloand --help-config            what a configuration file may hold\n"
         "       coloand --help | --version\n"
         "\n"
@@ -42,17 +43,29 @@ static void print_help(FILE *out)
         "  coloand --config /etc/coloan/coloand.yaml --check\n"
         "  coloand --config /etc/coloan/coloand.yaml\n"
         "\n"
-        "exit status: 0 stopped in good order or done, 2 wrong usage, 3 wrong configuration, 4 the store failed\n");
+        "exit status: 0 stopped in good order or done, 2 wrong usage, 3 wrong configuration, 4 the store failed\n"
+        "             or cannot be reached\n");
 }
 
 struct options {
-    const char *config, *master_key, *rotations, *erase, *rekey;
+    const char *config, *master_key, *rotations, *erase, *rekey, *move_to;
     bool check, help, help_config, version;
 };
 
 static bool read_options(struct options *out, int argc, char **argv)
 {
-    enum { CONFIG = 1, CHECK, MAKE_MASTER_KEY, EXPORT_ROTATIONS, ERASE, REKEY_VAULT, HELP, HELP_CONFIG, VERSION };
+    enum {
+        CONFIG = 1,
+        CHECK,
+        MAKE_MASTER_KEY,
+        EXPORT_ROTATIONS,
+        ERASE,
+        REKEY_VAULT,
+        MOVE_TO,
+        HELP,
+        HELP_CONFIG,
+        VERSION
+    };
     static const struct option names[] = {
         {"config", required_argument, NULL, CONFIG},
         {"check", no_argument, NULL, CHECK},
@@ -60,6 +73,7 @@ static bool read_options(struct options *out, int argc, char **argv)
         {"export-rotations", required_argument, NULL, EXPORT_ROTATIONS},
         {"erase", required_argument, NULL, ERASE},
         {"rekey-vault", required_argument, NULL, REKEY_VAULT},
+        {"move-to", required_argument, NULL, MOVE_TO},
         {"help", no_argument, NULL, HELP},
         {"help-config", no_argument, NULL, HELP_CONFIG},
         {"version", no_argument, NULL, VERSION},
@@ -72,6 +86,7 @@ static bool read_options(struct options *out, int argc, char **argv)
         out->rotations = found == EXPORT_ROTATIONS ? optarg : out->rotations;
         out->erase = found == ERASE ? optarg : out->erase;
         out->rekey = found == REKEY_VAULT ? optarg : out->rekey;
+        out->move_to = found == MOVE_TO ? optarg : out->move_to;
         out->check = out->check || found == CHECK;
         out->help = out->help || found == HELP;
         out->help_config = out->help_config || found == HELP_CONFIG;
@@ -81,7 +96,7 @@ static bool read_options(struct options *out, int argc, char **argv)
         }
     }
     int commands = (out->check ? 1 : 0) + (out->rotations != NULL ? 1 : 0) + (out->erase != NULL ? 1 : 0) +
-                   (out->rekey != NULL ? 1 : 0);
+                   (out->rekey != NULL ? 1 : 0) + (out->move_to != NULL ? 1 : 0);
     return optind == argc && commands <= 1;
 }
 
@@ -160,6 +175,12 @@ static void keep_company(struct coloand *server, const sigset_t *signals, const 
     }
 }
 
+/* A database that fails or cannot be reached is another matter than a mistake of the configuration: starting again helps. */
+static int exit_for(struct cl_status status)
+{
+    return status.reason == CL_STORE_FAILED || status.reason == CL_STORE_UNREACHABLE ? EXIT_STORE : EXIT_CONFIG;
+}
+
 static int serve(const struct config *config)
 {
     harden();
@@ -171,7 +192,7 @@ static int serve(const struct config *config)
     struct cl_status status = coloand_start(&server, &options, &error);
     if (cl_failed(status)) {
         (void)fprintf(stderr, "coloand: %s\n", error.text);
-        return status.reason == CL_STORE_FAILED ? EXIT_STORE : EXIT_CONFIG;
+        return exit_for(status);
     }
     struct ops_notify_environment environment = ops_notify_environment();
     struct ops_notify notify = {.fd = -1};
@@ -202,13 +223,12 @@ static int operate(const struct config *config, const struct options *options)
         status = operate_export_rotations(&operate, options->rotations);
     } else if (options->erase != NULL) {
         status = operate_erase(&operate, options->erase);
-    } else {
+    } else if (options->rekey != NULL) {
         status = operate_rekey_vault(&operate, options->rekey);
+    } else {
+        status = operate_move(&operate, options->move_to);
     }
-    if (cl_is_ok(status)) {
-        return EXIT_SUCCESS;
-    }
-    return status.reason == CL_STORE_FAILED ? EXIT_STORE : EXIT_CONFIG;
+    return cl_is_ok(status) ? EXIT_SUCCESS : exit_for(status);
 }
 
 static int run(const struct options *options)
@@ -227,7 +247,8 @@ static int run(const struct options *options)
         result = cl_failed(status) ? EXIT_CONFIG : EXIT_SUCCESS;
         (void)fprintf(cl_failed(status) ? stderr : stdout, "coloand: %s\n",
                       cl_failed(status) ? error.text : "the configuration is good");
-    } else if (options->rotations != NULL || options->erase != NULL || options->rekey != NULL) {
+    } else if (options->rotations != NULL || options->erase != NULL || options->rekey != NULL ||
+               options->move_to != NULL) {
         result = operate(&config, options);
     } else {
         result = serve(&config);

@@ -9,6 +9,7 @@
 #include "server/domain/lifecycle.h"
 #include "server/keydir.h"
 #include "server/store/applications.h"
+#include "server/store/move.h"
 #include "server/store/rotations.h"
 #include "server/vault/rekey.h"
 #include "server/whole_file.h"
@@ -237,4 +238,45 @@ cleanup:
     vault_close(fresh);
     vault_close(old);
     return status;
+}
+
+/* -- Moving -------------------------------------------------------------------------------------------------- */
+
+static void say_table(void *user, const char *table, int64_t rows, const struct cl_digest *digest)
+{
+    const struct operate *operate = user;
+    char hex[2 * CL_DIGEST_BYTES + 1];
+    cl_hex_encode(hex, cl_bytes(digest->bytes, sizeof digest->bytes));
+    (void)fprintf(operate->out, "%-20s %12" PRId64 "  %s\n", table, rows, hex);
+}
+
+static const char *mend_move(enum cl_reason reason)
+{
+    if (reason == CL_STATE_CONFLICT) {
+        return "Nothing was kept there; the log names the table that differs.";
+    }
+    if (reason == CL_STORE_UNREACHABLE) {
+        return "Nothing was kept there; the log says why. Try again.";
+    }
+    return "Both databases have to be out of use, the new one empty, and its address one of a cluster; the log says "
+           "more.";
+}
+
+struct cl_status operate_move(const struct operate *operate, const char *address)
+{
+    const char *why = "";
+    struct cl_status status = sql_check_address(&why, address);
+    if (cl_failed(status)) {
+        (void)fprintf(operate->err, "coloand: --move-to: %s\n", why);
+        return status;
+    }
+    struct operate said = *operate;
+    status = store_move(operate->config->database, address, operate->clock, say_table, &said);
+    if (cl_failed(status)) {
+        return fail(operate, status, "--move-to", mend_move(status.reason));
+    }
+    (void)fprintf(operate->out,
+                  "Moved, and the same on both sides. Now set store.database to the new address, start coloand, and\n"
+                  "put the old file where no server starts on it again.\n");
+    return cl_ok();
 }

@@ -27,4 +27,8 @@ CL_MUST_CHECK struct cl_status operate_erase(const struct operate *operate, cons
  * vault_rekey_step, and CONFIG_INVALID. */
 CL_MUST_CHECK struct cl_status operate_rekey_vault(const struct operate *operate, const char *new_key);
 
+/* Moves everything into the empty database of that address, a cluster's, and says each table with its rows and its digest,
+ * which was found the same on both sides. The server must not run. As store_move. */
+CL_MUST_CHECK struct cl_status operate_move(const struct operate *operate, const char *address);
+
 #endif

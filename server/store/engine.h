@@ -33,8 +33,9 @@ struct sql {
     size_t kept_count;
     struct sql_kept kept[SQL_STATEMENTS_MAX]; /* open addressing by the text's address */
     enum sql_mark_state mark;
-    bool written; /* something, in this transaction */
-    bool lost;    /* the transaction; see sql_lost */
+    bool written;        /* something, in this transaction */
+    bool all_or_nothing; /* this transaction: no statement is undone alone */
+    bool lost;           /* the transaction; see sql_lost */
 };
 
 struct sql_engine {

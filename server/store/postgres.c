@@ -227,15 +227,19 @@ static struct cl_status need_link(struct postgres *postgres)
 
 /* -- Statements ---------------------------------------------------------------------------------------------- */
 
-static int count_values(const char *text)
+/* Which numbers the text has. One that is never bound has the type that the server sees fit; one that the text leaves out
+ * needs some type all the same. */
+static void find_values(struct postgres_values *out, const char *text)
 {
-    long most = 0;
+    for (int i = 0; i < SQL_PARAMETERS_MAX; i++) {
+        out->types[i] = POSTGRES_TEXT;
+    }
     for (const char *at = strchr(text, '$'); at != NULL; at = strchr(at + 1, '$')) {
         long number = strtol(at + 1, NULL, 10);
-        most = number > most ? number : most;
+        assert(number >= 1 && number <= SQL_PARAMETERS_MAX);
+        out->types[number - 1] = POSTGRES_UNKNOWN;
+        out->count = (int)number > out->count ? (int)number : out->count;
     }
-    assert(most <= SQL_PARAMETERS_MAX);
-    return (int)most;
 }
 
 static struct cl_status postgres_compile(struct sql_statement **out, struct sql *sql, const char *text)
@@ -246,10 +250,7 @@ static struct cl_status postgres_compile(struct sql_statement **out, struct sql 
         return cl_fail(CL_MEMORY_LIMIT);
     }
     statement->base.writes = strncmp(text, select, sizeof select - 1) != 0;
-    statement->values.count = count_values(text);
-    for (int i = 0; i < statement->values.count; i++) {
-        statement->values.types[i] = POSTGRES_TEXT; /* also of a number that the text leaves out */
-    }
+    find_values(&statement->values, text);
     (void)snprintf(statement->name, sizeof statement->name, "s%zu", sql->kept_count);
     *out = &statement->base;
     return cl_ok();
@@ -333,7 +334,8 @@ struct journey {
 static void plan(struct journey *out, const struct postgres *postgres, const struct postgres_statement *statement)
 {
     *out = (struct journey){
-        .guarded = postgres->in_transaction && (statement->base.writes || postgres->careful),
+        .guarded =
+            postgres->in_transaction && !postgres->base.all_or_nothing && (statement->base.writes || postgres->careful),
         .prepares = statement->prepared != postgres->generation,
     };
     if (out->guarded) {
@@ -607,8 +609,9 @@ static struct cl_status postgres_script(struct sql *sql, const char *text)
     if (cl_failed(status)) {
         return status;
     }
-    return postgres->in_transaction ? guarded_script(postgres, text)
-                                    : judge(postgres, postgres_link_script(postgres->link, text));
+    return postgres->in_transaction && !sql->all_or_nothing
+               ? guarded_script(postgres, text)
+               : judge(postgres, postgres_link_script(postgres->link, text));
 }
 
 static struct cl_status postgres_define(struct sql *sql, const char *text)

@@ -19,6 +19,7 @@ enum {
     /* One answer, whatever is asked. A COMMIT waits that long for a standby before it counts as unknown; longer than any
        wait that the session's own timeouts end. */
     ANSWER_MS_MAX = 45 * 1000,
+    BINARY = 1, /* libpq's number for the only format of values and answers */
 };
 
 struct postgres_link {
@@ -316,27 +317,25 @@ static int64_t answer_until_ms(void)
 
 /* -- Asking -------------------------------------------------------------------------------------------------- */
 
-/* The only format of values and answers; 1 is libpq's number for binary. */
-static const int BINARY[SQL_PARAMETERS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                               1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-
 static bool send_request(struct postgres_link *link, const struct postgres_request *request)
 {
     static const struct postgres_values none = {.count = 0};
     const struct postgres_values *values = request->values == NULL ? &none : request->values;
     Oid types[SQL_PARAMETERS_MAX];
+    int formats[SQL_PARAMETERS_MAX];
     for (int i = 0; i < values->count; i++) {
         types[i] = (Oid)values->types[i];
+        formats[i] = BINARY;
     }
     if (request->kind == POSTGRES_PREPARE) {
         return PQsendPrepare(link->connection, request->name, request->text, values->count, types) == 1;
     }
     if (request->kind == POSTGRES_PREPARED) {
         return PQsendQueryPrepared(link->connection, request->name, values->count, values->data, values->lengths,
-                                   BINARY, 1) == 1;
+                                   formats, BINARY) == 1;
     }
     return PQsendQueryParams(link->connection, request->text, values->count, types, values->data, values->lengths,
-                             BINARY, 1) == 1;
+                             formats, BINARY) == 1;
 }
 
 static bool send_all(struct postgres_link *link, const struct postgres_request *requests, size_t count)

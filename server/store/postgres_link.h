@@ -51,7 +51,7 @@ bool postgres_link_in_transaction(const struct postgres_link *link);
 /* -- Asking -------------------------------------------------------------------------------------------------- */
 
 /* What a value is sent as; the numbers are the server's own (pg_type). */
-enum postgres_type { POSTGRES_BYTEA = 17, POSTGRES_INT8 = 20, POSTGRES_TEXT = 25 };
+enum postgres_type { POSTGRES_UNKNOWN = 0, POSTGRES_BYTEA = 17, POSTGRES_INT8 = 20, POSTGRES_TEXT = 25 };
 
 struct postgres_values {
     int count;

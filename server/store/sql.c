@@ -286,6 +286,7 @@ struct cl_status sql_begin(struct sql *sql)
         return status;
     }
     sql->written = false;
+    sql->all_or_nothing = false;
     return sql->engine->begin(sql);
 }
 
@@ -293,6 +294,12 @@ struct cl_status sql_commit(struct sql *sql)
 {
     struct cl_status status = usable(sql);
     return cl_is_ok(status) ? sql->engine->commit(sql) : status;
+}
+
+struct cl_status sql_all_or_nothing(struct sql *sql)
+{
+    sql->all_or_nothing = true;
+    return usable(sql);
 }
 
 void sql_rollback(struct sql *sql)

@@ -26,7 +26,7 @@
 
 /* Four messages; nothing stored is larger than one. */
 #define SQL_VALUE_BYTES_MAX (1024 * 1024)
-#define SQL_PARAMETERS_MAX  32
+#define SQL_PARAMETERS_MAX  64
 /* NOTIFY takes 8,000 bytes; the id of a party or an application is all that anybody needs to tell. */
 #define SQL_TELL_BYTES_MAX 1000
 
@@ -125,6 +125,10 @@ CL_MUST_CHECK struct cl_status sql_find(bool *found_out, void *out, struct sql_s
 /* For writing, at once: nobody else writes until it ends, in this process or another. */
 CL_MUST_CHECK struct cl_status sql_begin(struct sql *sql);
 CL_MUST_CHECK struct cl_status sql_commit(struct sql *sql);
+/* In a transaction whose statements must all succeed: from now to its end a refused one loses it, on a cluster, and none
+ * costs a savepoint. */
+CL_MUST_CHECK struct cl_status sql_all_or_nothing(struct sql *sql);
+
 void sql_rollback(struct sql *sql); /* harmless outside a transaction */
 
 /* A mark to which a part of the transaction can be undone. Not nested. */

@@ -248,6 +248,22 @@ static struct cl_status allocate(struct store **out, const struct store_options 
     return cl_queue_create(&store->queue, options->queue_max == 0 ? STORE_QUEUE_DEFAULT : options->queue_max);
 }
 
+/* A migration that is cut is taken up again: each step looks what is there. */
+static struct cl_status migrate(struct store *store)
+{
+    int64_t since_ms = cl_clock_monotonic_ms(store->clock);
+    int64_t now_ms = cl_clock_unix_ms(store->clock);
+    struct cl_status status = schema_migrate(store->sql, schema_migrations, schema_migration_count, now_ms);
+    while (cl_failed(status) && sql_lost(store->sql) && !waited_enough(store, since_ms)) {
+        enum sql_fate fate = SQL_DONE;
+        status = settle(&fate, store, since_ms);
+        if (cl_is_ok(status)) {
+            status = schema_migrate(store->sql, schema_migrations, schema_migration_count, now_ms);
+        }
+    }
+    return status;
+}
+
 /* The file, if it is one, is owned before it is opened. */
 static struct cl_status open_database(struct store *store, const struct store_options *options)
 {
@@ -269,8 +285,7 @@ static struct cl_status open_database(struct store *store, const struct store_op
         status = sql_be_alone(store->sql);
     }
     if (cl_is_ok(status)) {
-        int64_t now_ms = cl_clock_unix_ms(store->clock);
-        status = schema_migrate(store->sql, schema_migrations, schema_migration_count, now_ms);
+        status = migrate(store);
     }
     return cl_is_ok(status) ? keeper_start(store->keeper, store->sql, &store->health) : status;
 }

@@ -280,10 +280,29 @@ void world_prepare(struct world *world, const struct world_options *options)
     make_config(world, options);
 }
 
+/* A batch takes some milliseconds, so the turn is looked for often. */
+static void *cut_transactions(void *argument)
+{
+    static const char text[] = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND"
+                               " mode = 'ExclusiveLock' AND granted AND database ="
+                               " (SELECT oid FROM pg_database WHERE datname = current_database())";
+    struct world *world = argument;
+    while (!atomic_load(&world->over)) {
+        long cut = postgres_run(world->database, text);
+        atomic_fetch_add(&world->cut_count, cut);
+        (void)usleep(cut > 0 ? 150 * 1000 : 2 * 1000);
+    }
+    return NULL;
+}
+
 void world_open(struct world *world, const struct world_options *options)
 {
     world_prepare(world, options);
     world_start(world);
+    if (getenv("COLOAN_TEST_CUTS") != NULL && !world_on_file(world)) {
+        world->cuts = pthread_create(&world->cutter, NULL, cut_transactions, world) == 0;
+        assert(world->cuts);
+    }
 }
 
 const char *world_config_path(const struct world *world)
@@ -305,6 +324,12 @@ void world_restart(struct world *world)
 
 void world_close(struct world *world)
 {
+    if (world->cuts) {
+        atomic_store(&world->over, true);
+        (void)pthread_join(world->cutter, NULL);
+        (void)printf("%ld transactions were cut\n", atomic_load(&world->cut_count));
+        assert(atomic_load(&world->cut_count) > 0);
+    }
     coloand_stop(world->server);
     if (world->drops_database) {
         postgres_database_drop(world->database);

@@ -7,6 +7,7 @@
 #define COLOAN_TESTS_E2E_WORLD_H
 
 #include <coloan/v1/application.pb-c.h>
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "libcoloan/rpc.h"
@@ -50,6 +51,10 @@ struct world {
     char database[256]; /* its address, as in the configuration */
     bool drops_database; /* it was made for this world alone */
     struct coloand *server;
+    pthread_t cutter;
+    bool cuts; /* the cutter runs */
+    atomic_bool over;
+    atomic_long cut_count;
     atomic_bool store_failed; /* as the server told, since it was started */
     struct cl_clock clock;    /* the machine's, moved by ahead_ms */
     int64_t ahead_ms;
@@ -57,6 +62,8 @@ struct world {
     int64_t server_ahead_ms, server_stands_ms; /* 0: it goes */
 };
 
+/* With COLOAN_TEST_CUTS in the environment, on PostgreSQL: the server's transactions are cut, again and again, by ending the
+ * backend that has the turn to write; what a test sees must be the same. */
 struct world_options {
     const char *database; /* the address of a cluster; NULL: a file, or as ctest says */
     int64_t authority_delay_ms;

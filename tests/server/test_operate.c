@@ -12,6 +12,7 @@
 #include "server/domain/lifecycle.h"
 #include "server/operate.h"
 #include "server/vault/vault.h"
+#include "tests/support/postgres.h"
 #include "tests/support/store_fixture.h"
 
 enum { ENDED = 1, OPEN = 2 };
@@ -133,11 +134,32 @@ static void a_master_key_is_changed(void **state)
     run(operate_rekey_vault, keys[2], CL_CONFIG_INVALID, "has to be the database's");
 }
 
+static void a_store_moves_into_an_empty_cluster(void **state)
+{
+    (void)state;
+    struct postgres_server server;
+    char address[POSTGRES_URI_BYTES];
+    run(operate_move, "postgresql://coloan:secret@/x?host=/run", CL_CONFIG_INVALID, "password");
+    if (!postgres_server_shared(&server)) {
+        return;
+    }
+    postgres_database_create(address, &server);
+    run(operate_move, address, CL_CONFIG_INVALID, "out of use"); /* the fixture has it open */
+    store_fixture_release(fixture);
+    run(operate_move, address, CL_OK, "the same on both sides");
+    assert_non_null(strstr(said, "messages"));
+    run(operate_move, address, CL_CONFIG_INVALID, "empty");
+    config.database = address;
+    run(operate_erase, fixture_application_id(ENDED), CL_OK, "erased");
+    postgres_database_drop(address);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_what_has_ended_is_erased, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_master_key_is_changed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_store_moves_into_an_empty_cluster, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@
 #include "tests/support/postgres.h"
 #include "tests/support/store_fixture.h"
 
-static struct postgres_server primary;
+static struct postgres_server primary, standby;
 
 static struct cl_status open_at(struct store **out, const char *address)
 {
@@ -166,11 +166,11 @@ static void a_commit_that_no_standby_confirms_is_not_answered(void **state)
 /* -- Failover ------------------------------------------------------------------------------------------------ */
 
 /* Both hosts, in one address. */
-static void address_of_both(char out[POSTGRES_URI_BYTES], const char *one, const struct postgres_server *standby)
+static void address_of_both(char out[POSTGRES_URI_BYTES], const char *one)
 {
     const char *name = strstr(one, "@/") + 2;
     (void)snprintf(out, POSTGRES_URI_BYTES, "postgresql://coloan@/%.*s?host=%s,%s&port=%u,%u", (int)strcspn(name, "?"),
-                   name, primary.folder, standby->folder, primary.port, standby->port);
+                   name, primary.folder, standby.folder, primary.port, standby.port);
 }
 
 static void what_was_acknowledged_outlives_the_primary(void **state)
@@ -180,14 +180,13 @@ static void what_was_acknowledged_outlives_the_primary(void **state)
     static struct write writes[WRITES];
     static struct write fenced;
     char one[POSTGRES_URI_BYTES], both[POSTGRES_URI_BYTES], on_standby[POSTGRES_URI_BYTES];
-    struct postgres_server standby;
     struct store *store = NULL;
     postgres_database_create(one, &primary);
     postgres_server_follow(&standby, &primary, "s1");
     postgres_server_set(&standby, "synchronous_standby_names = ''"); /* once it is promoted, it is alone */
     postgres_server_set(&primary, "synchronous_standby_names = 's1'");
     (void)usleep(300 * 1000);
-    address_of_both(both, one, &standby);
+    address_of_both(both, one);
     assert_int_equal(open_at(&store, both).reason, CL_OK);
     for (unsigned i = 0; i < WRITES; i++) {
         submit(&writes[i], store, i);
@@ -219,7 +218,6 @@ static void what_was_acknowledged_outlives_the_primary(void **state)
     assert_int_equal(postgres_run(one, "SELECT count(*) FROM messages"), before);
     assert_int_equal(postgres_run(on_standby, "SELECT count(*) FROM messages"), WRITES + 1);
     store_close(store);
-    postgres_server_remove(&standby);
     postgres_database_drop(one);
 }
 
@@ -233,6 +231,9 @@ int main(void)
     };
     postgres_server_create(&primary, "");
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    if (standby.folder[0] != '\0') {
+        postgres_server_remove(&standby);
+    }
     postgres_server_remove(&primary);
     return failed;
 }
