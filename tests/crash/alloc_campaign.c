@@ -1,5 +1,6 @@
 /* alloc_campaign: the n-th allocation of a whole centre fails, once or with all that follow, from its first start on, at
- * a start, or while an application is submitted, verified, decided and delivered. It may refuse, and its store may end;
+ * a start, while an application is submitted, verified, decided and delivered, or while every other method is called on
+ * it. It may refuse, and its store may end;
  * it must not crash, leak (asan), or leave anything half done: when there is memory again, the same requests succeed and
  * the database holds what it holds after a run without failure.
  *
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "libcoloan/log.h"
+#include "tests/crash/asks.h"
 #include "tests/crash/bank.h"
 #include "tests/support/alloc_fault.h"
 #include "tests/support/campaign.h"
@@ -29,14 +31,16 @@ enum {
     NOTHING_LEFT = 3, /* failures may come with no call to fail: a way is through after so many */
 };
 
-enum way { FIRST_START, FIRST_START_ON, START, START_ON, APPROVAL, APPROVAL_ON, WAYS };
+enum way { FIRST_START, FIRST_START_ON, START, START_ON, APPROVAL, APPROVAL_ON, ASKS, ASKS_ON, WAYS };
 
 static struct campaign campaign;
 static struct world world;
 static struct bank *bank;
 static bool through[WAYS];
-static unsigned quiet[WAYS];       /* runs in a row without a failure */
-static char expected[STATE_BYTES]; /* of the database, after a run without failure */
+static unsigned quiet[WAYS];                      /* runs in a row without a failure */
+static char expected[STATE_BYTES];                /* of the database, after a run without failure */
+static char expected_asked[STATE_BYTES];          /* the same after the other requests */
+static enum cl_reason expected_reasons[ASKS_MAX]; /* of them */
 static uint64_t step = 1;
 static bool planted;
 
@@ -74,13 +78,13 @@ static bool copy_file(const char *from, const char *to)
     return out != NULL && fchmod(fileno(out), 0600) == 0 && fclose(out) == 0 && copied;
 }
 
-/* The database as it was made, or none. */
-static void set_database(bool made)
+/* As this copy has it; NULL: there is none. */
+static void set_database(const char *copy)
 {
     (void)unlink(in_folder("coloan.db"));
     (void)unlink(in_folder("coloan.db-wal"));
     (void)unlink(in_folder("coloan.db-shm"));
-    if (made && !copy_file("new.db", "coloan.db")) {
+    if (copy != NULL && !copy_file(copy, "coloan.db")) {
         campaign_violated(&campaign, "the database cannot be copied");
     }
 }
@@ -139,17 +143,17 @@ static void plant(void)
 }
 
 /* The first line in which two states differ. */
-static void tell_difference(const char *state)
+static void tell_difference(const char *state, const char *instead)
 {
     size_t at = 0;
-    while (state[at] == expected[at]) {
+    while (state[at] == instead[at]) {
         at++;
     }
     while (at > 0 && state[at - 1] != '\n') {
         at--;
     }
     campaign_violated(&campaign, "the database holds \"%.*s\" instead of \"%.*s\"", (int)strcspn(state + at, "\n"),
-                      state + at, (int)strcspn(expected + at, "\n"), expected + at);
+                      state + at, (int)strcspn(instead + at, "\n"), instead + at);
 }
 
 /* -- Starts --------------------------------------------------------------------------------------------------- */
@@ -284,10 +288,62 @@ static void fail_approval(uint64_t at, bool for_ever)
     bool differs = !campaign_is_violated(&campaign) && strcmp(state, expected) != 0;
     left_to_a_person += differs && waits_for_a_person(state);
     if (differs && !waits_for_a_person(state)) {
-        tell_difference(state);
+        tell_difference(state, expected);
     }
     bank_free(bank);
     bank = NULL;
+}
+
+/* -- The other requests, of a case that is approved ---------------------------------------------------------- */
+
+static void check_reasons(const struct asks *asks)
+{
+    for (size_t i = 0; i < asks->count; i++) {
+        if (asks->reasons[i] != expected_reasons[i]) {
+            campaign_violated(&campaign, "%s was answered %s", asks->requests[i].method,
+                              cl_status_name(cl_fail(asks->reasons[i])));
+        }
+    }
+}
+
+static bool may_send(void *user)
+{
+    (void)user;
+    alloc_fault_here(true);
+    coloand_tick(world.server);
+    alloc_fault_here(false);
+    return store_lives(NULL);
+}
+
+/* Without memory any of them may be refused; with it, the same bytes get what they get without a failure. */
+static void fail_asks(uint64_t at, bool for_ever)
+{
+    char state[STATE_BYTES];
+    struct asks asks;
+    start();
+    asks_open(&asks, &world);
+    alloc_fault_arm(at, for_ever);
+    asks_send(&asks, may_send, NULL);
+    bool struck = alloc_fault_struck();
+    alloc_fault_arm(0, false);
+    failures += struck;
+    tolerated += struck && store_lives(NULL);
+    failed_stores += !store_lives(NULL);
+    world_stop(&world);
+    start();
+    asks_reconnect(&asks);
+    asks_send(&asks, may_send, NULL);
+    world_stop(&world);
+    read_state(state);
+    if (expected_asked[0] == '\0') {
+        memcpy(expected_asked, state, sizeof expected_asked);
+        memcpy(expected_reasons, asks.reasons, sizeof expected_reasons);
+    }
+    check_reasons(&asks);
+    if (!campaign_is_violated(&campaign) && strcmp(state, expected_asked) != 0) {
+        tell_difference(state, expected_asked);
+    }
+    asks_close(&asks);
 }
 
 /* -- Runs ----------------------------------------------------------------------------------------------------- */
@@ -297,11 +353,13 @@ static void run_one(enum way way, uint64_t at)
     uint64_t before = failures;
     bool for_ever = way % 2 == 1;
     last_allocation = at;
-    set_database(way >= START);
+    set_database(way >= ASKS ? "approved.db" : way >= START ? "new.db" : NULL);
     if (way < APPROVAL) {
         fail_start(at, for_ever);
-    } else {
+    } else if (way < ASKS) {
         fail_approval(at, for_ever);
+    } else {
+        fail_asks(at, for_ever);
     }
     quiet[way] = failures == before ? quiet[way] + 1 : 0;
     through[way] = quiet[way] >= NOTHING_LEFT;
@@ -318,14 +376,19 @@ static bool all_through(void)
 
 static void run_all(void)
 {
-    set_database(false);
+    set_database(NULL);
     start();
     world_stop(&world);
     if (!copy_file("coloan.db", "new.db")) {
         campaign_violated(&campaign, "the database cannot be copied");
     }
-    set_database(true);
+    set_database("new.db");
     fail_approval(0, false); /* what is to be compared with */
+    if (!copy_file("coloan.db", "approved.db")) {
+        campaign_violated(&campaign, "the database cannot be copied");
+    }
+    set_database("approved.db");
+    fail_asks(0, false);
     while (!all_through() && campaign_next(&campaign)) {
         enum way way = (enum way)((campaign.run - 1) % WAYS);
         if (!through[way]) {

@@ -35,8 +35,9 @@ struct handle {
     struct power_file *file;
     struct handle *next; /* of the node */
     int level;           /* SQLITE_LOCK_... of the file */
-    bool log, created;
-    bool maps; /* the shared memory */
+    bool log;
+    bool syncs_folder; /* with its next sync */
+    bool maps;         /* the shared memory */
     unsigned shared_mask, exclusive_mask;
 };
 
@@ -206,7 +207,7 @@ static int vfs_truncate(sqlite3_file *base, sqlite3_int64 size)
     return unlock(code);
 }
 
-/* As on a real system, the first sync of a new log syncs the folder, and that of the database does not. */
+/* As on a real system, the first sync of a new log or journal syncs the folder, and that of the database does not. */
 static int vfs_sync(sqlite3_file *base, int flags)
 {
     (void)flags;
@@ -217,8 +218,8 @@ static int vfs_sync(sqlite3_file *base, int flags)
     if (code == SQLITE_OK) {
         power_file_sync(handle->file);
     }
-    if (code == SQLITE_OK && handle->log && handle->created) {
-        handle->created = false;
+    if (code == SQLITE_OK && handle->syncs_folder) {
+        handle->syncs_folder = false;
         code = meet(POWER_SYNC, NULL, 0, SQLITE_IOERR_DIR_FSYNC);
         if (code == SQLITE_OK) {
             power_disk_sync_folder(disk);
@@ -470,6 +471,7 @@ static struct node *node_of(const char *name)
 static int vfs_open(sqlite3_vfs *self, const char *name, sqlite3_file *base, int flags, int *flags_out)
 {
     (void)self;
+    static const int journals = SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL;
     struct handle *handle = (struct handle *)base;
     memset(handle, 0, sizeof *handle);
     assert(name != NULL);
@@ -479,7 +481,9 @@ static int vfs_open(sqlite3_vfs *self, const char *name, sqlite3_file *base, int
     if (off || (!may_create && power_disk_find(disk, name) == NULL)) {
         return unlock(SQLITE_CANTOPEN);
     }
-    handle->file = power_disk_open(disk, name, &handle->created);
+    bool created = false;
+    handle->file = power_disk_open(disk, name, &created);
+    handle->syncs_folder = created && (flags & journals) != 0;
     handle->log = (flags & SQLITE_OPEN_WAL) != 0;
     handle->node = node_of(name);
     handle->next = handle->node->handles;
