@@ -71,12 +71,21 @@ struct api_listener {
     void *user;
 };
 
+/* Whom it reaches what a command left to do after its commit. Any thread; must not block. */
+struct api_outlets {
+    struct cl_status (*ask)(void *user, struct source_inquiry *inquiry); /* as source_ask */
+    void (*notify)(void *user, const char *party, uint64_t sequence);    /* there is an event with this number */
+    void (*tell)(void *user, const struct case_delivery *delivery);      /* what was said about the delivery of one */
+    void *user;
+};
+
 /* Read by create; what it points to outlives the api. */
 struct api_options {
     const struct cases *cases;
     struct store *store;
     struct source *source;
     struct push *push;
+    const struct api_outlets *outlets; /* NULL: source and push; a simulation has its own, and neither of these */
     struct api_identity identity;
     struct api_meter meter;
     struct api_listener listener;

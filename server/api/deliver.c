@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/api/acknowledge.h"
 #include "server/api/shared.h"
-#include "server/store/messages.h"
 #include "server/store/sessions.h"
 
 /* What a frame's handling leaves: the reason to end the stream for, and the field to blame. */
@@ -122,72 +122,26 @@ static struct cl_status take_open(struct frame *frame)
 
 /* -- Acknowledgements ---------------------------------------------------------------------------------------- */
 
-struct acknowledgement {
-    struct store_command command; /* first: a command is cast back */
+/* What the end of an acknowledgement needs. */
+struct acknowledged {
     struct api *api;
     struct cl_rpc_call *call; /* referenced */
-    struct api_request request;
-    struct cl_arena_mark before; /* of the request's arena: the writer begins there */
-    struct case_effect effect;
 };
 
-static struct cl_status acknowledgement_apply(struct store_command *command, struct store_tx *store_tx)
+static void acknowledged_free(struct acknowledged *acknowledged)
 {
-    struct acknowledgement *ack = (struct acknowledgement *)command;
-    struct case_tx tx = case_tx_of(ack->api->cases, store_tx, ack->request.arena, &ack->effect);
-    const struct cl_opened *opened = &ack->request.opened;
-    struct message_duplicate duplicate;
-    struct cl_status status =
-        messages_find_duplicate(&duplicate, tx.sql, tx.arena, ack->request.sender, opened->message_id.bytes);
+    cl_rpc_call_unref(acknowledged->call);
+    free(acknowledged);
+}
+
+static void acknowledgement_ended(void *user, const struct api_request *request, struct cl_status status,
+                                  const char *field)
+{
+    struct acknowledged *acknowledged = user;
     if (cl_failed(status)) {
-        return status;
+        api_finish_refused(acknowledged->api, acknowledged->call, request, status, field);
     }
-    if (duplicate.found) {
-        return cl_digest_equal(&duplicate.digest, &opened->digest) ? cl_ok() : cl_fail(CL_MESSAGE_ID_REUSED);
-    }
-    status = cl_header_check_time(opened->header, tx.now_ms);
-    if (cl_is_ok(status)) {
-        status = ack->request.body_status;
-    }
-    if (cl_is_ok(status)) {
-        status = api_log_received(&ack->request, &tx, opened->header->application_id, NULL);
-    }
-    if (cl_failed(status)) {
-        return status;
-    }
-    tx.by = ack->request.sender;
-    tx.message = &opened->digest;
-    struct case_request request = {.opened = opened,
-                                   .body = ack->request.body,
-                                   .sender = ack->request.sender,
-                                   .sender_kind = ack->request.sender_kind};
-    ProtobufCMessage *none = NULL;
-    return ack->request.method->handler(&none, &tx, &request);
-}
-
-static void acknowledgement_again(struct store_command *command)
-{
-    struct acknowledgement *ack = (struct acknowledgement *)command;
-    effects_reset(&ack->effect);
-    cl_arena_rewind(ack->request.arena, &ack->before);
-}
-
-static void acknowledgement_free(struct acknowledgement *ack)
-{
-    api_request_free(&ack->request);
-    cl_rpc_call_unref(ack->call);
-    free(ack);
-}
-
-static void acknowledgement_done(struct store_command *command, struct cl_status status)
-{
-    struct acknowledgement *ack = (struct acknowledgement *)command;
-    if (cl_is_ok(status)) {
-        effects_carry_out(ack->api->effects, &ack->effect);
-    } else {
-        api_finish_refused(ack->api, ack->call, &ack->request, status, ack->effect.field.text);
-    }
-    acknowledgement_free(ack);
+    acknowledged_free(acknowledged);
 }
 
 /* On success the request has been taken over. */
@@ -196,24 +150,17 @@ static struct cl_status take_ack(struct frame *frame)
     if (*stream_of(frame->call) == NULL) {
         return cl_fail(CL_STATE_CONFLICT);
     }
-    struct acknowledgement *ack = calloc(1, sizeof *ack);
-    if (ack == NULL) {
+    struct acknowledged *acknowledged = calloc(1, sizeof *acknowledged);
+    if (acknowledged == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    ack->command = (struct store_command){
-        .apply = acknowledgement_apply, .done = acknowledgement_done, .again = acknowledgement_again};
-    ack->api = frame->api;
-    ack->call = cl_rpc_call_ref(frame->call);
-    ack->request = frame->request;
-    ack->before = cl_arena_mark(ack->request.arena);
-    struct cl_status status = store_submit(frame->api->store, &ack->command);
+    acknowledged->api = frame->api;
+    acknowledged->call = cl_rpc_call_ref(frame->call);
+    struct cl_status status = acknowledge_begin(frame->api, &frame->request, acknowledgement_ended, acknowledged);
     if (cl_failed(status)) {
-        ack->request.arena = NULL; /* still the frame's */
-        acknowledgement_free(ack);
-        return status;
+        acknowledged_free(acknowledged);
     }
-    frame->request.arena = NULL;
-    return cl_ok();
+    return status;
 }
 
 /* -- Frames -------------------------------------------------------------------------------------------------- */

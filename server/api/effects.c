@@ -223,7 +223,7 @@ static void ask(struct effects *effects, struct source_inquiry *inquiry)
     }
     inquiry->answered = answered;
     inquiry->user = effects;
-    if (cl_failed(source_ask(effects->options.source, inquiry))) {
+    if (cl_failed(effects->options.outlets.ask(effects->options.outlets.user, inquiry))) {
         forget(effects, inquiry->application_id);
         source_inquiry_free(inquiry);
     }
@@ -263,31 +263,15 @@ static void notify(const struct effects *effects, const char *party)
     }
 }
 
-static void tell_push(struct push *push, const struct case_effect *effect)
-{
-    switch (effect->delivery.said) {
-    case CASE_NOTHING_SAID:
-        return;
-    case CASE_RECEIVED:
-        push_received(push, effect->delivery.recipient, effect->delivery.sequence);
-        return;
-    case CASE_REFUSED:
-        push_refused(push, effect->delivery.recipient, effect->delivery.sequence);
-        return;
-    case CASE_STEERED:
-        push_look(push, effect->delivery.recipient);
-        return;
-    }
-}
-
 void effects_carry_out(struct effects *effects, struct case_effect *effect)
 {
+    const struct api_outlets *outlets = &effects->options.outlets;
     for (size_t i = 0; i < effect->event_count; i++) {
-        push_notify(effects->options.push, effect->events[i].recipient, effect->events[i].sequence);
+        outlets->notify(outlets->user, effect->events[i].recipient, effect->events[i].sequence);
         notify(effects, effect->events[i].recipient);
     }
-    tell_push(effects->options.push, effect);
     if (effect->delivery.said != CASE_NOTHING_SAID) {
+        outlets->tell(outlets->user, &effect->delivery);
         notify(effects, effect->delivery.recipient);
     }
     if (effect->decided && effects->options.decided != NULL) {

@@ -9,8 +9,6 @@
 
 #include "server/api/api.h"
 #include "server/cases/cases.h"
-#include "server/push/push.h"
-#include "server/source/source.h"
 #include "server/store/store.h"
 
 struct effects;
@@ -18,8 +16,7 @@ struct effects;
 struct effects_options {
     const struct cases *cases;
     struct store *store;
-    struct source *source;
-    struct push *push;
+    struct api_outlets outlets;
     struct api_counters *counters;
     void (*notified)(void *user, const char *party); /* after the commit: there is something to deliver; NULL is fine */
     void *notified_user;

@@ -60,6 +60,12 @@ enum case_alarm {
 /* What was said about the delivery of events. */
 enum case_said { CASE_NOTHING_SAID, CASE_RECEIVED, CASE_REFUSED, CASE_STEERED };
 
+struct case_delivery {
+    enum case_said said;
+    const char *recipient;
+    uint64_t sequence; /* RECEIVED, REFUSED */
+};
+
 /* What has to happen after the commit. */
 struct case_effect {
     const char *application_id; /* of the reply's header, and of an alarm; NULL: none */
@@ -74,11 +80,7 @@ struct case_effect {
     int64_t decided_after_ms;     /* since its submission */
     enum case_alarm alarm;
     const char *alarm_application; /* NULL: application_id */
-    struct {
-        enum case_said said;
-        const char *recipient;
-        uint64_t sequence; /* RECEIVED, REFUSED */
-    } delivery;
+    struct case_delivery delivery;
     bool polled;                    /* the inquiry asks again what could not be known before */
     struct source_inquiry *inquiry; /* to be asked; the taker's */
 };

@@ -22,21 +22,26 @@ struct keeper {
     struct keeper_options options; /* its path is our own copy */
     char *path;
     int lock_fd;
-    struct sql *sql; /* the writer's */
-    struct checkpointer *checkpointer;
-    size_t log_seen; /* pages in the log when the last round began; 0: none since it began anew */
-    size_t log_last; /* pages in the log after the last commit that wrote */
-    bool log_full;   /* that round is the last before it begins anew */
-    bool log_used;   /* since it was last emptied */
-    bool log_alarm;  /* was raised */
+    struct sql *sql;                   /* the writer's */
+    struct checkpointer *checkpointer; /* NULL by hand */
+    size_t log_seen;                   /* pages in the log when the last round began; 0: none since it began anew */
+    size_t log_last;                   /* pages in the log after the last commit that wrote */
+    bool log_full;                     /* that round is the last before it begins anew */
+    bool log_used;                     /* since it was last emptied */
+    bool log_alarm;                    /* was raised */
     atomic_bool disk_low;
 };
 
 /* -- The log ------------------------------------------------------------------------------------------------- */
 
+static bool round_under_way(const struct keeper *keeper)
+{
+    return keeper->checkpointer != NULL && checkpointer_busy(keeper->checkpointer);
+}
+
 static void take_over_log(struct keeper *keeper, bool truncate)
 {
-    if (checkpointer_busy(keeper->checkpointer)) {
+    if (round_under_way(keeper)) {
         return; /* two would be in each other's way */
     }
     struct cl_status status = sql_checkpoint(keeper->sql, truncate);
@@ -52,6 +57,15 @@ static void take_over_log(struct keeper *keeper, bool truncate)
         cl_log(CL_LOG_WARNING, "store.log_held_by_reader", cl_log_number("pages", (int64_t)pages));
     }
     keeper->log_alarm = alarm;
+}
+
+static void begin_round(struct keeper *keeper)
+{
+    if (keeper->checkpointer == NULL) {
+        take_over_log(keeper, false);
+        return;
+    }
+    checkpointer_begin(keeper->checkpointer);
 }
 
 /* A reader that keeps the log from beginning anew makes it longer, and the rounds go on. */
@@ -70,7 +84,7 @@ static void care_for_log(struct keeper *keeper)
     if (pages < keeper->log_seen + keeper->options.round_pages && !keeper->log_full) {
         return;
     }
-    if (checkpointer_busy(keeper->checkpointer)) {
+    if (round_under_way(keeper)) {
         return;
     }
     if (keeper->log_full) {
@@ -80,7 +94,7 @@ static void care_for_log(struct keeper *keeper)
     }
     keeper->log_seen = pages;
     keeper->log_full = pages >= keeper->options.restart_pages;
-    checkpointer_begin(keeper->checkpointer);
+    begin_round(keeper);
 }
 
 /* -- The disk ------------------------------------------------------------------------------------------------ */
@@ -167,7 +181,7 @@ struct cl_status keeper_start(struct keeper *keeper, struct sql *sql, struct sql
     if (cl_is_ok(status)) {
         status = sync_folder(keeper->path);
     }
-    if (cl_is_ok(status)) {
+    if (cl_is_ok(status) && !keeper->options.by_hand) {
         status = checkpointer_create(&keeper->checkpointer, keeper->path, health);
     }
     if (cl_is_ok(status)) {

@@ -22,6 +22,7 @@ struct keeper_options {
     size_t round_pages;   /* of log, until it is taken over */
     size_t restart_pages; /* of log, until it begins anew */
     int64_t idle_ms;      /* until it is emptied */
+    bool by_hand;         /* without a thread: the writer takes the log over itself */
 };
 
 /* Owns the file from now on. CONFIG_INVALID when another process does, or its folder cannot be used; MEMORY_LIMIT. */

@@ -58,8 +58,9 @@ struct store {
     struct cl_status *statuses;
     size_t ran; /* of the batch, at least once */
     atomic_uint_least64_t commits;
-    pthread_t writer;
-    bool running; /* the opener's thread only */
+    bool by_hand;
+    pthread_t writer; /* unless by hand */
+    bool running;     /* the opener's thread only */
 };
 
 struct sql *store_tx_sql(struct store_tx *tx)
@@ -189,7 +190,7 @@ static struct cl_status bring_about(struct store *store, size_t count)
     return status;
 }
 
-/* -- The thread ---------------------------------------------------------------------------------------------- */
+/* -- Turns ---------------------------------------------------------------------------------------------------- */
 
 static void run_batch(struct store *store, size_t count)
 {
@@ -207,21 +208,38 @@ static void run_batch(struct store *store, size_t count)
     keeper_after_commit(store->keeper);
 }
 
+static bool is_over(const struct store *store)
+{
+    return cl_queue_closed(store->queue) && cl_queue_count(store->queue) == 0;
+}
+
+/* A batch, or what is done when there is none. False when nothing came in the time. */
+static bool take_turn(struct store *store, int64_t wait_ms)
+{
+    size_t count = cl_queue_take(store->queue, (void **)store->batch, store->batch_max, wait_ms);
+    if (count > 0) {
+        run_batch(store, count);
+        return true;
+    }
+    if (!is_over(store)) {
+        keeper_idle(store->keeper);
+    }
+    return false;
+}
+
 static void *write_batches(void *argument)
 {
     struct store *store = argument;
-    for (;;) {
-        int64_t wait_ms = keeper_wait_ms(store->keeper);
-        size_t count = cl_queue_take(store->queue, (void **)store->batch, store->batch_max, wait_ms);
-        if (count > 0) {
-            run_batch(store, count);
-            continue;
-        }
-        if (cl_queue_closed(store->queue) && cl_queue_count(store->queue) == 0) {
-            return NULL;
-        }
-        keeper_idle(store->keeper);
+    for (bool worked = true; worked || !is_over(store);) {
+        worked = take_turn(store, keeper_wait_ms(store->keeper));
     }
+    return NULL;
+}
+
+bool store_turn(struct store *store)
+{
+    assert(store->by_hand);
+    return take_turn(store, 0);
 }
 
 /* -- Opening ------------------------------------------------------------------------------------------------- */
@@ -238,6 +256,7 @@ static struct cl_status allocate(struct store **out, const struct store_options 
     store->health.on_failed = options->failed;
     store->health.user = options->user;
     store->clock = options->clock;
+    store->by_hand = options->by_hand;
     store->address = strdup(options->address);
     store->batch = calloc(store->batch_max, sizeof store->batch[0]);
     store->statuses = calloc(store->batch_max, sizeof store->statuses[0]);
@@ -275,6 +294,7 @@ static struct cl_status open_database(struct store *store, const struct store_op
             .round_pages = options->round_pages == 0 ? STORE_ROUND_PAGES_DEFAULT : options->round_pages,
             .restart_pages = options->restart_pages == 0 ? STORE_RESTART_PAGES_DEFAULT : options->restart_pages,
             .idle_ms = options->idle_ms == 0 ? STORE_IDLE_MS_DEFAULT : options->idle_ms,
+            .by_hand = options->by_hand,
         };
         status = keeper_create(&store->keeper, &keeper);
     }
@@ -299,10 +319,12 @@ static struct cl_status start(struct store *store, const struct store_options *o
     if (cl_failed(status)) {
         return status;
     }
-    if (pthread_create(&store->writer, NULL, write_batches, store) != 0) {
+    if (!store->by_hand && pthread_create(&store->writer, NULL, write_batches, store) != 0) {
         return cl_fail(CL_SYSTEM);
     }
-    (void)pthread_setname_np(store->writer, "store");
+    if (!store->by_hand) {
+        (void)pthread_setname_np(store->writer, "store");
+    }
     store->running = true;
     return cl_ok();
 }
@@ -331,7 +353,11 @@ void store_stop(struct store *store)
         return;
     }
     cl_queue_close(store->queue);
-    (void)pthread_join(store->writer, NULL);
+    while (store->by_hand && store_turn(store)) {
+    }
+    if (!store->by_hand) {
+        (void)pthread_join(store->writer, NULL);
+    }
     keeper_stop(store->keeper); /* it may tell of a failure until here */
     store->running = false;
 }
@@ -410,6 +436,9 @@ struct cl_status store_run(struct store *store, struct cl_status (*apply)(void *
     struct cl_status status = store_submit(store, &waiting.command);
     if (cl_failed(status)) {
         return status;
+    }
+    while (store->by_hand && !waiting.is_done) {
+        (void)store_turn(store);
     }
     (void)pthread_mutex_lock(&waiting.mutex);
     while (!waiting.is_done) {

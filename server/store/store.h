@@ -15,7 +15,8 @@
  * answered. Then apply() runs again, after again(); `struct store_command` says what that asks of it. A server that cannot
  * be reached latches only after a minute; until then commands wait.
  *
- * Any thread may submit. */
+ * Any thread may submit. A store that is opened `by_hand` has no threads: its caller is the writer, turn by turn, which is
+ * how a simulation runs the same code in an order that a seed decides. */
 #ifndef COLOAN_STORE_STORE_H
 #define COLOAN_STORE_STORE_H
 
@@ -69,6 +70,7 @@ struct store_options {
     size_t restart_pages;    /* of it, until it begins anew; 0: STORE_RESTART_PAGES_DEFAULT */
     int64_t idle_ms;         /* until it is emptied; 0: STORE_IDLE_MS_DEFAULT */
     const struct cl_clock *clock;  /* outlives the store */
+    bool by_hand;                  /* the caller lets it work, by store_turn; for simulations */
     void (*committed)(void *user); /* writer thread, once after each commit and its done()s; NULL is fine */
     /* What another process on the cluster told by store_tell; "": anything may have been missed. On a thread of the store's,
        which it must not hold up; runs from store_open on, until store_stop. NULL is fine. */
@@ -80,6 +82,10 @@ struct store_options {
 /* Opens, migrates and starts the writer. CONFIG_INVALID when the file is not ours to use (see schema.h, sql.h) or
  * another process owns it; STORE_FAILED, STORE_UNREACHABLE, MEMORY_LIMIT, SYSTEM. */
 CL_MUST_CHECK struct cl_status store_open(struct store **out, const struct store_options *options);
+
+/* By hand only: one turn of the writer, which takes a batch of what is queued, or, when nothing is, cares for the file as
+ * it does when idle. False when nothing was queued. */
+bool store_turn(struct store *store);
 
 /* No new commands; those queued are applied and answered; the writer and the
  * checkpointer end. Idempotent. Not from the writer thread. */
@@ -96,8 +102,8 @@ bool store_failed(const struct store *store);
  * command then. */
 CL_MUST_CHECK struct cl_status store_submit(struct store *store, struct store_command *command);
 
-/* Submits and waits for the end: for start-up, tools and tests. Not from the writer thread. `apply` may run again, as that
- * of a command without again(). */
+/* Submits and waits for the end, by hand takes turns until then: for start-up, tools and tests. Not from the writer
+ * thread. `apply` may run again, as that of a command without again(). */
 CL_MUST_CHECK struct cl_status store_run(struct store *store,
                                          struct cl_status (*apply)(void *user, struct store_tx *tx), void *user);
 

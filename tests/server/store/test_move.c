@@ -173,7 +173,7 @@ static void a_difference_is_found_and_nothing_stays(void **state)
 {
     static const char *const mischief[] = {
         "CREATE RULE lose AS ON INSERT TO due DO INSTEAD NOTHING",
-        "CREATE RULE lose AS ON INSERT TO outbox WHERE new.sequence = 17 DO INSTEAD NOTHING",
+        "CREATE RULE lose AS ON INSERT TO pending WHERE new.sequence = 17 DO INSTEAD NOTHING",
     };
     struct heard heard;
     (void)state;

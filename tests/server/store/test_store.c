@@ -415,6 +415,42 @@ static void a_smaller_log_is_taken_over_sooner(void **state)
     assert_true(largest_log(harness, &options) < 2 * 1024 * 1024); /* 64 pages, and what came during a round */
 }
 
+/* -- By hand -------------------------------------------------------------------------------------------------- */
+
+static void nothing_happens_by_hand_but_in_a_turn(void **state)
+{
+    struct harness *harness = *state;
+    struct store_options options = options_of(harness);
+    options.by_hand = true;
+    options.batch_max = 2;
+    assert_int_equal(store_open(&harness->store, &options).reason, CL_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(store_submit(harness->store, &make_write(harness, i, CL_OK)->command).reason, CL_OK);
+    }
+    assert_int_equal(atomic_load(&harness->done_ok), 0);
+    assert_true(store_turn(harness->store));
+    assert_int_equal(atomic_load(&harness->done_ok), 2);
+    assert_true(store_turn(harness->store));
+    assert_false(store_turn(harness->store));
+    assert_int_equal(atomic_load(&harness->done_ok), 3);
+    assert_int_equal(store_commits(harness->store), 2);
+    assert_int_equal(count_messages(harness->store), 3); /* store_run takes the turns by itself */
+}
+
+static void a_stop_by_hand_answers_what_is_queued(void **state)
+{
+    struct harness *harness = *state;
+    struct store_options options = options_of(harness);
+    options.by_hand = true;
+    assert_int_equal(store_open(&harness->store, &options).reason, CL_OK);
+    assert_int_equal(store_submit(harness->store, &make_write(harness, 1, CL_OK)->command).reason, CL_OK);
+    store_stop(harness->store);
+    assert_int_equal(atomic_load(&harness->done_ok), 1);
+    struct write *late = make_write(harness, 2, CL_OK);
+    assert_int_equal(store_submit(harness->store, &late->command).reason, CL_SHUTTING_DOWN);
+    free(late);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +465,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_idle_store_empties_its_log, set_up, tear_down),
         cmocka_unit_test(a_log_that_grows_is_taken_over),
         cmocka_unit_test_setup_teardown(a_smaller_log_is_taken_over_sooner, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_happens_by_hand_but_in_a_turn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stop_by_hand_answers_what_is_queued, set_up, tear_down),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return fixture_on_postgres() ? failed : failed + cmocka_run_group_tests(of_a_file, NULL, NULL);
