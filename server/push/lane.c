@@ -2,8 +2,9 @@
  * events whose lease runs, so it is made only when something can have changed - a lease or a wait ended, an acknowledgement
  * may let others go, somebody ordered something - and else every LANE_LOOK_MS.
  *
- * A bank that reconnects says what it has (resume_after). Those of these events that it has not acknowledged are trusted
- * for a lease, and then sent again. */
+ * A bank that reconnects says up to where it has come (resume_after). What it has not acknowledged of that goes out again
+ * at once, before anything else: it may be under way, lost with the last stream, or have been held back when it was
+ * passed, and what follows in its application must not overtake it. */
 #include "server/push/lane.h"
 
 #include <assert.h>
@@ -92,18 +93,9 @@ static struct cl_status begin_lease(struct lane *lane, uint64_t sequence, struct
 
 /* -- What the bank says --------------------------------------------------------------------------------------- */
 
-void lane_resume(struct lane *lane, const struct cl_uuid *session, uint64_t resume_after, uint32_t window,
-                 struct lane_now now)
+void lane_resume(struct lane *lane, uint64_t resume_after, uint32_t window)
 {
-    bool same = lane->has_session && memcmp(lane->session.bytes, session->bytes, sizeof session->bytes) == 0;
-    if (!same) {
-        lane->lease_count = 0;
-        lane->trusted = resume_after;
-        lane->trusted_until_ms = now.monotonic_ms + LANE_LEASE_MS;
-    }
-    lane->session = *session;
-    lane->has_session = true;
-    lane->lease_count = place_of(lane, resume_after + 1); /* what is above goes out anew */
+    lane->lease_count = 0;
     lane->sent = resume_after;
     lane->window = window;
     lane->look_ms = 0;
@@ -112,6 +104,9 @@ void lane_resume(struct lane *lane, const struct cl_uuid *session, uint64_t resu
 void lane_credit(struct lane *lane, uint32_t more)
 {
     lane->window += more;
+    if (lane->behind) {
+        lane->look_ms = 0;
+    }
 }
 
 void lane_look(struct lane *lane)
@@ -151,14 +146,20 @@ void lane_in_progress(struct lane *lane, uint64_t sequence, struct lane_now now)
 
 /* -- Behind the first pass ------------------------------------------------------------------------------------ */
 
-/* Whether nobody is busy with it. */
-static bool is_free(const struct lane *lane, const struct pending_row *row, struct lane_now now)
+/* Whether nobody is busy with it. What goes out again after a lease has its place in the window; else it takes one of
+ * `*room`. */
+static bool may_go(struct lane *lane, const struct pending_row *row, size_t *room, struct lane_now now)
 {
     const struct lane_lease *lease = find(lane, row->sequence);
     if (lease != NULL) {
         return now.monotonic_ms >= lease->until_ms;
     }
-    return row->state != PENDING_FRESH || row->sequence > lane->trusted || now.monotonic_ms >= lane->trusted_until_ms;
+    if (*room == 0) {
+        lane->behind = true;
+        return false;
+    }
+    (*room)--;
+    return true;
 }
 
 static struct cl_status add_event(struct lane_items *items, const struct lane *lane, struct sql *sql,
@@ -177,7 +178,7 @@ static struct cl_status add_event(struct lane_items *items, const struct lane *l
 }
 
 /* A lease ended, but as far as one page of rows goes: those on a lease fill it and are passed over. */
-static struct cl_status look_behind(struct lane_items *items, const struct lane *lane, struct sql *sql,
+static struct cl_status look_behind(struct lane_items *items, struct lane *lane, struct sql *sql,
                                     struct cl_arena *arena, size_t room, struct lane_now now)
 {
     struct pending_look look = {
@@ -186,13 +187,13 @@ static struct cl_status look_behind(struct lane_items *items, const struct lane 
     for (;;) {
         struct pending_rows rows;
         struct cl_status status = pending_ready(&rows, sql, arena, &look);
-        for (size_t i = 0; cl_is_ok(status) && i < rows.count && items->count < room; i++) {
-            if (is_free(lane, &rows.rows[i], now)) {
+        for (size_t i = 0; cl_is_ok(status) && i < rows.count && items->count < LANE_READ_MAX; i++) {
+            if (may_go(lane, &rows.rows[i], &room, now)) {
                 status = add_event(items, lane, sql, arena, rows.rows[i].sequence, now);
             }
         }
         bytes = items->count == 0 ? 0 : bytes + items->items[items->count - 1].event.envelope.len;
-        if (cl_failed(status) || rows.count < look.max || items->count >= room || bytes >= OUTBOX_READ_BYTES) {
+        if (cl_failed(status) || rows.count < look.max || items->count == LANE_READ_MAX || bytes >= OUTBOX_READ_BYTES) {
             return status;
         }
         look.after = rows.rows[rows.count - 1].sequence;
@@ -206,16 +207,12 @@ static void set_alarm(struct lane *lane, const struct pending_holds *holds, stru
     if (holds->next_ms > now.unix_ms && holds->next_ms - now.unix_ms < LANE_LOOK_MS) {
         at_ms = now.monotonic_ms + holds->next_ms - now.unix_ms;
     }
-    if (lane->trusted_until_ms > now.monotonic_ms && lane->trusted_until_ms < at_ms) {
-        at_ms = lane->trusted_until_ms;
-    }
     for (size_t i = 0; i < lane->lease_count; i++) {
         at_ms = lane->leases[i].until_ms < at_ms ? lane->leases[i].until_ms : at_ms;
     }
     lane->look_ms = at_ms;
 }
 
-/* Who has events held back cannot be meant to have all up to where it resumes: nothing is trusted then. */
 static struct cl_status look(struct lane_items *items, struct lane *lane, struct sql *sql, struct cl_arena *arena,
                              size_t room, struct lane_now now)
 {
@@ -225,7 +222,6 @@ static struct cl_status look(struct lane_items *items, struct lane *lane, struct
         return status;
     }
     lane->behind = holds.any;
-    lane->trusted = holds.any ? 0 : lane->trusted;
     status = look_behind(items, lane, sql, arena, room, now);
     if (cl_is_ok(status) && items->count == 0) {
         set_alarm(lane, &holds, now);
@@ -266,11 +262,10 @@ struct cl_status lane_next(struct lane_items *out, struct lane *lane, struct sql
 {
     struct lane_items items = {.items = cl_arena_array(arena, LANE_READ_MAX, sizeof items.items[0])};
     struct cl_status status = items.items == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
-    /* What goes out again has its place in the window already, or needs one. */
     size_t room = lane->lease_count < lane->window ? lane->window - lane->lease_count : 0;
     room = room < LANE_READ_MAX ? room : LANE_READ_MAX;
     if (cl_is_ok(status) && now.monotonic_ms >= lane->look_ms) {
-        status = look(&items, lane, sql, arena, room == 0 ? 1 : room, now);
+        status = look(&items, lane, sql, arena, room, now);
     }
     if (cl_is_ok(status) && items.count == 0 && room > 0 && lane->sent < head) {
         status = go_on(&items, lane, sql, arena, room, now);

@@ -36,16 +36,12 @@ struct lane_lease {
 
 struct lane {
     char party[CL_PARTY_BYTES_MAX + 1];
-    struct cl_uuid session; /* of the bank's process that the leases belong to */
-    bool has_session;
     uint64_t sent; /* the first pass has come to here */
     uint64_t window;
     struct lane_lease *leases; /* by sequence */
     size_t lease_count, lease_room;
-    uint64_t trusted;         /* up to here the bank says it has all, and may still acknowledge */
-    int64_t trusted_until_ms; /* monotonic */
-    int64_t look_ms;          /* monotonic: when to look behind the first pass */
-    bool behind;              /* something holds others back there, so that an acknowledgement may let them go */
+    int64_t look_ms; /* monotonic: when to look behind the first pass */
+    bool behind;     /* something waits there for an acknowledgement, or for room in the window */
 };
 
 struct lane_now {
@@ -56,9 +52,8 @@ struct lane_now {
 void lane_init(struct lane *lane, const char *party);
 void lane_close(struct lane *lane);
 
-/* The bank (re)connects. The same session keeps the leases of what it says it has. */
-void lane_resume(struct lane *lane, const struct cl_uuid *session, uint64_t resume_after, uint32_t window,
-                 struct lane_now now);
+/* The bank (re)connects. */
+void lane_resume(struct lane *lane, uint64_t resume_after, uint32_t window);
 
 void lane_credit(struct lane *lane, uint32_t more);
 

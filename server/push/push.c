@@ -305,7 +305,7 @@ static void start(struct push *push, struct push_stream *stream)
         fail(stream, status);
         return;
     }
-    lane_resume(lane, &stream->session, stream->resume_after, stream->credited, now(push));
+    lane_resume(lane, stream->resume_after, stream->credited);
     stream->lane = lane;
     stream->known_head = state.head > stream->known_head ? state.head : stream->known_head;
     stream->opened_ms = now_ms(push);

@@ -92,23 +92,12 @@ static void forget_from(struct lender *lender, size_t count)
 
 /* -- Life ---------------------------------------------------------------------------------------------------- */
 
-/* Up to here it has everything. To resume after an event that is still held back would let those of its case that follow
- * overtake it: the centre takes it for received for the time of a lease. */
-static uint64_t resume_after(const struct lender *lender)
-{
-    uint64_t sequence = 0;
-    while (bank_state_has(lender->state, sequence + 1)) {
-        sequence++;
-    }
-    return sequence;
-}
-
 static void open_stream(void *who, void *load)
 {
     struct lender *lender = who;
     (void)load;
-    const struct line_opening opening = {
-        .stream = ++lender->stream, .session = lender->party->life, .resume_after = resume_after(lender)};
+    const struct line_opening opening = {.stream = ++lender->stream,
+                                         .resume_after = bank_state_received(lender->state)};
     lender->stream_open = true;
     lender->next = opening.resume_after + 1;
     line_open(lender->sim, lender->role, &opening);

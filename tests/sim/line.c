@@ -283,7 +283,6 @@ static void open_stream(struct stream *stream, const struct line_opening *openin
 {
     struct sim *sim = stream->line->sim;
     struct outbox_state state;
-    struct cl_uuid session = {.bytes = {(uint8_t)stream->role, (uint8_t)opening->session}};
     stream->open = true;
     stream->number = opening->stream;
     struct cl_status status = outbox_state(&state, hub_reader(sim->hub), base_party(stream->role));
@@ -295,8 +294,7 @@ static void open_stream(struct stream *stream, const struct line_opening *openin
         sim_violated(sim, "%s has event %llu, the outbox ends with %llu", base_party(stream->role),
                      (unsigned long long)opening->resume_after, (unsigned long long)state.head);
     }
-    lane_resume(&stream->lane, &session, opening->resume_after, 1 + (uint32_t)dice_below(&sim->dice, WINDOW_MAX),
-                now_of(stream->line));
+    lane_resume(&stream->lane, opening->resume_after, 1 + (uint32_t)dice_below(&sim->dice, WINDOW_MAX));
     want_pump(stream);
 }
 

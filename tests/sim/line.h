@@ -25,8 +25,7 @@ void line_lost(struct sim *sim); /* the process is gone, and all streams */
 /* -- A bank's: it hears of the end by lender_stream_over ------------------------------------------------------- */
 
 struct line_opening {
-    unsigned stream;  /* the bank's own number of it, a higher one each time */
-    unsigned session; /* of the bank's process */
+    unsigned stream; /* the bank's own number of it, a higher one each time */
     uint64_t resume_after;
 };
 void line_open(struct sim *sim, enum role role, const struct line_opening *opening);

@@ -17,8 +17,6 @@
 
 enum { EVENTS = 1000, ACKS = 2000, UNIX_MS = 1000000, MONOTONIC_MS = 5000 };
 
-static const struct cl_uuid first_session = {{1}};
-static const struct cl_uuid second_session = {{2}};
 /* Events 1 to 9 are of these applications. */
 static const unsigned applications[] = {1, 2, 1, 2, 1, 3, 3, 1, 2};
 enum { COUNT = sizeof applications / sizeof applications[0] };
@@ -134,9 +132,9 @@ static void refuse(struct place *place, uint64_t sequence, int64_t delay_ms)
     lane_refused(&place->lane, sequence);
 }
 
-static void resume(struct place *place, const struct cl_uuid *session, uint64_t after, uint32_t window)
+static void resume(struct place *place, uint64_t after, uint32_t window)
 {
-    lane_resume(&place->lane, session, after, window, place->now);
+    lane_resume(&place->lane, after, window);
 }
 
 /* -- Tests ---------------------------------------------------------------------------------------------------- */
@@ -144,7 +142,7 @@ static void resume(struct place *place, const struct cl_uuid *session, uint64_t 
 static void all_go_out_once_and_in_order(void **state)
 {
     struct place *place = *state;
-    resume(place, &first_session, 0, 100);
+    resume(place, 0, 100);
     assert_string_equal(send(place), "123456789");
     assert_string_equal(send(place), "");
     for (uint64_t i = 1; i <= COUNT; i++) {
@@ -158,7 +156,7 @@ static void all_go_out_once_and_in_order(void **state)
 static void no_more_than_the_window_is_out(void **state)
 {
     struct place *place = *state;
-    resume(place, &first_session, 0, 2);
+    resume(place, 0, 2);
     assert_string_equal(send(place), "12");
     assert_string_equal(send(place), "");
     acknowledge(place, 2);
@@ -173,7 +171,7 @@ static void no_more_than_the_window_is_out(void **state)
 static void what_nobody_speaks_of_comes_again(void **state)
 {
     struct place *place = *state;
-    resume(place, &first_session, 0, 3);
+    resume(place, 0, 3);
     assert_string_equal(send(place), "123");
     acknowledge(place, 2);
     assert_string_equal(send(place), "4");
@@ -196,7 +194,7 @@ static void what_nobody_speaks_of_comes_again(void **state)
 static void a_refused_event_holds_up_its_own_application(void **state)
 {
     struct place *place = *state;
-    resume(place, &first_session, 0, 2);
+    resume(place, 0, 2);
     assert_string_equal(send(place), "12");
     refuse(place, 1, 5000);
     assert_string_equal(send(place), "(3-3)4"); /* 3 is of the same */
@@ -223,7 +221,7 @@ static void a_parked_event_stays_until_it_is_let_go(void **state)
 {
     struct place *place = *state;
     put(place, 2, PENDING_PARKED, INT64_MAX);
-    resume(place, &first_session, 0, 100);
+    resume(place, 0, 100);
     assert_string_equal(send(place), "1(2-2)3(4-4)5678(9-9)");
     pass(place, 1000 * LANE_LEASE_MS);
     for (uint64_t i = 1; i <= 8; i++) {
@@ -250,7 +248,7 @@ static void what_changed_unheard_is_found(void **state)
 {
     struct place *place = *state;
     put(place, 2, PENDING_PARKED, INT64_MAX);
-    resume(place, &first_session, 0, 100);
+    resume(place, 0, 100);
     assert_string_equal(send(place), "1(2-2)3(4-4)5678(9-9)");
     put(place, 2, PENDING_WAITING, 0);
     assert_string_equal(send(place), "");
@@ -264,7 +262,7 @@ static void what_changed_unheard_is_found(void **state)
 static void what_is_asked_for_again_comes_again_and_holds_nothing_up(void **state)
 {
     struct place *place = *state;
-    resume(place, &first_session, 0, 100);
+    resume(place, 0, 100);
     assert_string_equal(send(place), "123456789");
     for (uint64_t i = 1; i <= COUNT; i++) {
         acknowledge(place, i);
@@ -281,29 +279,56 @@ static void what_is_asked_for_again_comes_again_and_holds_nothing_up(void **stat
 }
 
 /* Covers: COL-DEL-002, COL-DEL-025 */
-static void who_comes_back_is_believed_for_a_lease(void **state)
+static void who_comes_back_gets_at_once_what_it_has_not_acknowledged(void **state)
 {
     struct place *place = *state;
-    resume(place, &first_session, 0, 100);
+    resume(place, 0, 100);
     assert_string_equal(send(place), "123456789");
     acknowledge(place, 1);
-    pass(place, 10000);
-    resume(place, &second_session, 7, 100); /* it has 2 to 7 and has not said so yet */
-    assert_string_equal(send(place), "89");
-    for (uint64_t i = 2; i <= 5; i++) {
-        acknowledge(place, i);
-    }
+    resume(place, 7, 100);
+    assert_string_equal(send(place), "2'3'4'5'6'7'89"); /* before what is new, in order */
     pass(place, LANE_LEASE_MS - 1);
     assert_string_equal(send(place), "");
     pass(place, 1);
-    assert_string_equal(send(place), "6'7'8'9'");
+    assert_string_equal(send(place), "2'3'4'5'6'7'8'9'");
+}
+
+/* Covers: COL-DEL-006, COL-DEL-020 */
+static void what_comes_again_keeps_to_the_window_and_its_place(void **state)
+{
+    struct place *place = *state;
+    resume(place, 0, 100);
+    assert_string_equal(send(place), "123456789");
+    resume(place, 6, 2);
+    assert_string_equal(send(place), "1'2'");
+    acknowledge(place, 1);
+    assert_string_equal(send(place), "3'");
+    lane_credit(&place->lane, 3);
+    assert_string_equal(send(place), "4'5'6'");
+    lane_credit(&place->lane, 9);
+    assert_string_equal(send(place), "789");
+}
+
+/* The refused one is acknowledged, and before what it held back goes out the centre starts anew.
+ * Covers: COL-DEL-020 */
+static void what_was_held_back_goes_before_what_follows(void **state)
+{
+    struct place *place = *state;
+    resume(place, 0, 100);
+    refuse(place, 1, 0);
+    assert_string_equal(send(place), "12(3-3)4(5-5)67(8-8)9");
+    acknowledge(place, 1);
+    lane_close(&place->lane);
+    lane_init(&place->lane, ALPHA);
+    resume(place, 7, 100);
+    assert_string_equal(send(place), "2'3'4'5'6'7'89");
 }
 
 /* Held events lie below where it resumes, and it does not have them. */
 static void who_comes_back_gets_what_was_held(void **state)
 {
     struct place *place = *state;
-    resume(place, &first_session, 0, 100);
+    resume(place, 0, 100);
     refuse(place, 1, 0);
     assert_string_equal(send(place), "12(3-3)4(5-5)67(8-8)9");
     for (uint64_t i = 2; i <= COUNT; i++) {
@@ -311,33 +336,21 @@ static void who_comes_back_gets_what_was_held(void **state)
             acknowledge(place, i);
         }
     }
-    resume(place, &second_session, 9, 100);
+    resume(place, 9, 100);
     assert_string_equal(send(place), "1'");
     acknowledge(place, 1);
     assert_string_equal(send(place), "3'5'8'");
 }
 
-static void the_same_session_keeps_its_leases(void **state)
-{
-    struct place *place = *state;
-    resume(place, &first_session, 0, 100);
-    assert_string_equal(send(place), "123456789");
-    pass(place, LANE_LEASE_MS - 10);
-    resume(place, &first_session, 7, 100);
-    assert_string_equal(send(place), "89"); /* what it does not say that it has */
-    pass(place, 10);
-    assert_string_equal(send(place), "1'2'3'4'5'6'7'"); /* a reconnect does not prolong them */
-}
-
 static void what_was_acknowledged_comes_when_it_is_asked_for_from_the_start(void **state)
 {
     struct place *place = *state;
-    resume(place, &first_session, 0, 100);
+    resume(place, 0, 100);
     assert_string_equal(send(place), "123456789");
     for (uint64_t i = 1; i <= 6; i++) {
         acknowledge(place, i);
     }
-    resume(place, &second_session, 0, 2); /* the window is for what is not acknowledged */
+    resume(place, 0, 2); /* the window is for what is not acknowledged */
     assert_string_equal(send(place), "12345678");
 }
 
@@ -351,9 +364,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_parked_event_stays_until_it_is_let_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_changed_unheard_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_asked_for_again_comes_again_and_holds_nothing_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(who_comes_back_is_believed_for_a_lease, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_comes_back_gets_at_once_what_it_has_not_acknowledged, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_comes_again_keeps_to_the_window_and_its_place, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_held_back_goes_before_what_follows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_comes_back_gets_what_was_held, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_same_session_keeps_its_leases, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_acknowledged_comes_when_it_is_asked_for_from_the_start, set_up,
                                         tear_down),
     };
