@@ -103,7 +103,8 @@ static void care_for_log(struct keeper *keeper)
 static void look_at_disk(struct keeper *keeper)
 {
     struct statvfs disk;
-    bool low = statvfs(keeper->path, &disk) != 0 || (uint64_t)disk.f_bavail * disk.f_frsize < keeper->options.free_bytes_min;
+    bool low =
+        statvfs(keeper->path, &disk) != 0 || (uint64_t)disk.f_bavail * disk.f_frsize < keeper->options.free_bytes_min;
     if (low != atomic_exchange(&keeper->disk_low, low)) {
         cl_log(low ? CL_LOG_ERROR : CL_LOG_INFO, low ? "store.disk_low" : "store.disk_fine",
                cl_log_number("free_bytes_min", (int64_t)keeper->options.free_bytes_min));

@@ -48,7 +48,7 @@ struct world {
     struct cl_signer *signers[WORLD_KEY_COUNT];
     struct cl_keyring *keyring;
     struct config config;
-    char database[256]; /* its address, as in the configuration */
+    char database[256];  /* its address, as in the configuration */
     bool drops_database; /* it was made for this world alone */
     struct coloand *server;
     pthread_t cutter;
