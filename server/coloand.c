@@ -133,6 +133,7 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
                        "`coloand --make-master-key FILE` makes one; its mode has to be 0600.");
     }
     struct store_options options = {.path = config->database,
+                                    .archive = config->archive,
                                     .round_pages = (size_t)config->log_round_pages,
                                     .restart_pages = (size_t)config->log_restart_pages,
                                     .clock = server->clock,
@@ -140,8 +141,10 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
                                     .user = server};
     status = store_open(&server->store, &options);
     if (cl_failed(status)) {
-        return explain(error, status, "store.database", config->database,
-                       "See that the folder exists, no other coloand runs on it, and it is not from a newer version.");
+        return explain(
+            error, status, "store.database", config->database,
+            "See that the folder exists (store.archive, too), no other coloand runs on it, and it is not from a newer"
+            " version.");
     }
     status = store_run(server->store, attach_vault, server->vault);
     if (cl_failed(status)) {

@@ -97,6 +97,10 @@ static const struct cl_setting_field store_fields[] = {
      "The SQLite file, on a local disk; created when missing."},
     {"master_key", CL_SETTING_PATH, offsetof(struct config, master_key), true, NULL, 1, 4096, NULL,
      "The key of the vault (mode 0600): `coloand --make-master-key FILE` makes one. Keep it apart from backups."},
+    {"archive", CL_SETTING_PATH, offsetof(struct config, archive), false, NULL, 1, 4096, NULL,
+     "Folder, best on another disk, that every commit is copied to: with a backup, the database can be restored as it "
+     "was"
+     " at any moment. It has to exist. Left out: only backups can be restored."},
     {"log_round_pages", CL_SETTING_INT64, offsetof(struct config, log_round_pages), false, "4096", 1, 4096, NULL,
      "Pages of 4 KiB in the database's log until they are taken over beside the writer. Less only for small disks."},
     {"log_restart_pages", CL_SETTING_INT64, offsetof(struct config, log_restart_pages), false, "16384", 1, 16384, NULL,

@@ -29,6 +29,7 @@ struct config {
     struct cl_public_key directory_key;
 
     const char *database, *master_key;
+    const char *archive; /* NULL: none */
     int64_t log_round_pages, log_restart_pages;
     const char *rules[RULEBOOK_SETS_MAX];
     size_t rule_count;

@@ -50,6 +50,7 @@ struct sql {
     enum sql_mode mode;
     struct sql_health *health;
     size_t log_pages;
+    uint64_t log_commits;
     size_t kept_count;
     struct kept kept[STATEMENTS_MAX]; /* open addressing by the text's address */
     enum mark mark;
@@ -211,6 +212,7 @@ static int count_log_pages(void *user, sqlite3 *db, const char *name, int pages)
     (void)name;
     struct sql *sql = user;
     sql->log_pages = (size_t)pages;
+    sql->log_commits++;
     return SQLITE_OK;
 }
 
@@ -617,6 +619,18 @@ size_t sql_log_pages(struct sql *sql)
     return sql->log_pages;
 }
 
+uint64_t sql_log_commits(const struct sql *sql)
+{
+    return sql->log_commits;
+}
+
+struct cl_status sql_keep_log(struct sql *sql)
+{
+    int now = -1;
+    int code = sqlite3_db_config(sql->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &now);
+    return code == SQLITE_OK && now == 1 ? cl_ok() : latch(sql, code);
+}
+
 struct cl_status sql_checkpoint(struct sql *sql, bool truncate)
 {
     if (sql_health_failed(sql->health)) {
@@ -658,4 +672,81 @@ struct cl_status sql_check(struct sql *sql)
     static const char references[] = "PRAGMA foreign_key_check";
     struct cl_status status = expect(sql, pages, "ok");
     return cl_is_ok(status) ? expect(sql, references, NULL) : status;
+}
+
+/* The transaction alone holds nothing: SQLite takes the snapshot when something is read. */
+struct cl_status sql_hold(struct sql *sql)
+{
+    return sql_script(sql, "BEGIN; SELECT count(*) FROM sqlite_schema");
+}
+
+void sql_release(struct sql *sql)
+{
+    sql_rollback(sql);
+}
+
+/* -- Copying ------------------------------------------------------------------------------------------------- */
+
+struct sql_copy {
+    struct sql *source;
+    sqlite3 *target;
+    sqlite3_backup *backup;
+};
+
+/* Nobody reads a copy that is not whole: no journal, and whoever asked for it syncs it. */
+static int open_target(struct sql_copy *copy, const char *path)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int code = sqlite3_open_v2(path, &copy->target, flags, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_exec(copy->target, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL);
+    }
+    if (code != SQLITE_OK) {
+        return code;
+    }
+    copy->backup = sqlite3_backup_init(copy->target, "main", copy->source->db, "main");
+    return copy->backup == NULL ? sqlite3_extended_errcode(copy->target) : SQLITE_OK;
+}
+
+struct cl_status sql_copy_begin(struct sql_copy **out, struct sql *source, const char *path)
+{
+    assert(sqlite3_get_autocommit(source->db) == 0);
+    struct cl_status status = create_file(path);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct sql_copy *copy = calloc(1, sizeof *copy);
+    if (copy == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    copy->source = source;
+    status = judge(source, open_target(copy, path));
+    if (cl_failed(status)) {
+        sql_copy_end(copy);
+        return status;
+    }
+    *out = copy;
+    return cl_ok();
+}
+
+struct cl_status sql_copy_step(struct sql_copied *out, struct sql_copy *copy, size_t pages)
+{
+    int code = sqlite3_backup_step(copy->backup, (int)pages);
+    if (code != SQLITE_OK && code != SQLITE_DONE) {
+        return latch(copy->source, code);
+    }
+    *out = (struct sql_copied){.done = code == SQLITE_DONE,
+                               .pages = (size_t)sqlite3_backup_pagecount(copy->backup),
+                               .pages_left = (size_t)sqlite3_backup_remaining(copy->backup)};
+    return cl_ok();
+}
+
+void sql_copy_end(struct sql_copy *copy)
+{
+    if (copy == NULL) {
+        return;
+    }
+    (void)sqlite3_backup_finish(copy->backup);
+    (void)sqlite3_close(copy->target);
+    free(copy);
 }

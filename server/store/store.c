@@ -8,20 +8,18 @@
 #include "server/store/store.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "libcoloan/log.h"
 #include "libcoloan/queue.h"
+#include "server/store/archive.h"
 #include "server/store/checkpointer.h"
+#include "server/store/durable.h"
 #include "server/store/schema.h"
 
 enum {
@@ -46,6 +44,7 @@ struct store {
     struct store_command **batch;
     struct cl_status *statuses;
     struct checkpointer *checkpointer;
+    struct archive *archive; /* NULL: none */
     size_t round_pages, restart_pages;
     int64_t idle_ms;
     size_t log_seen; /* pages in the log when the last round began; 0: none since it began anew */
@@ -97,18 +96,36 @@ static struct cl_status apply_batch(struct store *store, size_t count)
     return status;
 }
 
+/* The archive first has all of the log, and knows the database file that holds it; until then it stays. */
+static struct cl_status empty_log(bool *emptied_out, struct store *store)
+{
+    if (store->archive != NULL) {
+        archive_before_round(store->archive);
+        struct cl_status status = sql_checkpoint(store->sql, false);
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    *emptied_out = archive_release(store->archive, true);
+    return *emptied_out ? sql_checkpoint(store->sql, true) : cl_ok();
+}
+
 static void take_over_log(struct store *store, bool truncate)
 {
+    bool let_go = true;
     if (checkpointer_busy(store->checkpointer)) {
         return; /* two would be in each other's way */
     }
-    struct cl_status status = sql_checkpoint(store->sql, truncate);
+    if (!truncate && !archive_release(store->archive, false)) {
+        return; /* the log goes on; the next round is followed by another try */
+    }
+    struct cl_status status = truncate ? empty_log(&let_go, store) : sql_checkpoint(store->sql, false);
     if (cl_failed(status)) {
         return; /* latched */
     }
     size_t pages = sql_log_pages(store->sql);
     if (truncate) {
-        store->log_used = pages > 0;
+        store->log_used = pages > 0 || !let_go;
     }
     bool alarm = pages >= LOG_PAGES_ALARM;
     if (alarm && !store->log_alarm) {
@@ -142,6 +159,7 @@ static void care_for_log(struct store *store)
     }
     store->log_seen = pages;
     store->log_full = pages >= store->restart_pages;
+    archive_before_round(store->archive);
     checkpointer_begin(store->checkpointer);
 }
 
@@ -159,6 +177,9 @@ static void look_at_disk(struct store *store)
 static void run_batch(struct store *store, size_t count)
 {
     struct cl_status status = apply_batch(store, count);
+    if (cl_is_ok(status)) {
+        archive_committed(store->archive, store->sql);
+    }
     for (size_t i = 0; i < count; i++) {
         store->batch[i]->done(store->batch[i], cl_failed(status) ? status : store->statuses[i]);
     }
@@ -194,45 +215,9 @@ static void *write_batches(void *argument)
 
 /* -- Opening ------------------------------------------------------------------------------------------------- */
 
-/* A file of its own beside the database, because SQLite's locks on the database would be dropped when our descriptor
- * closes. It is never removed: that would let two processes lock two files of the same name. */
 static struct cl_status lock_file(struct store *store)
 {
-    char name[4096];
-    int length = snprintf(name, sizeof name, "%s.lock", store->path);
-    if (length < 0 || (size_t)length >= sizeof name) {
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    store->lock_fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (store->lock_fd < 0) {
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        cl_log(CL_LOG_ERROR, "store.owned_by_another_process", cl_log_number("errno", errno));
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    return cl_ok();
-}
-
-/* Makes the new names durable: SQLite syncs the folder for its log, not for the database. */
-static struct cl_status sync_folder(const char *path)
-{
-    char folder[4096];
-    const char *slash = strrchr(path, '/');
-    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
-    if (length >= sizeof folder) {
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    const char *name = slash == NULL ? "." : length == 0 ? "/" : folder;
-    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return cl_fail(CL_SYSTEM);
-    }
-    int failed = fsync(fd);
-    (void)close(fd);
-    return failed == 0 ? cl_ok() : cl_fail(CL_STORE_FAILED);
+    return durable_own(&store->lock_fd, store->path);
 }
 
 static struct cl_status allocate(struct store **out, const struct store_options *options)
@@ -261,20 +246,45 @@ static struct cl_status allocate(struct store **out, const struct store_options 
     return cl_queue_create(&store->queue, options->queue_max == 0 ? STORE_QUEUE_DEFAULT : options->queue_max);
 }
 
-static struct cl_status start(struct store *store, const struct cl_clock *clock)
+/* Before anything is taken over: a crash may have left what the archive does not have. */
+static struct cl_status start_archive(struct store *store, const struct store_options *options)
 {
+    struct archive_options archive = {.folder = options->archive,
+                                      .database = store->path,
+                                      .frames_max = options->archive_frames_max,
+                                      .clock = options->clock};
+    if (options->archive == NULL) {
+        return cl_ok();
+    }
+    struct cl_status status = archive_create(&store->archive, &archive);
+    if (cl_failed(status)) {
+        cl_log(CL_LOG_ERROR, "archive.not_usable", cl_log_text("reason", cl_status_name(status)));
+    }
+    return status;
+}
+
+static struct cl_status start(struct store *store, const struct store_options *options)
+{
+    bool emptied = false;
     struct cl_status status = lock_file(store);
     if (cl_is_ok(status)) {
         status = sql_open(&store->sql, store->path, SQL_WRITE, &store->health);
     }
-    if (cl_is_ok(status)) {
-        status = schema_migrate(store->sql, schema_migrations, schema_migration_count, cl_clock_unix_ms(clock));
+    if (cl_is_ok(status) && options->archive != NULL) {
+        status = sql_keep_log(store->sql);
     }
     if (cl_is_ok(status)) {
-        status = sql_checkpoint(store->sql, true); /* what a crash left */
+        status =
+            schema_migrate(store->sql, schema_migrations, schema_migration_count, cl_clock_unix_ms(options->clock));
     }
     if (cl_is_ok(status)) {
-        status = sync_folder(store->path);
+        status = start_archive(store, options);
+    }
+    if (cl_is_ok(status)) {
+        status = empty_log(&emptied, store); /* what a crash left */
+    }
+    if (cl_is_ok(status)) {
+        status = durable_sync_folder(store->path);
     }
     if (cl_failed(status)) {
         return status;
@@ -283,6 +293,7 @@ static struct cl_status start(struct store *store, const struct cl_clock *clock)
     if (cl_failed(status)) {
         return status;
     }
+    store->log_used = !emptied;
     look_at_disk(store);
     if (pthread_create(&store->writer, NULL, write_batches, store) != 0) {
         return cl_fail(CL_SYSTEM);
@@ -298,7 +309,7 @@ struct cl_status store_open(struct store **out, const struct store_options *opti
     struct store *store = NULL;
     struct cl_status status = allocate(&store, options);
     if (cl_is_ok(status)) {
-        status = start(store, options->clock);
+        status = start(store, options);
     }
     if (cl_failed(status)) {
         store_close(store);
@@ -317,6 +328,10 @@ void store_stop(struct store *store)
     (void)pthread_join(store->writer, NULL);
     checkpointer_free(store->checkpointer); /* it may tell of a failure until here */
     store->checkpointer = NULL;
+    if (store->archive != NULL) {
+        bool emptied = false;
+        (void)cl_is_ok(empty_log(&emptied, store)); /* what stays is archived by the next start */
+    }
     store->running = false;
 }
 
@@ -327,6 +342,7 @@ void store_close(struct store *store)
     }
     store_stop(store);
     checkpointer_free(store->checkpointer);
+    archive_free(store->archive);
     sql_close(store->sql);
     cl_queue_free(store->queue);
     if (store->lock_fd >= 0) {
@@ -343,6 +359,11 @@ void store_close(struct store *store)
 uint64_t store_commits(const struct store *store)
 {
     return atomic_load_explicit(&store->commits, memory_order_relaxed);
+}
+
+void store_archive_stats(const struct store *store, struct archive_stats *out)
+{
+    archive_stats(store->archive, out);
 }
 
 bool store_failed(const struct store *store)

@@ -19,6 +19,7 @@
 
 #include "libcoloan/clock.h"
 #include "libcoloan/status.h"
+#include "server/store/archive.h"
 #include "server/store/sql.h"
 
 /* Commands waiting: a second of work at full speed; more would only be answered too late. */
@@ -55,14 +56,16 @@ struct store_options {
     size_t round_pages;           /* of log, until it is taken over; 0: STORE_ROUND_PAGES_DEFAULT */
     size_t restart_pages;         /* of log, until it begins anew; 0: STORE_RESTART_PAGES_DEFAULT */
     int64_t idle_ms;              /* 0: STORE_IDLE_MS_DEFAULT */
-    const struct cl_clock *clock; /* stamps migrations */
+    const char *archive;          /* folder of the archive (archive.h); NULL: none */
+    size_t archive_frames_max;    /* 0: ARCHIVE_FRAMES_DEFAULT */
+    const struct cl_clock *clock; /* stamps migrations, and commits in the archive */
     void (*committed)(void *user); /* writer thread, once after each commit and its done()s; NULL is fine */
     void (*failed)(void *user);    /* once, on the thread that met the error; NULL is fine. Must not block */
     void *user;
 };
 
 /* Opens, migrates and starts the writer. CONFIG_INVALID when the file is not ours to use (see schema.h, sql.h) or
- * another process owns it; STORE_FAILED, MEMORY_LIMIT, SYSTEM. */
+ * another process owns it, or the archive's folder is not ours to use; STORE_FAILED, MEMORY_LIMIT, SYSTEM. */
 CL_MUST_CHECK struct cl_status store_open(struct store **out, const struct store_options *options);
 
 /* No new commands; those queued are applied and answered; the writer and the
@@ -73,6 +76,9 @@ void store_close(struct store *store);
 
 /* Transactions committed since it was opened: how many requests one fsync paid for. Any thread. */
 uint64_t store_commits(const struct store *store);
+
+/* How far the archive is behind; zeros without one. Any thread. */
+void store_archive_stats(const struct store *store, struct archive_stats *out);
 
 bool store_failed(const struct store *store);
 
