@@ -133,7 +133,7 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
                        "`coloand --make-master-key FILE` makes one; its mode has to be 0600.");
     }
     struct store_options options = {.path = config->database,
-                                    .archive = config->archive,
+                                    .archive = {.folder = config->archive},
                                     .round_pages = (size_t)config->log_round_pages,
                                     .restart_pages = (size_t)config->log_restart_pages,
                                     .clock = server->clock,

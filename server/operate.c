@@ -22,7 +22,7 @@ static struct cl_status fail(const struct operate *operate, struct cl_status sta
 static struct cl_status open_store(struct store **out, const struct operate *operate)
 {
     struct store_options options = {
-        .path = operate->config->database, .archive = operate->config->archive, .clock = operate->clock};
+        .path = operate->config->database, .archive = {.folder = operate->config->archive}, .clock = operate->clock};
     struct cl_status status = store_open(out, &options);
     return cl_is_ok(status)
                ? status

@@ -28,12 +28,10 @@
 
 #include "libcoloan/log.h"
 #include "server/store/durable.h"
-#include "server/store/segment.h"
 
 enum {
     SYNC_EVERY_MS = 1000,  /* so much of the archive a power cut may take; the log still has it then */
     RETRY_MS = 1000,       /* after a failure */
-    ANEW_MS = 10000,       /* after a break, until another line is tried */
     RELEASE_WAIT_MS = 100, /* the writer waits for the archive's disk when the log is to begin anew */
     TAKEN_MAX = 1024,      /* commits that the thread works on at a time */
     SECOND_MS = 1000,
@@ -52,6 +50,7 @@ struct archive {
     char *folder, *database;
     const struct cl_clock *clock;
     size_t frames_max;
+    int64_t anew_ms, segment_bytes;
     int folder_fd; /* locked */
     int log_fd;
     pthread_t thread;
@@ -259,7 +258,7 @@ static bool create_segment(struct archive *archive, const struct segment_state *
 /* A full segment gets its end, and the next one begins. When only the first came about, a later call does the rest. */
 static bool rotate(struct archive *archive)
 {
-    if (archive->writer.offset < SEGMENT_BYTES_MAX) {
+    if (archive->writer.offset < archive->segment_bytes) {
         return true;
     }
     struct segment_state state = archive->writer.state;
@@ -433,7 +432,7 @@ static void sit_out_break(struct archive *archive)
 {
     segment_writer_close(&archive->writer);
     archive->unsynced_ms = -1;
-    pause_for(archive, ANEW_MS);
+    pause_for(archive, archive->anew_ms);
     lock(archive);
     archive->line = LINE_MAY_BEGIN;
     unlock(archive);
@@ -610,6 +609,8 @@ static struct cl_status allocate(struct archive **out, const struct archive_opti
     archive->unsynced_ms = -1;
     archive->clock = options->clock;
     archive->frames_max = options->frames_max == 0 ? ARCHIVE_FRAMES_DEFAULT : options->frames_max;
+    archive->anew_ms = options->anew_ms == 0 ? ARCHIVE_ANEW_MS_DEFAULT : options->anew_ms;
+    archive->segment_bytes = options->segment_bytes == 0 ? SEGMENT_BYTES_DEFAULT : options->segment_bytes;
     archive->folder = strdup(options->folder);
     archive->database = strdup(options->database);
     archive->notes = calloc(archive->frames_max, sizeof *archive->notes);
@@ -753,6 +754,7 @@ void archive_stats(struct archive *archive, struct archive_stats *out)
     *out = (struct archive_stats){.pending = archive->count,
                                   .oldest_ms = archive->count > 0 ? archive->notes[archive->first].unix_ms : 0,
                                   .breaks = archive->breaks,
-                                  .stalled = archive->stalled};
+                                  .stalled = archive->stalled,
+                                  .broken = archive->line == LINE_BROKEN || archive->line == LINE_MAY_BEGIN};
     unlock(archive);
 }

@@ -14,6 +14,7 @@
 #define COLOAN_STORE_ARCHIVE_H
 
 #include "libcoloan/clock.h"
+#include "server/store/segment.h"
 #include "server/store/sql.h"
 
 /* 1 GiB of log waits for a disk that does not take the archive: some minutes under full load, a weekend's night without. */
@@ -21,10 +22,15 @@
 
 struct archive;
 
+/* After a line broke, until another is tried: its disk may need a person. */
+#define ARCHIVE_ANEW_MS_DEFAULT 10000
+
 struct archive_options {
-    const char *folder;   /* exists; nobody else writes there */
-    const char *database; /* open by a writer, and not taken over since */
-    size_t frames_max;    /* of the log, until the line breaks; 0: ARCHIVE_FRAMES_DEFAULT */
+    const char *folder;    /* exists; nobody else writes there */
+    const char *database;  /* open by a writer, and not taken over since */
+    size_t frames_max;     /* of the log, until the line breaks; 0: ARCHIVE_FRAMES_DEFAULT */
+    int64_t anew_ms;       /* 0: ARCHIVE_ANEW_MS_DEFAULT */
+    int64_t segment_bytes; /* 0: SEGMENT_BYTES_DEFAULT */
     const struct cl_clock *clock;
 };
 
@@ -52,6 +58,7 @@ struct archive_stats {
     int64_t oldest_ms; /* the time of the first of them */
     uint64_t breaks;   /* lines that were broken off since the start */
     bool stalled;      /* its disk does not take it */
+    bool broken;       /* nothing is archived: the line broke, and no other has begun */
 };
 
 /* Any thread. */

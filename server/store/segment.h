@@ -24,8 +24,8 @@
 #include "libcoloan/status.h"
 #include "server/store/walfile.h"
 
-/* What one file may grow to before the next is begun: a second's copying to another machine. */
-#define SEGMENT_BYTES_MAX (INT64_C(64) * 1024 * 1024)
+/* What one file grows to before the next is begun: a second's copying to another machine. */
+#define SEGMENT_BYTES_DEFAULT (INT64_C(64) * 1024 * 1024)
 
 #define SEGMENT_PATH_BYTES_MAX 4096
 

@@ -249,13 +249,12 @@ static struct cl_status allocate(struct store **out, const struct store_options 
 /* Before anything is taken over: a crash may have left what the archive does not have. */
 static struct cl_status start_archive(struct store *store, const struct store_options *options)
 {
-    struct archive_options archive = {.folder = options->archive,
-                                      .database = store->path,
-                                      .frames_max = options->archive_frames_max,
-                                      .clock = options->clock};
-    if (options->archive == NULL) {
+    struct archive_options archive = options->archive;
+    if (archive.folder == NULL) {
         return cl_ok();
     }
+    archive.database = store->path;
+    archive.clock = options->clock;
     struct cl_status status = archive_create(&store->archive, &archive);
     if (cl_failed(status)) {
         cl_log(CL_LOG_ERROR, "archive.not_usable", cl_log_text("reason", cl_status_name(status)));
@@ -270,7 +269,7 @@ static struct cl_status start(struct store *store, const struct store_options *o
     if (cl_is_ok(status)) {
         status = sql_open(&store->sql, store->path, SQL_WRITE, &store->health);
     }
-    if (cl_is_ok(status) && options->archive != NULL) {
+    if (cl_is_ok(status) && options->archive.folder != NULL) {
         status = sql_keep_log(store->sql);
     }
     if (cl_is_ok(status)) {

@@ -49,18 +49,17 @@ struct store_command {
 };
 
 struct store_options {
-    const char *path;             /* of the database file; created with mode 0600. Its folder exists, on a local disk */
-    size_t queue_max;             /* 0: STORE_QUEUE_DEFAULT */
-    size_t batch_max;             /* 0: STORE_BATCH_DEFAULT */
-    uint64_t free_bytes_min;      /* 0: STORE_FREE_BYTES_DEFAULT */
-    size_t round_pages;           /* of log, until it is taken over; 0: STORE_ROUND_PAGES_DEFAULT */
-    size_t restart_pages;         /* of log, until it begins anew; 0: STORE_RESTART_PAGES_DEFAULT */
-    int64_t idle_ms;              /* 0: STORE_IDLE_MS_DEFAULT */
-    const char *archive;          /* folder of the archive (archive.h); NULL: none */
-    size_t archive_frames_max;    /* 0: ARCHIVE_FRAMES_DEFAULT */
-    const struct cl_clock *clock; /* stamps migrations, and commits in the archive */
-    void (*committed)(void *user); /* writer thread, once after each commit and its done()s; NULL is fine */
-    void (*failed)(void *user);    /* once, on the thread that met the error; NULL is fine. Must not block */
+    const char *path;        /* of the database file; created with mode 0600. Its folder exists, on a local disk */
+    size_t queue_max;        /* 0: STORE_QUEUE_DEFAULT */
+    size_t batch_max;        /* 0: STORE_BATCH_DEFAULT */
+    uint64_t free_bytes_min; /* 0: STORE_FREE_BYTES_DEFAULT */
+    size_t round_pages;      /* of log, until it is taken over; 0: STORE_ROUND_PAGES_DEFAULT */
+    size_t restart_pages;    /* of log, until it begins anew; 0: STORE_RESTART_PAGES_DEFAULT */
+    int64_t idle_ms;         /* 0: STORE_IDLE_MS_DEFAULT */
+    struct archive_options archive; /* its folder NULL: none; database and clock are the store's */
+    const struct cl_clock *clock;   /* stamps migrations, and commits in the archive */
+    void (*committed)(void *user);  /* writer thread, once after each commit and its done()s; NULL is fine */
+    void (*failed)(void *user);     /* once, on the thread that met the error; NULL is fine. Must not block */
     void *user;
 };
 
