@@ -33,7 +33,9 @@ enum {
     SECOND_MS = 1000,
     FILLER_BYTES = 12000, /* three pages in each commit */
     PATIENCE_MS = 20000,
-    LIMIT_BYTES = 1400 * 1024, /* more than the database's files get to, less than sixty commits in one segment */
+    CUT_BYTES = 400,               /* into the last commit, whatever releases stand behind it */
+    FILLED = 120,                  /* commits, each of some eight pages: nearly 4 MiB in one segment */
+    LIMIT_BYTES = 3 * 1024 * 1024, /* more than the database's files get to, less than that segment */
 };
 
 struct room {
@@ -289,8 +291,8 @@ static void lives_in_good_order_are_one_line(void **state)
     assert_int_equal(rewind_from(room, 1, INT64_MAX), 61);
 }
 
-/* Commits in another process until it is killed; the number of the last one it was told of. */
-static int64_t live_and_be_killed(struct room *room, int64_t from, int after_ms)
+/* Commits in another process until it is killed, some time after that many; the number of the last one that was told. */
+static int64_t live_and_be_killed(struct room *room, int64_t from, int after_commits, int after_ms)
 {
     int ends[2];
     int64_t last = from - 1;
@@ -311,6 +313,8 @@ static int64_t live_and_be_killed(struct room *room, int64_t from, int after_ms)
         _exit(1);
     }
     (void)close(ends[1]);
+    while (last - from + 1 < after_commits && read(ends[0], &last, sizeof last) == (ssize_t)sizeof last) {
+    }
     (void)poll(NULL, 0, after_ms);
     (void)kill(child, SIGKILL);
     (void)waitpid(child, NULL, 0);
@@ -328,7 +332,7 @@ static void kills_are_one_line_too(void **state)
     int64_t last = 1;
     close_store(room);
     for (int life = 0; life < 40; life++) {
-        int64_t now = live_and_be_killed(room, last + 1, 5 + 7 * (life % 9));
+        int64_t now = live_and_be_killed(room, last + 1, life % 3, 7 * (life % 9));
         last = now < last ? last : now;
         open_store(room); /* the one commit more that nobody was told of may be there */
         close_store(room);
@@ -434,7 +438,7 @@ static void cut_tail(struct room *room)
     struct stat info;
     assert_true(segment_path(path, room->archive_folder, last_segment(room)));
     assert_int_equal(stat(path, &info), 0);
-    assert_int_equal(truncate(path, info.st_size - 100), 0);
+    assert_int_equal(truncate(path, info.st_size - CUT_BYTES), 0);
 }
 
 static void lose_third(struct room *room)
@@ -512,7 +516,9 @@ static void a_torn_end_is_mended_from_the_log(void **state)
 {
     struct room *room = *state;
     close_store(room);
-    int64_t last = live_and_be_killed(room, 2, 30);
+    room->options.restart_pages = room->options.round_pages = 0; /* what is released is on the disk and not torn */
+    room->options.idle_ms = PATIENCE_MS;
+    int64_t last = live_and_be_killed(room, 2, 5, 50);
     cut_tail(room);
     open_store(room);
     commit(room, last + 2);
@@ -559,49 +565,54 @@ static bool is_broken(const struct archive_stats *stats)
 }
 
 /* Segments get larger than the files of the database, so a limit between the two is a full disk for the archive alone. */
-static void a_full_disk_is_waited_for(void **state)
+static void fill_segment(struct room *room)
 {
-    struct room *room = *state;
     close_store(room);
     room->options.archive.segment_bytes = 0;
     open_store(room);
-    commit_all(room, 2, 60);
+    commit_all(room, 2, FILLED);
+    (void)poll(NULL, 0, 20 * IDLE_MS); /* the log is emptied */
     limit_files(LIMIT_BYTES);
-    commit_all(room, 61, 75);
+}
+
+static void a_full_disk_is_waited_for(void **state)
+{
+    struct room *room = *state;
+    fill_segment(room);
+    commit_all(room, FILLED + 1, FILLED + 15);
     (void)wait_for(room, is_stalled);
     limit_files(RLIM_INFINITY);
     (void)wait_for(room, is_here);
-    commit_all(room, 76, 80);
+    commit_all(room, FILLED + 16, FILLED + 20);
     close_store(room);
     assert_int_equal(line_of(room, last_segment(room)), 1);
-    assert_int_equal(rewind_from(room, 1, 70 * SECOND_MS), 70);
-    assert_int_equal(rewind_from(room, 1, INT64_MAX), 80);
+    assert_int_equal(rewind_from(room, 1, (FILLED + 10) * SECOND_MS), FILLED + 10);
+    assert_int_equal(rewind_from(room, 1, INT64_MAX), FILLED + 20);
 }
 
 static void a_disk_that_stays_full_breaks_the_line_and_nothing_else(void **state)
 {
     struct room *room = *state;
-    close_store(room);
-    room->options.archive.segment_bytes = 0;
+    struct archive_stats stats = {.broken = true};
+    int64_t number = FILLED + 60;
     room->options.archive.frames_max = 120;
-    open_store(room);
-    commit_all(room, 2, 60);
-    limit_files(LIMIT_BYTES);
-    commit_all(room, 61, 160); /* each is answered OK */
-    assert_int_equal(wait_for(room, is_broken).breaks, 1);
+    fill_segment(room);
+    commit_all(room, FILLED + 1, number); /* each is answered OK */
+    assert_true(wait_for(room, is_broken).breaks >= 1);
     limit_files(RLIM_INFINITY);
-    int64_t number = 160;
-    for (int64_t end_ms = monotonic_ms(NULL) + PATIENCE_MS; last_segment(room) == 1; (void)poll(NULL, 0, 20)) {
+    for (int64_t end_ms = monotonic_ms(NULL) + PATIENCE_MS; stats.broken || stats.stalled; (void)poll(NULL, 0, 20)) {
         assert_true(monotonic_ms(NULL) < end_ms);
         commit(room, ++number);
+        store_archive_stats(room->store, &stats);
     }
     (void)wait_for(room, is_here);
     take_base(room);
     uint64_t line = last_segment(room);
-    commit_all(room, number + 1, number + 20);
+    commit_all(room, number + 1, number + 10);
     close_store(room);
+    assert_true(line > 1);
     assert_int_equal(line_of(room, last_segment(room)), line);
-    assert_int_equal(rewind_from(room, line, (number + 10) * SECOND_MS), number + 10);
+    assert_int_equal(rewind_from(room, line, (number + 5) * SECOND_MS), number + 5);
     refused(room, number * SECOND_MS, "segment 1 is");
 }
 
