@@ -351,6 +351,7 @@ static struct cl_status make_ops(struct coloand *server, struct cl_setting_error
     server->watch.push = server->push;
     server->watch.source = server->source;
     server->watch.store = server->store;
+    server->watch.clock = server->clock;
     struct cl_status status = watch_register(&server->watch, server->metrics);
     if (cl_failed(status) || server->config->metrics == NULL) {
         return status;

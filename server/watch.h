@@ -16,6 +16,7 @@ struct watch {
     struct push *push;
     struct source *source;
     struct store *store;
+    const struct cl_clock *clock;
     struct ops_histogram *replies[API_METHOD_COUNT]; /* NULL of a stream */
     struct ops_histogram *decisions;
 };
