@@ -8,7 +8,8 @@
  *
  * What a crash leaves: frames in the log that are not here. They are copied at the next start, before any checkpoint; their
  * commits have no time of their own any more and get the log file's. A log of another generation is gone on with only behind
- * a release, and only when it is the next one of the same file, or when the database file is the one that the release saw.
+ * a release, and only when it is the next one of the same file, or when the database file is the one that the release saw:
+ * so nothing of a generation is taken over into that file before the archive has its beginning.
  *
  * Errors: whatever fails, the segment is cut back to what is known to be durable and tried again from there: the log still
  * has it. After a failed sync, too: what the kernel dropped is written anew. */
@@ -78,6 +79,8 @@ struct archive {
     enum line line;
     uint32_t begin_frames; /* with LINE_BEGINS: where the log was then */
     bool release_wanted, release_emptied, released;
+    bool fresh;  /* since the log was let go there are commits, and none of them is durable */
+    bool rooted; /* one of them is */
     bool stalled, stopping;
     uint64_t breaks;
 };
@@ -148,7 +151,7 @@ static void set_broken(struct archive *archive, const char *why)
     archive->line = first ? LINE_BROKEN : archive->line;
     archive->breaks += first;
     archive->count = archive->written = 0;
-    archive->stalled = false;
+    archive->stalled = archive->fresh = false;
     (void)pthread_cond_broadcast(&archive->changed);
     unlock(archive);
     if (first) {
@@ -271,9 +274,12 @@ static bool rotate(struct archive *archive)
 
 static bool begin_line(struct archive *archive, uint32_t frames)
 {
-    struct segment_state start = {.has_wal = frames > 0, .frames = frames};
+    struct segment_state start = {.has_wal = frames > 0, .frames = frames, .released = frames == 0};
     if (frames > 0 && (!read_wal_header(&start.wal, archive) || !read_sum(&start.sum, archive, &start.wal, frames))) {
         return false;
+    }
+    if (frames == 0) {
+        start.database = look_at_database(archive);
     }
     if (!create_segment(archive, &start, false)) {
         return false;
@@ -301,6 +307,7 @@ struct work {
     uint32_t begin_frames;
     size_t count; /* of archive->taken */
     bool release, emptied, stopping;
+    bool fresh; /* rounds wait for this */
 };
 
 static bool write_notes(struct archive *archive, const struct work *work)
@@ -343,7 +350,7 @@ static bool do_work(struct archive *archive, const struct work *work)
         return write_release(archive, work->emptied);
     }
     bool due = archive->unsynced_ms >= 0 && now_ms(archive) - archive->unsynced_ms >= SYNC_EVERY_MS;
-    return due || work->stopping ? sync_segment(archive) : true;
+    return due || work->fresh || work->stopping ? sync_segment(archive) : true;
 }
 
 /* Under the mutex. */
@@ -367,7 +374,8 @@ static struct work take_work(struct archive *archive)
                         .count = all ? waiting : TAKEN_MAX,
                         .release = all && archive->release_wanted,
                         .emptied = archive->release_emptied,
-                        .stopping = all && archive->stopping};
+                        .stopping = all && archive->stopping,
+                        .fresh = archive->fresh};
     for (size_t i = 0; i < work.count; i++) {
         archive->taken[i] = archive->notes[(archive->first + archive->written + i) % archive->frames_max];
     }
@@ -380,6 +388,8 @@ static void note_done(struct archive *archive, const struct work *work)
 {
     archive->written += work->count;
     if (archive->unsynced_ms < 0) {
+        archive->rooted = archive->rooted || archive->written > 0;
+        archive->fresh = archive->fresh && !archive->rooted;
         archive->first = (archive->first + archive->written) % archive->frames_max;
         archive->count -= archive->written;
         archive->written = 0;
@@ -569,6 +579,7 @@ static struct cl_status begin(struct archive *archive)
     bool known = frames == 0 || (state->has_wal && walfile_same(&state->wal, &log.wal) && state->frames == frames);
     if (!known) {
         archive->notes[archive->count++] = (struct note){.frames = frames, .unix_ms = archive->leftover_ms};
+        archive->fresh = true;
     }
     return cl_ok();
 }
@@ -683,6 +694,7 @@ static bool take_note(struct archive *archive, struct note note)
         archive->begin_frames = note.frames;
     } else {
         archive->notes[(archive->first + archive->count++) % archive->frames_max] = note;
+        archive->fresh = !archive->rooted;
     }
     (void)pthread_cond_broadcast(&archive->changed);
     return true;
@@ -709,15 +721,22 @@ void archive_committed(struct archive *archive, struct sql *sql)
     }
 }
 
-void archive_before_round(struct archive *archive)
+bool archive_before_round(struct archive *archive)
 {
-    if (archive == NULL || !archive->pinned) {
-        return;
+    if (archive == NULL) {
+        return true;
+    }
+    lock(archive);
+    bool fresh = archive->fresh;
+    unlock(archive);
+    if (fresh || !archive->pinned) {
+        return !fresh;
     }
     unpin(archive);
     if (!set_pin(archive)) {
         set_broken(archive, "the log cannot be held");
     }
+    return true;
 }
 
 bool archive_release(struct archive *archive, bool emptied)
@@ -737,6 +756,7 @@ bool archive_release(struct archive *archive, bool emptied)
     }
     bool free_to_go = archive->released || archive->line == LINE_BROKEN || archive->line == LINE_MAY_BEGIN;
     archive->release_wanted = false;
+    archive->rooted = archive->rooted && !free_to_go;
     unlock(archive);
     if (free_to_go) {
         unpin(archive);

@@ -46,8 +46,9 @@ void archive_free(struct archive *archive);
 /* After each commit of `sql` and before anybody is told of it: its moment is now. */
 void archive_committed(struct archive *archive, struct sql *sql);
 
-/* Before a checkpoint that may run beside commits: it may take over all there is, and the log still does not begin anew. */
-void archive_before_round(struct archive *archive);
+/* Before a checkpoint that may run beside commits: it may take over all there is, and the log still does not begin anew.
+ * False: not now, because the archive does not have the log's beginning yet. */
+bool archive_before_round(struct archive *archive);
 
 /* Before a checkpoint after which the log may begin anew: true when all of it is durable in the archive. Waits a little;
  * false: not yet. `emptied`: the database file holds all of the log already. */

@@ -247,12 +247,13 @@ static bool read_record_header(struct reading *reading)
     return true;
 }
 
-static bool read_payload(struct reading *reading, uint8_t *out, size_t len)
+/* Of a payload, `hashed` bytes go into the record's digest. */
+static bool read_payload(struct reading *reading, uint8_t *out, size_t len, size_t hashed)
 {
     if (fread(out, 1, len, reading->reader->file) != len) {
         return false;
     }
-    cl_sha256_add(&reading->hash, cl_bytes(out, len));
+    cl_sha256_add(&reading->hash, cl_bytes(out, hashed));
     return true;
 }
 
@@ -265,7 +266,7 @@ static struct cl_status read_frames(bool *good_out, struct reading *reading)
     struct walfile_frame frame = {.database_pages = 0};
     *good_out = false;
     for (uint32_t i = 0; i < reading->record.frames; i++) {
-        if (!read_payload(reading, bytes, len) ||
+        if (!read_payload(reading, bytes, len, WALFILE_FRAME_HEADER_BYTES) ||
             !walfile_read_frame(&frame, &state->sum, &state->wal, cl_bytes(bytes, len))) {
             return cl_ok();
         }
@@ -289,7 +290,7 @@ static bool read_generation(struct reading *reading)
 {
     uint8_t bytes[WALFILE_HEADER_BYTES];
     struct segment_state *state = &reading->state;
-    if (!read_payload(reading, bytes, sizeof bytes) || !walfile_read_header(&state->wal, bytes)) {
+    if (!read_payload(reading, bytes, sizeof bytes, sizeof bytes) || !walfile_read_header(&state->wal, bytes)) {
         return false;
     }
     state->has_wal = true;
@@ -303,7 +304,7 @@ static bool read_release(struct reading *reading)
 {
     uint8_t bytes[DATABASE_BYTES];
     const uint8_t *from = bytes;
-    if (!read_payload(reading, bytes, sizeof bytes)) {
+    if (!read_payload(reading, bytes, sizeof bytes, sizeof bytes)) {
         return false;
     }
     reading->state.released = true;
@@ -560,7 +561,8 @@ bool segment_begin_commit(struct segment_writer *writer, int64_t unix_ms, uint32
 
 bool segment_add_frame(struct segment_writer *writer, struct cl_bytes frame)
 {
-    return put_hashed(writer, frame.data, frame.len);
+    const size_t header = WALFILE_FRAME_HEADER_BYTES;
+    return put_hashed(writer, frame.data, header) && put(writer, frame.data + header, frame.len - header);
 }
 
 bool segment_finish_commit(struct segment_writer *writer, struct walfile_sum sum)

@@ -3,8 +3,10 @@
  *
  * An archive is a folder of segments, numbered from 1 without gaps. A segment is a header and records; a record ends with a
  * SHA-256 over the one before it and itself, and a segment's header holds the last digest of the segment before: so
- * nothing can be left out, changed or put in between unseen. A line is a run of segments without a break: what a backup was
- * made on can be gone on from along its own line only.
+ * nothing can be left out or put in between unseen. Of a frame the digest takes the header, with the checksum that SQLite
+ * runs through all pages of a generation: hashing the pages as well would double what the archive costs, and what stands
+ * in them is signed. A line is a run of segments without a break: what a backup was made on can be gone on from along its
+ * own line only.
  *
  *   generation  the log begins anew: its file's header
  *   commit      one transaction: time, and its frames as they stand in the log

@@ -99,8 +99,11 @@ static struct cl_status apply_batch(struct store *store, size_t count)
 /* The archive first has all of the log, and knows the database file that holds it; until then it stays. */
 static struct cl_status empty_log(bool *emptied_out, struct store *store)
 {
+    *emptied_out = false;
+    if (!archive_before_round(store->archive)) {
+        return cl_ok();
+    }
     if (store->archive != NULL) {
-        archive_before_round(store->archive);
         struct cl_status status = sql_checkpoint(store->sql, false);
         if (cl_failed(status)) {
             return status;
@@ -157,9 +160,11 @@ static void care_for_log(struct store *store)
         take_over_log(store, false);
         return;
     }
+    if (!archive_before_round(store->archive)) {
+        return; /* the next commit asks again */
+    }
     store->log_seen = pages;
     store->log_full = pages >= store->restart_pages;
-    archive_before_round(store->archive);
     checkpointer_begin(store->checkpointer);
 }
 

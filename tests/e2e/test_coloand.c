@@ -20,7 +20,7 @@
 #include "server/rulebook.h"
 #include "tests/e2e/world.h"
 
-enum { ARGUMENTS_MAX = 4, GOOD = 0, USAGE = 2, CONFIG = 3, WAIT_TRIES = 400 };
+enum { ARGUMENTS_MAX = 5, GOOD = 0, NOT_WHOLE = 1, USAGE = 2, CONFIG = 3, WAIT_TRIES = 400 };
 
 extern char **environ;
 
@@ -105,6 +105,11 @@ static void test_usage(void **state)
     assert_runs((const char *[ARGUMENTS_MAX]){"--check"}, USAGE, "err", "usage: coloand");
     assert_runs((const char *[ARGUMENTS_MAX]){"--erase", "id"}, USAGE, "err", "usage: coloand");
     assert_runs((const char *[ARGUMENTS_MAX]){"--check", "--erase", "id"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--verify", "--check"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--backup", "b", "--restore", "b"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--verify", "--to", "x"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--backup", "b", "--archive", "a"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--check", "--json"}, USAGE, "err", "usage: coloand");
 }
 
 static void test_a_master_key_is_never_overwritten(void **state)
@@ -210,6 +215,11 @@ static void test_operators_commands(void **state)
     assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--rekey-vault", "/nowhere.key"}, CONFIG, "err",
                 "--make-master-key");
     assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--export-rotations", "/"}, GOOD, "out", "0 pending");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--verify", "--json"}, GOOD, "out", "\"whole\":true");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--backup", "/nowhere/at/all"}, CONFIG, "err",
+                "Name a folder that exists");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--restore", "/nowhere/at/all"}, NOT_WHOLE, "err",
+                "not the manifest of a backup");
 }
 
 static void wait_for(const char *file, const char *words)

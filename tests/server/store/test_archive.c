@@ -98,12 +98,13 @@ static void commit_all(struct room *room, int64_t from, int64_t to)
     }
 }
 
+/* Read only: whoever closes a database that could write to it takes the log over. */
 static int64_t number_in(const char *path)
 {
     int64_t at_ms[DUE_KINDS_MAX] = {0};
     struct sql_health health = {.on_failed = NULL};
     struct sql *sql = NULL;
-    assert_int_equal(sql_open(&sql, path, SQL_WRITE, &health).reason, CL_OK);
+    assert_int_equal(sql_open(&sql, path, SQL_READ, &health).reason, CL_OK);
     assert_int_equal(sql_check(sql).reason, CL_OK);
     assert_int_equal(due_of(at_ms, sql, "number").reason, CL_OK);
     sql_close(sql);
@@ -339,8 +340,6 @@ static void kills_are_one_line_too(void **state)
         int64_t there = number_in(room->path);
         assert_true(there == last || there == last + 1);
         last = there;
-        struct stat before;
-        assert_int_equal(stat(room->path, &before), 0);
     }
     assert_true(last > 40);
     assert_int_equal(line_of(room, last_segment(room)), 1);
@@ -516,6 +515,7 @@ static void a_torn_end_is_mended_from_the_log(void **state)
 {
     struct room *room = *state;
     close_store(room);
+    room->options.archive.segment_bytes = 0;
     room->options.restart_pages = room->options.round_pages = 0; /* what is released is on the disk and not torn */
     room->options.idle_ms = PATIENCE_MS;
     int64_t last = live_and_be_killed(room, 2, 5, 50);
