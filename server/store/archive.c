@@ -700,6 +700,13 @@ static bool take_note(struct archive *archive, struct note note)
     return true;
 }
 
+/* Under the mutex. A log that somebody else holds may be as long as it gets. */
+static bool is_full(const struct archive *archive, uint32_t frames)
+{
+    return archive->count > 0 && (archive->count == archive->frames_max ||
+                                  frames - archive->notes[archive->first].frames >= archive->frames_max);
+}
+
 void archive_committed(struct archive *archive, struct sql *sql)
 {
     if (archive == NULL || sql_log_commits(sql) == archive->commits_seen) {
@@ -710,10 +717,11 @@ void archive_committed(struct archive *archive, struct sql *sql)
     bool pinned = set_pin(archive);
     lock(archive);
     bool noted = take_note(archive, note);
-    bool full = archive->count == archive->frames_max || note.frames >= archive->frames_max;
+    bool full = is_full(archive, note.frames);
     unlock(archive);
     if (noted && (full || !pinned)) {
-        set_broken(archive, full ? "its disk does not take it, and the log is too long" : "the log cannot be held");
+        set_broken(archive,
+                   full ? "its disk does not take it, and too much of the log waits" : "the log cannot be held");
         noted = false;
     }
     if (!noted) {

@@ -28,7 +28,7 @@ struct archive;
 struct archive_options {
     const char *folder;    /* exists; nobody else writes there */
     const char *database;  /* open by a writer, and not taken over since */
-    size_t frames_max;     /* of the log, until the line breaks; 0: ARCHIVE_FRAMES_DEFAULT */
+    size_t frames_max;     /* of the log that may wait, until the line breaks; 0: ARCHIVE_FRAMES_DEFAULT */
     int64_t anew_ms;       /* 0: ARCHIVE_ANEW_MS_DEFAULT */
     int64_t segment_bytes; /* 0: SEGMENT_BYTES_DEFAULT */
     const struct cl_clock *clock;

@@ -59,8 +59,10 @@ sed -i 's|](lifecycle.md)|](lifecycles.md)|' "$en"
 finds "a dead link" "no lifecycles.md"
 
 operations=$work/tree/docs/OPERATIONS.md
+# shellcheck disable=SC2016 # these backticks are Markdown
 sed -i '/^| `store.failed` |/d' "$operations"
 finds "an event without a row" "does not tell what to do about: store.failed"
+# shellcheck disable=SC2016 # these backticks are Markdown
 sed -i 's/^| `store.failed` |/| `store.lost` |/' "$operations"
 finds "an event that nobody writes" "events that the code does not write: store.lost"
 sed -i 's/\(cl_log(CL_LOG_\)INFO, "store.migrated"/\1WARNING, "store.migrated"/' "$work/tree/server/store/schema.c"

@@ -559,6 +559,12 @@ static bool is_here(const struct archive_stats *stats)
     return !stats->stalled && !stats->broken && stats->pending == 0;
 }
 
+/* But for what the next sync brings: not more than a second's. */
+static bool is_written(const struct archive_stats *stats)
+{
+    return stats->pending < 10;
+}
+
 static bool is_broken(const struct archive_stats *stats)
 {
     return stats->breaks > 0;
@@ -570,16 +576,27 @@ static void fill_segment(struct room *room)
     close_store(room);
     room->options.archive.segment_bytes = 0;
     open_store(room);
-    commit_all(room, 2, FILLED);
+    commit_all(room, 2, FILLED - 1);
     (void)poll(NULL, 0, 20 * IDLE_MS); /* the log is emptied */
+    commit(room, FILLED);
+    (void)wait_for(room, is_here); /* its beginning is archived: rounds may run */
     limit_files(LIMIT_BYTES);
+}
+
+/* With time in between for a round to take over all there is, after which nothing but the archive keeps the log. */
+static void commit_slowly(struct room *room, int64_t from, int64_t to)
+{
+    for (int64_t number = from; number <= to; number++) {
+        commit(room, number);
+        (void)poll(NULL, 0, IDLE_MS / 2);
+    }
 }
 
 static void a_full_disk_is_waited_for(void **state)
 {
     struct room *room = *state;
     fill_segment(room);
-    commit_all(room, FILLED + 1, FILLED + 15);
+    commit_slowly(room, FILLED + 1, FILLED + 15);
     (void)wait_for(room, is_stalled);
     limit_files(RLIM_INFINITY);
     (void)wait_for(room, is_here);
@@ -616,6 +633,32 @@ static void a_disk_that_stays_full_breaks_the_line_and_nothing_else(void **state
     refused(room, number * SECOND_MS, "segment 1 is");
 }
 
+/* That is the reader's doing: the archive has it all. */
+static void a_log_that_a_reader_holds_breaks_nothing(void **state)
+{
+    struct room *room = *state;
+    struct sql *reader = NULL;
+    struct archive_stats stats;
+    close_store(room);
+    room->options.archive.frames_max = 120;
+    open_store(room);
+    commit(room, 2);
+    assert_int_equal(store_reader_open(&reader, room->store).reason, CL_OK);
+    assert_int_equal(sql_hold(reader).reason, CL_OK);
+    for (int64_t number = 3; number <= 80; number++) { /* several times as much */
+        commit(room, number);
+        (void)wait_for(room, is_written);
+    }
+    store_archive_stats(room->store, &stats);
+    assert_int_equal(stats.breaks, 0);
+    sql_release(reader);
+    sql_close(reader);
+    commit_all(room, 81, 90);
+    close_store(room);
+    assert_int_equal(line_of(room, last_segment(room)), 1);
+    assert_int_equal(rewind_from(room, 1, 85 * SECOND_MS), 85);
+}
+
 static void only_a_folder_of_ones_own_will_do(void **state)
 {
     struct room *room = *state;
@@ -645,6 +688,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_torn_end_is_mended_from_the_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_disk_that_stays_full_breaks_the_line_and_nothing_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_log_that_a_reader_holds_breaks_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_a_folder_of_ones_own_will_do, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
