@@ -49,7 +49,7 @@ static void print_help(FILE *out)
         "  coloand --config /etc/coloan/coloand.yaml\n"
         "  coloand --config /etc/coloan/coloand.yaml --backup /var/backups/coloan\n"
         "  coloand --config /etc/coloan/coloand.yaml --restore /var/backups/coloan/coloan-20261130T020000000Z \\\n"
-        "          --archive /srv/archive/coloan --to 2026-11-30T12:00:00Z\n"
+        "          --archive /var/lib/coloan/archive/log --to 2026-11-30T12:00:00Z\n"
         "\n"
         "exit status: 0 stopped in good order or done, 1 --restore or --verify: not whole, or refused,\n"
         "             2 wrong usage, 3 wrong configuration, 4 the store failed\n");
