@@ -72,6 +72,9 @@ static const struct option_row option_rows[] = {
     {"overlap-days", NUMBER, MEMBER(overlap_days), "N", "how long a replaced key verifies on (14)", 1,
      CL_KEY_OVERLAP_DAYS_MAX},
     {"custody", FLAG, MEMBER(custody), NULL, "somebody else keeps the key from now on", 0, 0},
+    {"bank", TEXT, MEMBER(bank), "PARTY", "whose events; a bank's own when not given", 0, 0},
+    {"after", NUMBER, MEMBER(after), "N", "only events after this sequence (0)", 0, INT64_MAX},
+    {"pending", FLAG, MEMBER(pending), NULL, "only what is not received yet, or asked for again", 0, 0},
     {"personal", FLAG, MEMBER(personal), NULL, "show disclosed personal values too", 0, 0},
 };
 enum { OPTION_COUNT = sizeof option_rows / sizeof option_rows[0] };

@@ -26,10 +26,10 @@ enum cli_exit {
 struct cli_options {
     const char *profile, *lang, *party, *since, *environment, *centre, *directory_key, *directory, *out, *keep, *state,
         *reference, *leg, *account, *until, *key, *rules, *against, *records, *kind, *note, *document, *failure,
-        *reason;
-    bool json, personal, mine, unclaimed, custody;
+        *reason, *bank;
+    bool json, personal, mine, unclaimed, custody, pending;
     int64_t number, valid_days, overlap_days, timeout_ms, every_ms, count, amount_fen, balance_fen, rate_ppm,
-        term_months, person;
+        term_months, person, after;
 };
 
 struct cli {
@@ -113,6 +113,7 @@ enum cli_exit cmd_show(struct cli *cli);
 enum cli_exit cmd_timeline(struct cli *cli);
 enum cli_exit cmd_list(struct cli *cli);
 enum cli_exit cmd_watch(struct cli *cli);
+enum cli_exit cmd_events(struct cli *cli);
 enum cli_exit cmd_decide(struct cli *cli);
 enum cli_exit cmd_milestone(struct cli *cli);
 enum cli_exit cmd_explain(struct cli *cli);

@@ -77,6 +77,24 @@ const struct cli_command cli_commands[] = {
      "  coloan watch 019357a0-0000-7000-8000-000000000001 --timeout 60\n"
      "  coloan watch 019357a0-0000-7000-8000-000000000001 --until READY\n",
      "profile json lang timeout every until", 1, 1, cmd_watch},
+    {"events", "list|show|park|unpark|replay|reconcile", "what was pushed to a bank, and how it stands",
+     "For a bank its own events, for an officer those of --bank.\n\n"
+     "list                    events after --after, oldest first; --pending only those that were not received\n"
+     "show SEQUENCE           one event: its acknowledgements, what was tried, who interfered; --keep FILE keeps its\n"
+     "                        signed envelope (a bank's own)\n"
+     "park FIRST [LAST]       deliver these, and what follows of their applications, no more\n"
+     "unpark FIRST [LAST]     deliver them again, from now on\n"
+     "replay FIRST [LAST]     deliver them once more: the same sequence, the same bytes\n"
+     "reconcile FILE          find the first event in which the bank and the centre differ; FILE (- is standard "
+     "input)\n"
+     "                        has a line `SEQUENCE DIGEST` for each event the bank holds, from 1, as\n"
+     "                        `coloan-bank --list-events` prints them\n\n"
+     "  coloan events list --pending --profile alpha.yaml\n"
+     "  coloan events list --bank bank:cn-alpha-js --after 1000 --count 20 --profile officer.yaml\n"
+     "  coloan events show 1017 --bank bank:cn-alpha-js --profile officer.yaml\n"
+     "  coloan events unpark 1017 --bank bank:cn-alpha-js --reason core-mended --profile officer.yaml\n"
+     "  coloan-bank --config alpha-bank.yaml --list-events | coloan events reconcile - --profile alpha.yaml\n",
+     "profile json lang timeout bank after count pending reason keep", 1, 3, cmd_events},
     {"decide", "APPLICATION DECISION", "approve, counter or decline an offer",
      "Reports the bank's decision on the current offer, naming the digest of exactly its terms.\n\n"
      "  coloan decide 019357a0-0000-7000-8000-000000000001 approve --reference L-2026-1\n"

@@ -2,6 +2,7 @@
 
 #include <coloan/v1/application.pb-c.h>
 #include <coloan/v1/decision.pb-c.h>
+#include <coloan/v1/push.pb-c.h>
 #include <coloan/v1/review.pb-c.h>
 #include <coloan/v1/verification.pb-c.h>
 #include <stdbool.h>

@@ -10,6 +10,27 @@ function(coloan_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS "${ARG_LABELS}" ENVIRONMENT "${ARG_ENV}")
 endfunction()
 
+# Where the PostgreSQL server is that the tests of a run share; ctest starts and stops it by itself (tests/support).
+set(COLOAN_TEST_POSTGRES ${CMAKE_BINARY_DIR}/tests/postgres.where)
+
+# coloan_needs_postgres(<names...>): these tests, as they are, use that server.
+function(coloan_needs_postgres)
+  foreach(name ${ARGN})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300 FIXTURES_REQUIRED postgres
+                         ENVIRONMENT "COLOAN_TEST_POSTGRES=${COLOAN_TEST_POSTGRES}")
+  endforeach()
+endfunction()
+
+# coloan_on_postgres(<names...>): runs these tests once more, each as <name>_postgres, with their stores on PostgreSQL.
+function(coloan_on_postgres)
+  foreach(name ${ARGN})
+    add_test(NAME ${name}_postgres COMMAND ${name})
+    get_property(labels TEST ${name} PROPERTY LABELS) # tsan leaves some out
+    set_tests_properties(${name}_postgres PROPERTIES LABELS "${labels};postgres")
+    coloan_needs_postgres(${name}_postgres)
+  endforeach()
+endfunction()
+
 # coloan_fuzzer(<name> LIBS <targets...>)
 # Builds <name>.c, which defines LLVMFuzzerTestOneInput, twice: with libFuzzer when COLOAN_FUZZ is on, and always with a plain
 # driver that replays tests/fuzz/corpus/<name> as a normal test.

@@ -58,21 +58,34 @@ struct cl_status cl_arena_create(struct cl_arena **out, size_t bytes_max)
     return cl_ok();
 }
 
-void cl_arena_reset(struct cl_arena *arena)
+struct cl_arena_mark cl_arena_mark(const struct cl_arena *arena)
 {
-    struct block *block = arena->first->next;
+    return (struct cl_arena_mark){
+        .block = arena->last, .block_used = arena->last->used, .bytes_used = arena->bytes_used};
+}
+
+void cl_arena_rewind(struct cl_arena *arena, const struct cl_arena_mark *mark)
+{
+    struct block *last = mark->block;
+    struct block *block = last->next;
     while (block != NULL) {
         struct block *next = block->next;
         explicit_bzero(block->data, block->used);
         free(block);
         block = next;
     }
-    explicit_bzero(arena->first->data, arena->first->used);
-    arena->first->used = 0;
-    arena->first->next = NULL;
-    arena->last = arena->first;
-    arena->bytes_used = 0;
+    explicit_bzero(last->data + mark->block_used, last->used - mark->block_used);
+    last->used = mark->block_used;
+    last->next = NULL;
+    arena->last = last;
+    arena->bytes_used = mark->bytes_used;
     arena->overflowed = false;
+}
+
+void cl_arena_reset(struct cl_arena *arena)
+{
+    const struct cl_arena_mark start = {.block = arena->first};
+    cl_arena_rewind(arena, &start);
 }
 
 void cl_arena_free(struct cl_arena *arena)

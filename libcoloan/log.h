@@ -12,7 +12,7 @@
 
 #define CL_LOG_TEXT_MAX 128
 
-enum cl_log_level { CL_LOG_DEBUG, CL_LOG_INFO, CL_LOG_WARNING, CL_LOG_ERROR };
+enum cl_log_level { CL_LOG_DEBUG, CL_LOG_INFO, CL_LOG_WARNING, CL_LOG_ERROR, CL_LOG_NONE };
 
 struct cl_log_field {
     const char *name;
@@ -30,7 +30,7 @@ static inline struct cl_log_field cl_log_number(const char *name, int64_t number
     return (struct cl_log_field){.name = name, .number = number};
 }
 
-/* Lines below `level` are dropped. INFO at start. */
+/* Lines below `level` are dropped; NONE drops all and is no level of a line. INFO at start. */
 void cl_log_set_level(enum cl_log_level level);
 
 void cl_log_write(enum cl_log_level level, const char *event, const struct cl_log_field *fields, size_t field_count);

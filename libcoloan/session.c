@@ -162,16 +162,19 @@ struct cl_status cl_session_prepare(struct cl_request *out, struct cl_session *s
 {
     struct cl_sealed sealed;
     struct cl_message header;
-    struct cl_status status = session_seal(&sealed, &header, session, arena,
-                                           &(struct session_message){
-                                               .method = call->method,
-                                               .direction = COLOAN__V1__DIRECTION__DIRECTION_REQUEST,
-                                               .body = call->body,
-                                               .application_id = call->application_id,
-                                               .message_id = call->message_id,
-                                               .disclosures = call->disclosures,
-                                               .disclosure_count = call->disclosure_count,
-                                           });
+    struct cl_status status =
+        session_seal(&sealed, &header, session, arena,
+                     &(struct session_message){
+                         .method = call->method,
+                         .direction = call->acknowledges == NULL ? COLOAN__V1__DIRECTION__DIRECTION_REQUEST
+                                                                 : COLOAN__V1__DIRECTION__DIRECTION_ACK,
+                         .body = call->body,
+                         .in_reply_to = call->acknowledges,
+                         .application_id = call->application_id,
+                         .message_id = call->message_id,
+                         .disclosures = call->disclosures,
+                         .disclosure_count = call->disclosure_count,
+                     });
     if (cl_failed(status)) {
         return status;
     }

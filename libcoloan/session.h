@@ -72,6 +72,7 @@ struct cl_session_call {
     const ProtobufCMessageDescriptor *reply_type;
     const char *application_id;                 /* NULL: none */
     const struct cl_uuid *message_id;           /* NULL: a fresh one */
+    const struct cl_digest *acknowledges;       /* an event: this is an acknowledgement; NULL: a request */
     Coloan__V1__Disclosure *const *disclosures; /* NULL with a count of 0 */
     size_t disclosure_count;
 };
@@ -182,7 +183,8 @@ enum cl_delivered_kind {
     CL_DELIVERED_NOTHING = 0, /* the wait is over */
     CL_DELIVERED_EVENT,
     CL_DELIVERED_HEARTBEAT,
-    CL_DELIVERED_GAP,   /* the events gap_from..gap_to cannot be served; the next one is gap_to + 1 */
+    CL_DELIVERED_GAP,   /* the events from..to cannot be served; the next one is to + 1 */
+    CL_DELIVERED_HELD,  /* the events from..to are held back behind one that was refused or parked; they come later */
     CL_DELIVERED_DRAIN, /* the centre ends the stream soon; reconnect after so long */
     CL_DELIVERED_END,   /* the stream is over; `ended` says how */
 };
@@ -193,9 +195,10 @@ struct cl_delivered {
     struct cl_bytes envelope;       /* its bytes */
     const Coloan__V1__Event *event; /* EVENT only, as the next four */
     uint64_t sequence;
+    bool again;                    /* its sequence was passed before: it was held back, or is a repetition */
     uint64_t head, received_floor; /* HEARTBEAT, as the next */
     int64_t server_time_ms;
-    uint64_t gap_from, gap_to;
+    uint64_t from, to;          /* GAP, HELD */
     int64_t reconnect_after_ms; /* DRAIN */
     struct cl_status ended;     /* END: OK, or the reason, e.g. STREAM_FENCED */
 };
@@ -218,8 +221,59 @@ struct cl_deliver_ack {
 CL_MUST_CHECK struct cl_status cl_session_deliver_ack(struct cl_delivery *delivery, struct cl_arena *arena,
                                                       const struct cl_deliver_ack *ack);
 
+/* This event cannot be taken now; it comes again after the delay, 0..86,400,000 ms, and what follows it of the same
+ * application is held back so long. `reason`: 1..64 of A-Z, 0-9, '_', '-'. The sending thread, as the next. */
+struct cl_deliver_nack {
+    uint64_t sequence;
+    struct cl_digest digest; /* of the event */
+    int64_t delay_ms;
+    const char *reason;
+    const char *application_id;
+};
+CL_MUST_CHECK struct cl_status cl_session_deliver_nack(struct cl_delivery *delivery, struct cl_arena *arena,
+                                                       const struct cl_deliver_nack *nack);
+
+/* It is being taken over: the centre waits another lease before it sends it again. */
+CL_MUST_CHECK struct cl_status cl_session_deliver_in_progress(struct cl_delivery *delivery, struct cl_arena *arena,
+                                                              uint64_t sequence);
+
 /* Lets 1..1000 more events be outstanding. The sending thread. */
 CL_MUST_CHECK struct cl_status cl_session_deliver_credit(struct cl_delivery *delivery, struct cl_arena *arena,
                                                          uint32_t more);
+
+/* -- Being called --------------------------------------------------------------------------------------------- */
+
+/* For a bank whose server takes the centre's calls of BankInbox.Notify: reads the event of a call, verified, in `out` as
+ * cl_session_deliver_next gives it (`again` is not known). The server has to see to it that the caller's certificate
+ * names cl_session_centre. Reasons as cl_envelope_open. */
+CL_MUST_CHECK struct cl_status cl_session_notified(struct cl_delivered *out, struct cl_session *session,
+                                                   struct cl_arena *arena, struct cl_bytes envelope);
+
+/* The reply: the event is durable (or applied); or it cannot be taken now. In the arena. */
+CL_MUST_CHECK struct cl_status cl_session_notified_ack(struct cl_bytes *out, struct cl_session *session,
+                                                       struct cl_arena *arena, const struct cl_deliver_ack *ack);
+CL_MUST_CHECK struct cl_status cl_session_notified_nack(struct cl_bytes *out, struct cl_session *session,
+                                                        struct cl_arena *arena, const struct cl_deliver_nack *nack);
+
+/* -- Reconciling ---------------------------------------------------------------------------------------------- */
+
+/* The events that a bank holds: 1 to `count`, and what stands for all up to one of them (chain.h). */
+struct cl_events_held {
+    uint64_t count;
+    struct cl_status (*chain)(void *user, uint64_t sequence, struct cl_digest *out); /* 1 .. count */
+    void *user;
+};
+
+struct cl_reconciled {
+    uint64_t head; /* the last event the centre has */
+    uint64_t same; /* up to here both hold the same; the next one is the first that differs or that one of both lacks */
+    bool equal;    /* both hold the same events, all of them */
+    unsigned exchanges;
+};
+
+/* Finds where what the bank holds and what the centre has begin to differ, in some log64(n) exchanges. The arena is used
+ * for each anew. As cl_session_call, and what `chain` fails with. */
+CL_MUST_CHECK struct cl_status cl_session_reconcile(struct cl_reconciled *out, struct cl_session *session,
+                                                    struct cl_arena *arena, const struct cl_events_held *held);
 
 #endif

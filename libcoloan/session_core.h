@@ -1,4 +1,4 @@
-/* session_core.h - what session.c, session_deliver.c and session_upload.c share; private to them. */
+/* session_core.h - what the files session*.c share; private to them. */
 #ifndef COLOAN_SESSION_CORE_H
 #define COLOAN_SESSION_CORE_H
 

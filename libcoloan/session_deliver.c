@@ -98,31 +98,35 @@ static const struct cl_expected_body frame_bodies[] = {
     {&coloan__v1__event__descriptor, COLOAN__V1__DIRECTION__DIRECTION_EVENT},
     {&coloan__v1__heartbeat__descriptor, COLOAN__V1__DIRECTION__DIRECTION_REPLY},
     {&coloan__v1__gap__descriptor, COLOAN__V1__DIRECTION__DIRECTION_REPLY},
+    {&coloan__v1__held__descriptor, COLOAN__V1__DIRECTION__DIRECTION_REPLY},
     {&coloan__v1__drain__descriptor, COLOAN__V1__DIRECTION__DIRECTION_REPLY},
 };
 
 static struct cl_status read_event(struct cl_delivered *out, struct cl_delivery *delivery, const void *body)
 {
     const Coloan__V1__SignedHeader *header = out->opened.header;
-    if (header->sequence != delivery->next_sequence) {
+    if (header->sequence > delivery->next_sequence) {
         return cl_fail(CL_SEQUENCE_WRONG);
     }
-    delivery->next_sequence++;
+    out->again = header->sequence < delivery->next_sequence;
+    delivery->next_sequence += out->again ? 0 : 1;
     out->kind = CL_DELIVERED_EVENT;
     out->event = body;
     out->sequence = header->sequence;
     return cl_ok();
 }
 
-static struct cl_status read_gap(struct cl_delivered *out, struct cl_delivery *delivery, const Coloan__V1__Gap *gap)
+/* In the place of events: a gap, or what is held back. */
+static struct cl_status read_range(struct cl_delivered *out, struct cl_delivery *delivery, enum cl_delivered_kind kind,
+                                   uint64_t from, uint64_t to)
 {
-    if (gap->from != delivery->next_sequence || gap->to < gap->from || gap->to == UINT64_MAX) {
+    if (from != delivery->next_sequence || to < from || to == UINT64_MAX) {
         return cl_fail(CL_SEQUENCE_WRONG);
     }
-    delivery->next_sequence = gap->to + 1;
-    out->kind = CL_DELIVERED_GAP;
-    out->gap_from = gap->from;
-    out->gap_to = gap->to;
+    delivery->next_sequence = to + 1;
+    out->kind = kind;
+    out->from = from;
+    out->to = to;
     return cl_ok();
 }
 
@@ -132,7 +136,12 @@ static struct cl_status read_body(struct cl_delivered *out, struct cl_delivery *
         return read_event(out, delivery, body);
     }
     if (out->opened.body_type == &coloan__v1__gap__descriptor) {
-        return read_gap(out, delivery, body);
+        const Coloan__V1__Gap *gap = body;
+        return read_range(out, delivery, CL_DELIVERED_GAP, gap->from, gap->to);
+    }
+    if (out->opened.body_type == &coloan__v1__held__descriptor) {
+        const Coloan__V1__Held *held = body;
+        return read_range(out, delivery, CL_DELIVERED_HELD, held->from, held->to);
     }
     if (out->opened.body_type == &coloan__v1__drain__descriptor) {
         const Coloan__V1__Drain *drain = body;
@@ -230,6 +239,36 @@ struct cl_status cl_session_deliver_ack(struct cl_delivery *delivery, struct cl_
                                                   .body = &body.base,
                                                   .in_reply_to = &ack->digest,
                                                   .application_id = ack->application_id});
+}
+
+struct cl_status cl_session_deliver_nack(struct cl_delivery *delivery, struct cl_arena *arena,
+                                         const struct cl_deliver_nack *nack)
+{
+    struct cl_digest digest;
+    Coloan__V1__Nack body = COLOAN__V1__NACK__INIT;
+    body.sequence = nack->sequence;
+    body.delay_ms = nack->delay_ms;
+    body.reason = cl_arena_text(arena, nack->reason);
+    if (body.reason == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    return send_message(delivery, arena, &digest,
+                        &(struct session_message){.method = DELIVER_METHOD,
+                                                  .direction = COLOAN__V1__DIRECTION__DIRECTION_ACK,
+                                                  .body = &body.base,
+                                                  .in_reply_to = &nack->digest,
+                                                  .application_id = nack->application_id});
+}
+
+struct cl_status cl_session_deliver_in_progress(struct cl_delivery *delivery, struct cl_arena *arena, uint64_t sequence)
+{
+    struct cl_digest digest;
+    Coloan__V1__InProgress body = COLOAN__V1__IN_PROGRESS__INIT;
+    body.sequence = sequence;
+    return send_message(delivery, arena, &digest,
+                        &(struct session_message){.method = DELIVER_METHOD,
+                                                  .direction = COLOAN__V1__DIRECTION__DIRECTION_REQUEST,
+                                                  .body = &body.base});
 }
 
 struct cl_status cl_session_deliver_credit(struct cl_delivery *delivery, struct cl_arena *arena, uint32_t more)

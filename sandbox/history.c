@@ -4,9 +4,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+enum { PLACES_TRIED = 16 };
+
 struct place {
     uint64_t hash;
-    unsigned count;
+    unsigned count; /* 0: it is free */
 };
 
 struct history {
@@ -42,17 +44,32 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return (hash ^ 0xff) * UINT64_C(1099511628211);
 }
 
+/* The question's own place, or the first free one behind it; when all of these are others', the first of them is taken over.
+ * With a single place two questions that share it would take it from each other for ever. */
+static struct place *place_of(struct history *history, uint64_t hash)
+{
+    size_t first = (hash ^ hash >> 32) % HISTORY_QUESTIONS_MAX;
+    struct place *chosen = NULL;
+    for (size_t i = 0; i < PLACES_TRIED; i++) {
+        struct place *place = &history->places[(first + i) % HISTORY_QUESTIONS_MAX];
+        if (place->hash == hash) {
+            return place;
+        }
+        chosen = chosen == NULL && place->count == 0 ? place : chosen;
+    }
+    chosen = chosen == NULL ? &history->places[first] : chosen;
+    *chosen = (struct place){.hash = hash};
+    return chosen;
+}
+
 unsigned history_count(struct history *history, const char *item, const char *about)
 {
     if (history == NULL) {
         return 0;
     }
     uint64_t hash = hash_text(hash_text(UINT64_C(14695981039346656037), item), about);
-    struct place *place = &history->places[(hash ^ hash >> 32) % HISTORY_QUESTIONS_MAX];
     (void)pthread_mutex_lock(&history->mutex);
-    if (place->hash != hash) {
-        *place = (struct place){.hash = hash};
-    }
+    struct place *place = place_of(history, hash);
     unsigned before = place->count++;
     (void)pthread_mutex_unlock(&history->mutex);
     return before;

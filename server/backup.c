@@ -324,6 +324,10 @@ static struct cl_status open_database(struct backup *backup)
 
 struct cl_status backup_make(const struct operate *operate, const char *folder)
 {
+    struct cl_status kind = operate_needs_file(operate, "--backup", "pg_basebackup with WAL archiving, or pgBackRest");
+    if (cl_failed(kind)) {
+        return kind;
+    }
     struct backup backup = {.operate = operate, .lock_fd = -1, .told_ms = cl_clock_monotonic_ms(operate->clock)};
     (void)snprintf(backup.manifest.party, sizeof backup.manifest.party, "%s", operate->config->party);
     (void)snprintf(backup.manifest.environment, sizeof backup.manifest.environment, "%s", operate->config->environment);

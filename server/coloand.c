@@ -4,6 +4,7 @@
  * calls; the source hands back its inquiries; the store writes what is queued; then all is freed. */
 #include "server/coloand.h"
 
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +20,20 @@
 #include "server/keydir.h"
 #include "server/ops/http.h"
 #include "server/ops/metrics.h"
+#include "server/push/callbacks.h"
 #include "server/push/push.h"
+#include "server/store/nodes.h"
 #include "server/store/store.h"
 #include "server/vault/vault.h"
 #include "server/watch.h"
 #include "server/whole_file.h"
 
 enum {
-    ACCEPTS_PER_THREAD = 64,             /* calls arriving at once, per method and poll thread */
-    SWEEP_EVERY_MS = 2000,               /* a lost inquiry is taken up again so soon */
-    RELOAD_EVERY_MS = 60000,             /* a revocation acts within a minute, also when nobody sends SIGHUP */
-    AUTHORISATION_CA_BYTES_MAX = 1 << 20 /* some hundred certificates */
+    ACCEPTS_PER_THREAD = 64,              /* calls arriving at once, per method and poll thread */
+    SWEEP_EVERY_MS = 2000,                /* a lost inquiry is taken up again so soon */
+    RELOAD_EVERY_MS = 60000,              /* a revocation acts within a minute, also when nobody sends SIGHUP */
+    AUTHORISATION_CA_BYTES_MAX = 1 << 20, /* some hundred certificates */
+    IDENTITY_BYTES_MAX = 1 << 20          /* as the gate's files */
 };
 
 struct coloand {
@@ -46,9 +50,15 @@ struct coloand {
     struct centre centre;
     struct authorisation *authorisation; /* NULL: letters are not verified */
     struct cases cases;
+    char node[NODE_BYTES]; /* "": no other server works on the database */
+    struct leaving {
+        struct store_command command; /* first: a command is cast back */
+        const char *node;
+    } leaving;
     struct store *store;
     struct source *source;
     struct push *push;
+    _Atomic(struct callbacks *) callbacks; /* NULL: no bank is called */
     struct api *api;
     _Atomic(struct api *) told; /* the api, once it may be told of failures from any thread */
     struct cl_rpc_server *rpc;
@@ -119,6 +129,27 @@ static void store_has_failed(void *user)
     }
 }
 
+/* What another server on the database told: "open NUMBER PARTY" of a stream, or a party for which there is something. */
+static void heard(void *user, const char *text)
+{
+    struct coloand *server = user;
+    char party[CL_PARTY_BYTES_MAX + 1] = "";
+    uint64_t number = 0;
+    if (atomic_load(&server->told) == NULL) {
+        return; /* nobody is here yet; whoever comes reads what there is */
+    }
+    if (sscanf(text, "open %" SCNu64 " %64s", &number, party) == 2) {
+        push_fence(server->push, party, number);
+        return;
+    }
+    const char *whose = text[0] == '\0' ? NULL : text;
+    struct callbacks *callbacks = atomic_load(&server->callbacks);
+    push_look(server->push, whose);
+    if (callbacks != NULL) {
+        callbacks_notify(callbacks, whose);
+    }
+}
+
 static struct cl_status attach_vault(void *user, struct store_tx *tx)
 {
     return vault_attach(user, tx);
@@ -132,19 +163,22 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
         return explain(error, status, "store.master_key", config->master_key,
                        "`coloand --make-master-key FILE` makes one; its mode has to be 0600.");
     }
-    struct store_options options = {.path = config->database,
+    struct store_options options = {.address = config->database,
                                     .archive = {.folder = config->archive},
                                     .round_pages = (size_t)config->log_round_pages,
                                     .restart_pages = (size_t)config->log_restart_pages,
                                     .clock = server->clock,
+                                    .heard = heard,
                                     .failed = store_has_failed,
                                     .user = server};
     status = store_open(&server->store, &options);
     if (cl_failed(status)) {
         return explain(
             error, status, "store.database", config->database,
-            "See that the folder exists (store.archive, too), no other coloand runs on it, and it is not from a newer"
-            " version.");
+            status.reason == CL_STORE_UNREACHABLE
+                ? "The log says what the server answered."
+                : "See that the folder exists (store.archive, too), no other coloand runs on it, and it is not from a"
+                  " newer version.");
     }
     status = store_run(server->store, attach_vault, server->vault);
     if (cl_failed(status)) {
@@ -177,16 +211,13 @@ static struct cl_status load_rules(struct rulebook *out, const struct config *co
 static struct cl_status load_authorisation(struct authorisation **out, const struct config *config,
                                            struct cl_setting_error *error)
 {
-    uint8_t *pem = NULL;
-    size_t len = 0;
+    char *text = NULL;
     if (config->authorisation_ca == NULL) {
         return cl_ok();
     }
-    struct cl_status status = whole_file_read(&pem, &len, config->authorisation_ca, AUTHORISATION_CA_BYTES_MAX);
-    char *text = cl_is_ok(status) ? strndup((const char *)pem, len) : NULL;
-    free(pem);
+    struct cl_status status = whole_file_read_text(&text, config->authorisation_ca, AUTHORISATION_CA_BYTES_MAX);
     if (cl_is_ok(status)) {
-        status = text == NULL ? cl_fail(CL_MEMORY_LIMIT) : authorisation_create(out, text);
+        status = authorisation_create(out, text);
     }
     free(text);
     return cl_is_ok(status) ? status
@@ -202,7 +233,13 @@ static struct cl_status make_cases(struct coloand *server, struct cl_setting_err
     if (cl_is_ok(status)) {
         status = load_authorisation(&server->authorisation, server->config, error);
     }
+    if (!sql_keeps_file(server->config->database)) {
+        uint8_t random[sizeof server->node / 2];
+        cl_random_fill(cl_random_system(), random, sizeof random);
+        cl_hex_encode(server->node, cl_bytes(random, sizeof random));
+    }
     server->cases = (struct cases){
+        .node = server->node[0] == '\0' ? NULL : server->node,
         .centre = &server->centre,
         .vault = server->vault,
         .authorisation = server->authorisation,
@@ -261,6 +298,15 @@ static struct cl_status adopt(int fd, void *user)
     return cl_rpc_server_adopt(server->rpc, fd);
 }
 
+static void notified(void *user, const char *party)
+{
+    struct coloand *server = user;
+    struct callbacks *callbacks = atomic_load(&server->callbacks);
+    if (callbacks != NULL) {
+        callbacks_notify(callbacks, party);
+    }
+}
+
 static struct cl_status make_rpc(struct coloand *server)
 {
     struct api_options api = {
@@ -269,6 +315,7 @@ static struct cl_status make_rpc(struct coloand *server)
         .source = server->source,
         .push = server->push,
         .identity = {.identify = identify, .user = server},
+        .listener = {.notified = notified, .user = server},
         .calls_per_second = (uint32_t)server->config->calls_per_second,
         .burst = (uint32_t)server->config->burst,
     };
@@ -330,6 +377,86 @@ static struct cl_status make_gate(struct coloand *server, struct cl_setting_erro
     return cl_is_ok(status) ? status : explain_gate(error, status, server->config, &fault);
 }
 
+/* -- Banks that are called ------------------------------------------------------------------------------------ */
+
+static bool has_stream(void *user, const char *party)
+{
+    return push_has_stream(((struct coloand *)user)->push, party);
+}
+
+static void call_done(void *user, struct case_effect *effect)
+{
+    api_carry_out(((struct coloand *)user)->api, effect);
+}
+
+/* What the gate shows to parties, we show to their servers. */
+struct identity {
+    char *files[3];
+    struct callbacks_identity texts;
+};
+
+static void free_identity(struct identity *identity)
+{
+    for (size_t i = 0; i < 3; i++) {
+        if (identity->files[i] != NULL) {
+            explicit_bzero(identity->files[i], strlen(identity->files[i]));
+        }
+        free(identity->files[i]);
+    }
+}
+
+static struct cl_status load_identity(struct identity *out, const struct config *config)
+{
+    const char *const paths[3] = {config->ca, config->certificate, config->key};
+    *out = (struct identity){{NULL, NULL, NULL}, {NULL, NULL, NULL}};
+    struct cl_status status = cl_ok();
+    for (size_t i = 0; cl_is_ok(status) && i < 3; i++) {
+        status = whole_file_read_text(&out->files[i], paths[i], IDENTITY_BYTES_MAX);
+    }
+    out->texts =
+        (struct callbacks_identity){.ca_pem = out->files[0], .cert_pem = out->files[1], .key_pem = out->files[2]};
+    return status;
+}
+
+static struct cl_status make_callbacks(struct coloand *server)
+{
+    struct identity identity;
+    struct callbacks *callbacks = NULL;
+    if (server->config->inbox_count == 0) {
+        return cl_ok();
+    }
+    struct cl_status status = load_identity(&identity, server->config);
+    if (cl_is_ok(status)) {
+        struct callbacks_options options = {.cases = &server->cases,
+                                            .store = server->store,
+                                            .banks = server->config->inboxes,
+                                            .bank_count = server->config->inbox_count,
+                                            .identity = identity.texts,
+                                            .streams = has_stream,
+                                            .done = call_done,
+                                            .user = server};
+        status = callbacks_create(&callbacks, &options);
+    }
+    free_identity(&identity);
+    atomic_store(&server->callbacks, callbacks);
+    return status;
+}
+
+static struct cl_status reload_callbacks(struct coloand *server)
+{
+    struct identity identity;
+    struct callbacks *callbacks = atomic_load(&server->callbacks);
+    if (callbacks == NULL) {
+        return cl_ok();
+    }
+    struct cl_status status = load_identity(&identity, server->config);
+    if (cl_is_ok(status)) {
+        status = callbacks_reload(callbacks, &identity.texts);
+    }
+    free_identity(&identity);
+    return status;
+}
+
 /* -- Operators ----------------------------------------------------------------------------------------------- */
 
 static bool is_healthy(void *user)
@@ -349,6 +476,7 @@ static struct cl_status make_ops(struct coloand *server, struct cl_setting_error
     server->watch.api = server->api;
     server->watch.gate = server->gate;
     server->watch.push = server->push;
+    server->watch.callbacks = atomic_load(&server->callbacks);
     server->watch.source = server->source;
     server->watch.store = server->store;
     server->watch.clock = server->clock;
@@ -391,6 +519,9 @@ static struct cl_status make_all(struct coloand *server, struct cl_setting_error
     }
     if (cl_is_ok(status)) {
         status = make_rpc(server);
+    }
+    if (cl_is_ok(status)) {
+        status = make_callbacks(server);
     }
     if (cl_is_ok(status)) {
         status = make_gate(server, error);
@@ -503,6 +634,26 @@ static uint32_t left_ms(const struct coloand *server, int64_t end_ms)
     return now_ms < end_ms ? (uint32_t)(end_ms - now_ms) : 0;
 }
 
+static struct cl_status leave(struct store_command *command, struct store_tx *tx)
+{
+    return nodes_gone(tx, ((struct leaving *)command)->node);
+}
+
+static void left(struct store_command *command, struct cl_status status)
+{
+    (void)command;
+    (void)status; /* if it failed, the others find out by the silence */
+}
+
+/* The others need not wait for our silence. */
+static void say_goodbye(struct coloand *server)
+{
+    if (server->store != NULL && server->node[0] != '\0') {
+        server->leaving = (struct leaving){.command = {.apply = leave, .done = left}, .node = server->node};
+        (void)cl_is_ok(store_submit(server->store, &server->leaving.command));
+    }
+}
+
 void coloand_stop(struct coloand *server)
 {
     if (server == NULL) {
@@ -516,6 +667,10 @@ void coloand_stop(struct coloand *server)
     if (server->push != NULL) {
         push_stop(server->push);
     }
+    struct callbacks *callbacks = atomic_load(&server->callbacks);
+    if (callbacks != NULL) {
+        callbacks_stop(callbacks);
+    }
     if (server->api != NULL) {
         api_stop(server->api);
     }
@@ -528,6 +683,7 @@ void coloand_stop(struct coloand *server)
     if (server->source != NULL) {
         source_stop(server->source);
     }
+    say_goodbye(server);
     if (server->store != NULL) {
         store_stop(server->store);
     }
@@ -537,6 +693,8 @@ void coloand_stop(struct coloand *server)
     ops_http_stop(server->http);
     cl_rpc_server_free(server->rpc);
     gate_free(server->gate);
+    atomic_store(&server->callbacks, NULL); /* the store writes no more */
+    callbacks_free(callbacks);
     api_free(server->api);
     ops_metrics_free(server->metrics); /* the api observes into it to the last */
     push_free(server->push);
@@ -560,6 +718,9 @@ struct cl_status coloand_reload(struct coloand *server, struct cl_setting_error 
     if (cl_failed(status)) {
         (void)explain_gate(error, status, server->config, &fault);
     }
+    if (cl_is_ok(status)) {
+        status = reload_callbacks(server);
+    }
     struct cl_setting_error other;
     struct cl_status directory = keydir_reload(&server->keydir, cl_failed(status) ? &other : error);
     return cl_failed(status) ? status : directory;
@@ -574,6 +735,7 @@ void coloand_tick(struct coloand *server)
         (void)cl_is_ok(api_sweep(server->api));
     }
     (void)cl_is_ok(api_look(server->api));
+    watch_banks(&server->watch, server->metrics);
     if (now_ms - server->reloaded_ms >= RELOAD_EVERY_MS) {
         struct cl_setting_error error;
         struct cl_status status = coloand_reload(server, &error);

@@ -9,7 +9,9 @@
 #include "libcoloan/keydraft.h"
 #include "libcoloan/log.h"
 #include "server/config_authorities.h"
+#include "server/config_inboxes.h"
 #include "server/source/hours.h"
+#include "server/store/sql.h"
 
 #define MINUTE_MS INT64_C(60000)
 
@@ -21,7 +23,7 @@ static const char *const log_levels[] = {"debug", "info", "warning", "error", NU
 struct file {
     struct config config;
     const char *directory_key;
-    const struct cl_setting *rules, *authorities, *items_unused, *registry, *tls, *store;
+    const struct cl_setting *rules, *authorities, *items_unused, *registry, *inboxes, *tls, *store;
 };
 
 static const struct cl_setting_field file_fields[] = {
@@ -61,6 +63,8 @@ static const struct cl_setting_field file_fields[] = {
      "Items that this centre does without, e.g. [FACE, EMPLOYER]; applications from then on are not asked for them."},
     {"registry", CL_SETTING_SECTION, offsetof(struct file, registry), false, "{}", 0, 0, NULL,
      "How the property register is asked about what a bank filed there."},
+    {"inboxes", CL_SETTING_LIST, offsetof(struct file, inboxes), false, NULL, 0, CALLBACKS_BANKS_MAX, NULL,
+     "Banks that are called while they have no stream open."},
     {"tls", CL_SETTING_SECTION, offsetof(struct file, tls), true, NULL, 0, 0, NULL, "Certificates."},
     {"store", CL_SETTING_SECTION, offsetof(struct file, store), true, NULL, 0, 0, NULL, "Where everything is kept."},
     {"poll_threads", CL_SETTING_INT64, offsetof(struct file, config.poll_threads), false, "2", 1, 16, NULL,
@@ -94,7 +98,9 @@ static const struct cl_setting_field tls_fields[] = {
 
 static const struct cl_setting_field store_fields[] = {
     {"database", CL_SETTING_PATH, offsetof(struct config, database), true, NULL, 1, 4096, NULL,
-     "The SQLite file, on a local disk; created when missing."},
+     "The SQLite file, on a local disk, created when missing; or postgresql://HOST,HOST/DATABASE?OPTIONS of a cluster "
+     "that"
+     " several servers share (no password in it)."},
     {"master_key", CL_SETTING_PATH, offsetof(struct config, master_key), true, NULL, 1, 4096, NULL,
      "The key of the vault (mode 0600): `coloand --make-master-key FILE` makes one. Keep it apart from backups."},
     {"archive", CL_SETTING_PATH, offsetof(struct config, archive), false, NULL, 1, 4096, NULL,
@@ -133,6 +139,7 @@ void config_print_fields(FILE *out)
     (void)fprintf(out, "\nstore:\n");
     cl_setting_print_fields(out, store_fields, COUNT(store_fields));
     config_authorities_print_fields(out);
+    config_inboxes_print_fields(out);
 }
 
 /* -- Closer looks -------------------------------------------------------------------------------------------- */
@@ -204,6 +211,30 @@ static struct cl_status read_registry(struct polling_plan *out, const struct cl_
     return cl_ok();
 }
 
+/* A cluster's address is no path beside the file. */
+static struct cl_status read_store(struct config *config, const struct cl_setting *section,
+                                   struct cl_setting_error *error)
+{
+    struct cl_status status = cl_setting_read(config, section, store_fields, COUNT(store_fields), error);
+    if (cl_failed(status)) {
+        return status;
+    }
+    const struct cl_setting *database = cl_setting_find(section, "database");
+    const char *why = "";
+    if (sql_keeps_file(cl_setting_text(database))) {
+        return cl_ok();
+    }
+    config->database = cl_setting_text(database);
+    status = sql_check_address(&why, config->database);
+    if (cl_failed(status)) {
+        return cl_setting_refuse(error, database, "%s", why);
+    }
+    return config->archive == NULL ? status
+                                   : cl_setting_refuse(error, cl_setting_find(section, "archive"),
+                                                       "only for a database that is a file; a cluster archives its own "
+                                                       "log: archive_mode, pgBackRest");
+}
+
 static struct cl_status read_file(struct config *out, const struct cl_setting *root, struct cl_setting_error *error)
 {
     struct file file = {0};
@@ -224,10 +255,13 @@ static struct cl_status read_file(struct config *out, const struct cl_setting *r
         status = read_registry(&file.config.registry, file.registry, error);
     }
     if (cl_is_ok(status)) {
+        status = config_inboxes_read(&file.config, file.inboxes, error);
+    }
+    if (cl_is_ok(status)) {
         status = cl_setting_read(&file.config, file.tls, tls_fields, COUNT(tls_fields), error);
     }
     if (cl_is_ok(status)) {
-        status = cl_setting_read(&file.config, file.store, store_fields, COUNT(store_fields), error);
+        status = read_store(&file.config, file.store, error);
     }
     *out = file.config;
     return status;

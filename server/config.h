@@ -8,6 +8,7 @@
 #include "libcoloan/settings.h"
 #include "libcoloan/signer.h"
 #include "server/domain/polling.h"
+#include "server/push/callbacks.h"
 #include "server/rulebook.h"
 #include "server/source/source.h"
 
@@ -28,8 +29,9 @@ struct config {
     const char *authorisation_ca; /* NULL: letters are not verified */
     struct cl_public_key directory_key;
 
-    const char *database, *master_key;
-    const char *archive; /* NULL: none */
+    const char *database; /* a path, or the address of a cluster (store/sql.h) */
+    const char *master_key;
+    const char *archive; /* NULL: none; of a file only */
     int64_t log_round_pages, log_restart_pages;
     const char *rules[RULEBOOK_SETS_MAX];
     size_t rule_count;
@@ -42,6 +44,9 @@ struct config {
     char tokens[SOURCE_AUTHORITIES_MAX][CONFIG_TOKEN_BYTES_MAX + 1]; /* wiped by config_free */
 
     struct polling_plan registry;
+
+    struct callbacks_bank inboxes[CALLBACKS_BANKS_MAX]; /* of banks that are called */
+    size_t inbox_count;
 
     const char *metrics; /* "127.0.0.1:9464"; NULL: none */
     int64_t poll_threads, calls_per_second, burst, connections_per_party;

@@ -40,6 +40,7 @@ static void print_help(FILE *out)
         "       coloand --config FILE --restore BACKUP [--archive FOLDER [--to MOMENT]] [--json]\n"
         "                                        make a database of a backup, and of the archive up to that moment\n"
         "       coloand --config FILE --verify [--json]           is the database whole, and what was signed?\n"
+        "       coloand --config FILE --move-to ADDRESS           everything into an empty cluster, and the proof\n"
         "       coloand --help-config            what a configuration file may hold\n"
         "       coloand --help | --version\n"
         "\n"
@@ -52,11 +53,11 @@ static void print_help(FILE *out)
         "          --archive /var/lib/coloan/archive/log --to 2026-11-30T12:00:00Z\n"
         "\n"
         "exit status: 0 stopped in good order or done, 1 --restore or --verify: not whole, or refused,\n"
-        "             2 wrong usage, 3 wrong configuration, 4 the store failed\n");
+        "             2 wrong usage, 3 wrong configuration, 4 the store failed or cannot be reached\n");
 }
 
 struct options {
-    const char *config, *master_key, *rotations, *erase, *rekey, *backup;
+    const char *config, *master_key, *rotations, *erase, *rekey, *move_to, *backup;
     struct restore_options restore;
     bool check, verify, help, help_config, version;
 };
@@ -64,8 +65,8 @@ struct options {
 /* Commands that do not serve. */
 static int count_commands(const struct options *options)
 {
-    const char *const named[] = {options->rotations, options->erase, options->rekey, options->backup,
-                                 options->restore.backup};
+    const char *const named[] = {options->rotations, options->erase,          options->rekey,
+                                 options->backup,    options->restore.backup, options->move_to};
     int commands = (options->check ? 1 : 0) + (options->verify ? 1 : 0);
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
         commands += named[i] != NULL ? 1 : 0;
@@ -96,6 +97,7 @@ static bool read_options(struct options *out, int argc, char **argv)
         TO,
         VERIFY,
         JSON,
+        MOVE_TO,
         HELP,
         HELP_CONFIG,
         VERSION
@@ -113,6 +115,7 @@ static bool read_options(struct options *out, int argc, char **argv)
         {"to", required_argument, NULL, TO},
         {"verify", no_argument, NULL, VERIFY},
         {"json", no_argument, NULL, JSON},
+        {"move-to", required_argument, NULL, MOVE_TO},
         {"help", no_argument, NULL, HELP},
         {"help-config", no_argument, NULL, HELP_CONFIG},
         {"version", no_argument, NULL, VERSION},
@@ -131,6 +134,7 @@ static bool read_options(struct options *out, int argc, char **argv)
         out->restore.to = found == TO ? optarg : out->restore.to;
         out->restore.json = out->restore.json || found == JSON;
         out->verify = out->verify || found == VERIFY;
+        out->move_to = found == MOVE_TO ? optarg : out->move_to;
         out->check = out->check || found == CHECK;
         out->help = out->help || found == HELP;
         out->help_config = out->help_config || found == HELP_CONFIG;
@@ -217,6 +221,12 @@ static void keep_company(struct coloand *server, const sigset_t *signals, const 
     }
 }
 
+/* A database that fails or cannot be reached is another matter than a mistake of the configuration: starting again helps. */
+static int exit_for(struct cl_status status)
+{
+    return status.reason == CL_STORE_FAILED || status.reason == CL_STORE_UNREACHABLE ? EXIT_STORE : EXIT_CONFIG;
+}
+
 static int serve(const struct config *config)
 {
     harden();
@@ -228,7 +238,7 @@ static int serve(const struct config *config)
     struct cl_status status = coloand_start(&server, &options, &error);
     if (cl_failed(status)) {
         (void)fprintf(stderr, "coloand: %s\n", error.text);
-        return status.reason == CL_STORE_FAILED ? EXIT_STORE : EXIT_CONFIG;
+        return exit_for(status);
     }
     struct ops_notify_environment environment = ops_notify_environment();
     struct ops_notify notify = {.fd = -1};
@@ -265,16 +275,16 @@ static int operate(const struct config *config, const struct options *options)
         status = restore_make(&operate, &options->restore);
     } else if (options->verify) {
         status = restore_verify(&operate, options->restore.json);
-    } else {
+    } else if (options->rekey != NULL) {
         status = operate_rekey_vault(&operate, options->rekey);
+    } else {
+        status = operate_move(&operate, options->move_to);
     }
     if (cl_is_ok(status)) {
         return EXIT_SUCCESS;
     }
-    if (status.reason == CL_STORE_FAILED) {
-        return EXIT_STORE;
-    }
-    return options->restore.backup != NULL || options->verify ? EXIT_NOT_WHOLE : EXIT_CONFIG;
+    bool looked = options->restore.backup != NULL || options->verify;
+    return looked && exit_for(status) != EXIT_STORE ? EXIT_NOT_WHOLE : exit_for(status);
 }
 
 static int run(const struct options *options)

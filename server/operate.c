@@ -9,6 +9,7 @@
 #include "server/domain/lifecycle.h"
 #include "server/keydir.h"
 #include "server/store/applications.h"
+#include "server/store/move.h"
 #include "server/store/rotations.h"
 #include "server/vault/rekey.h"
 #include "server/whole_file.h"
@@ -19,10 +20,24 @@ static struct cl_status fail(const struct operate *operate, struct cl_status sta
     return status;
 }
 
-static struct cl_status open_store(struct store **out, const struct operate *operate)
+struct cl_status operate_needs_file(const struct operate *operate, const char *command, const char *tool)
 {
-    struct store_options options = {
-        .path = operate->config->database, .archive = {.folder = operate->config->archive}, .clock = operate->clock};
+    if (sql_keeps_file(operate->config->database)) {
+        return cl_ok();
+    }
+    (void)fprintf(operate->err,
+                  "coloand: %s is for a database that is a file. Of a PostgreSQL cluster use its own: %s.\n", command,
+                  tool);
+    return cl_fail(CL_CONFIG_INVALID);
+}
+
+/* On a cluster what changes more than one application is done alone; an erasure goes beside the servers. */
+static struct cl_status open_store(struct store **out, const struct operate *operate, bool alone)
+{
+    struct store_options options = {.address = operate->config->database,
+                                    .archive = {.folder = operate->config->archive},
+                                    .alone = alone,
+                                    .clock = operate->clock};
     struct cl_status status = store_open(out, &options);
     return cl_is_ok(status)
                ? status
@@ -76,7 +91,7 @@ static struct cl_status export_all(const struct operate *operate, struct sql *sq
     return status;
 }
 
-/* Rotations are looked at beside the running server, which owns the store: read-only, by SQLite's own rules. */
+/* Rotations are looked at beside the running server, which owns the store: read-only. */
 struct cl_status operate_export_rotations(const struct operate *operate, const char *folder)
 {
     enum { ARENA_BYTES_MAX = 64 * 1024 * 1024 };
@@ -144,7 +159,7 @@ struct cl_status operate_erase(const struct operate *operate, const char *applic
     if (cl_failed(status)) {
         return status;
     }
-    status = open_store(&store, operate);
+    status = open_store(&store, operate, false);
     if (cl_failed(status)) {
         goto cleanup;
     }
@@ -163,9 +178,27 @@ cleanup:
 
 /* -- Master key ---------------------------------------------------------------------------------------------- */
 
+/* A step may run more than once before it counts, so it goes on from where the last one that counted ended. */
+struct rekey_step {
+    struct vault_rekey before, after;
+};
+
 static struct cl_status rekey_step(void *user, struct store_tx *tx)
 {
-    return vault_rekey_step(user, tx);
+    struct rekey_step *step = user;
+    step->after = step->before;
+    return vault_rekey_step(&step->after, tx);
+}
+
+static struct cl_status rekey_all(struct vault_rekey *rekey, struct store *store)
+{
+    struct cl_status status = cl_ok();
+    while (cl_is_ok(status) && !rekey->finished) {
+        struct rekey_step step = {.before = *rekey};
+        status = store_run(store, rekey_step, &step);
+        *rekey = cl_is_ok(status) ? step.after : *rekey;
+    }
+    return status;
 }
 
 static struct cl_status open_vaults(struct vault **old_out, struct vault **fresh_out, const struct operate *operate,
@@ -198,15 +231,13 @@ struct cl_status operate_rekey_vault(const struct operate *operate, const char *
     struct vault *fresh = NULL;
     struct cl_status status = open_vaults(&old, &fresh, operate, new_key);
     if (cl_is_ok(status)) {
-        status = open_store(&store, operate);
+        status = open_store(&store, operate, true);
     }
     if (cl_failed(status)) {
         goto cleanup;
     }
     struct vault_rekey rekey = {.old = old, .fresh = fresh};
-    while (cl_is_ok(status) && !rekey.finished) {
-        status = store_run(store, rekey_step, &rekey);
-    }
+    status = rekey_all(&rekey, store);
     if (cl_failed(status)) {
         status = fail(operate, status, new_key, mend_rekey(status.reason));
         goto cleanup;
@@ -221,4 +252,45 @@ cleanup:
     vault_close(fresh);
     vault_close(old);
     return status;
+}
+
+/* -- Moving -------------------------------------------------------------------------------------------------- */
+
+static void say_table(void *user, const char *table, int64_t rows, const struct cl_digest *digest)
+{
+    const struct operate *operate = user;
+    char hex[2 * CL_DIGEST_BYTES + 1];
+    cl_hex_encode(hex, cl_bytes(digest->bytes, sizeof digest->bytes));
+    (void)fprintf(operate->out, "%-20s %12" PRId64 "  %s\n", table, rows, hex);
+}
+
+static const char *mend_move(enum cl_reason reason)
+{
+    if (reason == CL_STATE_CONFLICT) {
+        return "Nothing was kept there; the log names the table that differs.";
+    }
+    if (reason == CL_STORE_UNREACHABLE) {
+        return "Nothing was kept there; the log says why. Try again.";
+    }
+    return "Both databases have to be out of use, the new one empty, and its address one of a cluster; the log says "
+           "more.";
+}
+
+struct cl_status operate_move(const struct operate *operate, const char *address)
+{
+    const char *why = "";
+    struct cl_status status = sql_check_address(&why, address);
+    if (cl_failed(status)) {
+        (void)fprintf(operate->err, "coloand: --move-to: %s\n", why);
+        return status;
+    }
+    struct operate said = *operate;
+    status = store_move(operate->config->database, address, operate->clock, say_table, &said);
+    if (cl_failed(status)) {
+        return fail(operate, status, "--move-to", mend_move(status.reason));
+    }
+    (void)fprintf(operate->out,
+                  "Moved, and the same on both sides. Now set store.database to the new address, start coloand, and\n"
+                  "put the old file where no server starts on it again.\n");
+    return cl_ok();
 }

@@ -15,6 +15,9 @@ struct operate {
     FILE *out, *err;
 };
 
+/* CONFIG_INVALID, and was said, when the database is a cluster, for which `command` is not made but `tool`. */
+CL_MUST_CHECK struct cl_status operate_needs_file(const struct operate *operate, const char *command, const char *tool);
+
 /* Writes the key rotations that wait for the next directory into the folder, one file each, for `coloan keys issue`.
  * Reads only; the server may run. KEY_* and file errors were said. */
 CL_MUST_CHECK struct cl_status operate_export_rotations(const struct operate *operate, const char *folder);
@@ -26,5 +29,9 @@ CL_MUST_CHECK struct cl_status operate_erase(const struct operate *operate, cons
 /* Wraps everything anew under the master key of that file, or goes on with that. The server must not run. As
  * vault_rekey_step, and CONFIG_INVALID. */
 CL_MUST_CHECK struct cl_status operate_rekey_vault(const struct operate *operate, const char *new_key);
+
+/* Moves everything into the empty database of that address, a cluster's, and says each table with its rows and its digest,
+ * which was found the same on both sides. The server must not run. As store_move. */
+CL_MUST_CHECK struct cl_status operate_move(const struct operate *operate, const char *address);
 
 #endif

@@ -354,6 +354,10 @@ static struct cl_status make_draft(struct restore *restore)
 
 struct cl_status restore_make(const struct operate *operate, const struct restore_options *options)
 {
+    struct cl_status status = operate_needs_file(operate, "--restore", "the tool that made its base backup");
+    if (cl_failed(status)) {
+        return status;
+    }
     struct restore *restore = calloc(1, sizeof *restore);
     if (restore == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
@@ -362,7 +366,7 @@ struct cl_status restore_make(const struct operate *operate, const struct restor
     restore->options = options;
     restore->lock_fd = -1;
     restore->told_ms = cl_clock_monotonic_ms(operate->clock);
-    struct cl_status status = read_manifest(restore);
+    status = read_manifest(restore);
     if (cl_is_ok(status)) {
         status = read_moment(restore);
     }
@@ -397,6 +401,11 @@ cleanup:
 
 struct cl_status restore_verify(const struct operate *operate, bool json)
 {
+    struct cl_status status =
+        operate_needs_file(operate, "--verify", "pg_amcheck, and pg_checksums on a stopped server");
+    if (cl_failed(status)) {
+        return status;
+    }
     struct restore *restore = calloc(1, sizeof *restore);
     if (restore == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
@@ -404,7 +413,7 @@ struct cl_status restore_verify(const struct operate *operate, bool json)
     restore->operate = operate;
     restore->lock_fd = -1;
     const char *database = operate->config->database;
-    struct cl_status status = sql_open(&restore->sql, database, SQL_READ, &restore->health);
+    status = sql_open(&restore->sql, database, SQL_READ, &restore->health);
     if (cl_failed(status)) {
         status = fail(restore, status, database, "Does it exist, and may you read it?");
     } else {

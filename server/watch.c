@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcoloan/log.h"
+
 /* Each reader takes a room's counters anew: metrics are read every few seconds, not in a loop. */
 
 static int64_t api_value(const atomic_uint_least64_t *counter)
@@ -45,6 +47,30 @@ static int64_t push_slow_readers(void *user)
     struct push_counters counters;
     push_counters(((struct watch *)user)->push, &counters);
     return (int64_t)counters.slow_readers;
+}
+
+static struct callbacks_counters calls_of(const struct watch *watch)
+{
+    struct callbacks_counters counters = {0};
+    if (watch->callbacks != NULL) {
+        callbacks_counters(watch->callbacks, &counters);
+    }
+    return counters;
+}
+
+static int64_t callbacks_calls(void *user)
+{
+    return (int64_t)calls_of(user).calls;
+}
+
+static int64_t callbacks_failures(void *user)
+{
+    return (int64_t)calls_of(user).failures;
+}
+
+static int64_t callbacks_open_breakers(void *user)
+{
+    return (int64_t)calls_of(user).open_breakers;
 }
 
 static int64_t gate_connections(void *user)
@@ -251,6 +277,8 @@ static struct cl_status register_time(struct watch *watch, struct ops_metrics *m
          &counters->alarms[CASE_ALARM_HALF_DISBURSED]},
         {"coloan_decision_overdue_total", "Alarms: the fund has not decided in time; again each day until it has.",
          &counters->alarms[CASE_ALARM_DECISION_OVERDUE]},
+        {"coloan_events_parked_total", "Alarms: an event could not be delivered and was parked.",
+         &counters->alarms[CASE_ALARM_EVENT_PARKED]},
         {"coloan_polls_total", "Questions asked again for what an authority did not know yet.", &counters->polls},
         {"coloan_due_done_total", "Pieces of work done because they were due.", &counters->due_done},
         {"coloan_due_failed_total", "Pieces of due work that failed and were put off.", &counters->due_failed},
@@ -372,6 +400,11 @@ static struct cl_status register_rooms(struct watch *watch, struct ops_metrics *
         {"coloan_push_events_total", "Events sent on streams, repeats among them.", OPS_COUNTER, push_events},
         {"coloan_push_slow_readers_total", "Streams ended because the bank did not read.", OPS_COUNTER,
          push_slow_readers},
+        {"coloan_callbacks_total", "Calls to banks' inboxes.", OPS_COUNTER, callbacks_calls},
+        {"coloan_callbacks_failed_total", "Calls that the bank or the way to it failed.", OPS_COUNTER,
+         callbacks_failures},
+        {"coloan_callbacks_open_breakers", "Banks with an inbox that are left alone for now.", OPS_GAUGE,
+         callbacks_open_breakers},
         {"coloan_gate_connections", "Connections with a verified party.", OPS_GAUGE, gate_connections},
         {"coloan_gate_handshakes_total", "TLS handshakes completed.", OPS_COUNTER, gate_handshakes},
         {"coloan_gate_handshake_failures_total", "TLS handshakes that came to nothing.", OPS_COUNTER,
@@ -413,6 +446,47 @@ struct cl_status watch_register(struct watch *watch, struct ops_metrics *metrics
         status = register_reviews(watch, metrics);
     }
     return cl_is_ok(status) ? register_rooms(watch, metrics) : status;
+}
+
+/* -- Banks ---------------------------------------------------------------------------------------------------- */
+
+static struct cl_status register_bank(struct ops_metrics *metrics, struct bank_counters *bank)
+{
+    const struct {
+        const char *name, *help;
+        atomic_int_least64_t *value;
+    } rows[] = {
+        {"coloan_events_unreceived", "Events above the last one up to which the bank has received all.",
+         &bank->unreceived},
+        {"coloan_events_unapplied", "Events above the last one up to which the bank has applied all.",
+         &bank->unapplied},
+        {"coloan_events_unapplied_since_ms",
+         "When the oldest event was made that is not applied (Unix ms); 0: all are.", &bank->unapplied_since_ms},
+        {"coloan_events_waiting", "Events that failed and wait for their next try.", &bank->waiting},
+        {"coloan_events_parked", "Events that somebody has to let go on.", &bank->parked},
+        {"coloan_events_tries_max", "Failed tries of the event that failed most, of those that wait or are parked.",
+         &bank->tries_max},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ops_name name = {
+            .name = rows[i].name, .help = rows[i].help, .label = "bank", .label_value = bank->party};
+        struct cl_status status = ops_metrics_reader(metrics, &name, OPS_GAUGE, api_gauge, rows[i].value);
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    return cl_ok();
+}
+
+void watch_banks(struct watch *watch, struct ops_metrics *metrics)
+{
+    struct api_counters *counters = api_counters(watch->api);
+    while (watch->bank_count < atomic_load(&counters->bank_count)) {
+        struct bank_counters *bank = &counters->banks[watch->bank_count++];
+        if (cl_failed(register_bank(metrics, bank))) {
+            cl_log(CL_LOG_WARNING, "watch.no_room", cl_log_text("party", bank->party));
+        }
+    }
 }
 
 struct cl_status watch_address(char *host_out, size_t host_bytes, uint16_t *port_out, const char *address)

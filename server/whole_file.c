@@ -27,6 +27,24 @@ struct cl_status whole_file_read(uint8_t **out, size_t *len_out, const char *pat
     return cl_ok();
 }
 
+struct cl_status whole_file_read_text(char **out, const char *path, size_t bytes_max)
+{
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    struct cl_status status = whole_file_read(&bytes, &len, path, bytes_max);
+    if (cl_failed(status)) {
+        return status;
+    }
+    char *text = strndup((const char *)bytes, len);
+    explicit_bzero(bytes, len);
+    free(bytes);
+    if (text == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    *out = text;
+    return cl_ok();
+}
+
 static bool write_all(int fd, struct cl_bytes bytes)
 {
     size_t done = 0;

@@ -12,7 +12,7 @@
 
 struct file {
     const struct cl_setting *profile;
-    const char *journal, *customers, *reference_prefix, *lends_to;
+    const char *journal, *customers, *reference_prefix, *lends_to, *listen;
     int64_t threads, outstanding, share, rate, amount;
 };
 
@@ -27,6 +27,8 @@ const struct cl_setting_field bank_config_fields[] = {
      .doc = "how our own numbers begin"},
     {"lends_to", CL_SETTING_TEXT, offsetof(struct file, lends_to), .min = 1, .max = 64,
      .doc = "after an approval sign, register and pay, to this account; without it that is done by hand"},
+    {"listen", CL_SETTING_TEXT, offsetof(struct file, listen), .min = 3, .max = 255,
+     .doc = "host:port where the centre calls our inbox, port 0 for any; without it a stream is kept open"},
     {"threads", CL_SETTING_INT64, offsetof(struct file, threads), .fallback = "8", .min = 1, .max = BANK_THREADS_MAX,
      .doc = "calls that may be under way at once"},
     {"outstanding", CL_SETTING_INT64, offsetof(struct file, outstanding), .fallback = "256", .min = 1, .max = 1000,
@@ -64,6 +66,7 @@ struct cl_status bank_config_load(struct bank_config *out, const char *path, str
     config.customers = file.customers;
     config.reference_prefix = file.reference_prefix;
     config.lends_to = file.lends_to;
+    config.listen = file.listen;
     config.thread_count = file.threads;
     config.outstanding_max = file.outstanding;
     config.rules = (struct bank_rules){
@@ -213,6 +216,24 @@ static void take_up(void *user, struct bank_entry *entry)
     bank_dispatch(user, entry);
 }
 
+static struct cl_status start_stream(struct bank *bank)
+{
+    bank->stream_runs = pthread_create(&bank->stream, NULL, bank_stream, bank) == 0;
+    return bank->stream_runs ? cl_ok() : cl_fail(CL_SYSTEM);
+}
+
+static struct cl_status open_inbox(struct bank *bank, struct cl_setting_error *error)
+{
+    struct cl_status status = bank_inbox_start(&bank->inbox, &bank->inbox_port, bank);
+    if (status.reason == CL_CONFIG_INVALID) {
+        const struct cl_setting *root = cl_settings_root(bank->config->settings);
+        return cl_setting_refuse(error, cl_setting_find(root, "listen"),
+                                 "cannot listen on %s: is the port free, and may the certificate be a server's?",
+                                 bank->config->listen);
+    }
+    return status;
+}
+
 struct cl_status bank_start(struct bank *out, const struct bank_config *config, bool log,
                             struct cl_setting_error *error)
 {
@@ -224,8 +245,7 @@ struct cl_status bank_start(struct bank *out, const struct bank_config *config, 
     }
     if (cl_is_ok(status)) {
         bank_state_each(out->state, take_up, out);
-        out->stream_runs = pthread_create(&out->stream, NULL, bank_stream, out) == 0;
-        status = out->stream_runs ? cl_ok() : cl_fail(CL_SYSTEM);
+        status = config->listen == NULL ? start_stream(out) : open_inbox(out, error);
     }
     if (cl_failed(status)) {
         bank_stop(out);
@@ -252,6 +272,7 @@ void bank_stop(struct bank *bank)
     if (bank->stream_runs) {
         (void)pthread_join(bank->stream, NULL);
     }
+    bank_inbox_stop(bank->inbox);
     for (size_t i = 0; i < bank->worker_count; i++) {
         cl_queue_close(bank->work[i]);
         (void)pthread_join(bank->workers[i], NULL);

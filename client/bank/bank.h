@@ -1,6 +1,6 @@
 /* bank.h - the bank core as a whole: one thread holds the stream, a few do the work, a journal remembers.
  *
- * The stream thread makes each event durable, acknowledges it RECEIVED and hands it to the worker of its application, so
+ * The stream thread (or the inbox, when the centre calls) makes each event durable, acknowledges it RECEIVED and hands it to the worker of its application, so
  * that one case is handled in order and many at once. A worker signs what the event asks for, makes that durable before
  * it is first sent, sends it until there is an answer, makes the event applied, and lets the stream acknowledge APPLIED.
  *
@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "client/bank/customers.h"
 #include "client/bank/decide.h"
@@ -28,6 +29,7 @@ struct bank_config {
     struct client_profile profile;
     const char *journal, *customers, *reference_prefix;
     const char *lends_to; /* NULL: nothing is done after the approval */
+    const char *listen;   /* where the centre calls; NULL: a stream is kept open instead */
     int64_t thread_count, outstanding_max;
     struct bank_rules rules;
 };
@@ -38,6 +40,8 @@ extern const size_t bank_config_field_count;
 CL_MUST_CHECK struct cl_status bank_config_load(struct bank_config *out, const char *path,
                                                 struct cl_setting_error *error);
 void bank_config_close(struct bank_config *config);
+
+struct bank_inbox;
 
 struct bank {
     const struct bank_config *config;
@@ -50,6 +54,8 @@ struct bank {
     pthread_t workers[BANK_THREADS_MAX], stream;
     size_t worker_count;
     bool stream_runs;
+    struct bank_inbox *inbox; /* NULL: a stream is kept open */
+    uint16_t inbox_port;
     bool log; /* one JSON line on standard output for each thing done */
     atomic_bool failed;
 };
@@ -68,10 +74,17 @@ CL_MUST_CHECK struct cl_status bank_start(struct bank *out, const struct bank_co
 /* Ends the threads and frees all but the configuration. What is under way is finished or taken up at the next start. */
 void bank_stop(struct bank *bank);
 
+/* Prints "SEQUENCE DIGEST" for each event of a journal, from 1 up to the first that is not there. As bank_journal_open. */
+CL_MUST_CHECK struct cl_status bank_list_events(FILE *out, const char *journal);
+
 /* -- Between its parts ---------------------------------------------------------------------------------------- */
 
 void *bank_work(void *argument);   /* a worker; the argument is a struct bank_worker, which it frees */
 void *bank_stream(void *argument); /* the stream thread; the argument is the struct bank */
+
+/* Serves BankInbox on config->listen; the port in `port_out`. CONFIG_INVALID when it cannot listen; SYSTEM, MEMORY_LIMIT. */
+CL_MUST_CHECK struct cl_status bank_inbox_start(struct bank_inbox **out, uint16_t *port_out, struct bank *bank);
+void bank_inbox_stop(struct bank_inbox *inbox); /* after the session was stopped; NULL is fine */
 
 struct bank_worker {
     struct bank *bank;

@@ -23,6 +23,7 @@ enum bank_record_kind {
     BANK_RECORD_REQUEST, /* sequence: of the event it answers, digest, number: expires_ms, bytes: the signed envelope */
     BANK_RECORD_ENDED,   /* text: application, which we decide on no more */
     BANK_RECORD_APPLIED, /* sequence, digest: of the event, text: our reference */
+    BANK_RECORD_HELD,    /* number to sequence: the events that are held back and come later */
 };
 
 struct bank_record {

@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKET_COUNT = 4096 };
+enum {
+    BUCKET_COUNT = 4096,
+    MISSING_MAX = 100000, /* a bank that refused so many is not at work */
+};
 
 struct known_case {
     char application_id[CL_TEXT_BYTES_MAX + 1];
@@ -17,6 +20,8 @@ struct bank_state {
     uint64_t received, epoch;
     struct bank_entry *entries[BUCKET_COUNT]; /* by sequence */
     struct known_case *cases[BUCKET_COUNT];   /* by the application id's hash */
+    uint64_t *missing;                        /* not above `received` and yet to come, rising */
+    size_t missing_count, missing_room;
     struct bank_applied recent[BANK_RECENT_MAX];
     size_t recent_count; /* ever; the ring's next place is its remainder */
 };
@@ -79,6 +84,7 @@ void bank_state_free(struct bank_state *state)
         }
     }
     (void)pthread_mutex_destroy(&state->lock);
+    free(state->missing);
     free(state);
 }
 
@@ -121,6 +127,67 @@ static struct bank_entry *find_entry(struct bank_state *state, uint64_t sequence
     return entry;
 }
 
+/* The place of the first missing one that is not below. */
+static size_t missing_place(const struct bank_state *state, uint64_t sequence)
+{
+    size_t low = 0;
+    size_t high = state->missing_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (state->missing[middle] < sequence) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool is_missing(const struct bank_state *state, uint64_t sequence)
+{
+    size_t place = missing_place(state, sequence);
+    return place < state->missing_count && state->missing[place] == sequence;
+}
+
+static void came(struct bank_state *state, uint64_t sequence)
+{
+    size_t place = missing_place(state, sequence);
+    if (place < state->missing_count && state->missing[place] == sequence) {
+        state->missing_count--;
+        memmove(&state->missing[place], &state->missing[place + 1],
+                (state->missing_count - place) * sizeof state->missing[0]);
+    }
+}
+
+/* Everything up to `to` is here or missing from now on. */
+static struct cl_status pass_over(struct bank_state *state, uint64_t to)
+{
+    for (uint64_t sequence = state->received + 1; sequence <= to; sequence++) {
+        if (state->missing_count == MISSING_MAX) {
+            return cl_fail(CL_MEMORY_LIMIT);
+        }
+        if (state->missing_count == state->missing_room) {
+            size_t room = state->missing_room == 0 ? 64 : state->missing_room * 2;
+            uint64_t *missing = realloc(state->missing, room * sizeof missing[0]);
+            if (missing == NULL) {
+                return cl_fail(CL_MEMORY_LIMIT);
+            }
+            state->missing = missing;
+            state->missing_room = room;
+        }
+        state->missing[state->missing_count++] = sequence;
+        state->received = sequence;
+    }
+    return cl_ok();
+}
+
+static struct cl_status take_held(struct bank_state *state, const struct bank_record *record)
+{
+    uint64_t from = (uint64_t)record->number;
+    state->received = from > state->received + 1 ? from - 1 : state->received;
+    return pass_over(state, record->sequence);
+}
+
 static struct cl_status take_event(struct bank_state *state, const struct bank_record *record)
 {
     struct bank_entry *entry = calloc(1, sizeof *entry);
@@ -135,8 +202,9 @@ static struct cl_status take_event(struct bank_state *state, const struct bank_r
     entry->next = *bucket;
     copy_text(entry->application_id, record->text);
     *bucket = entry;
-    state->received = record->sequence > state->received ? record->sequence : state->received;
-    return cl_ok();
+    struct cl_status status = pass_over(state, record->sequence);
+    came(state, record->sequence);
+    return status;
 }
 
 static struct known_case **find_case(struct bank_state *state, const char *application_id)
@@ -228,6 +296,8 @@ static struct cl_status take(struct bank_state *state, const struct bank_record 
     case BANK_RECORD_APPLIED:
         take_applied(state, record);
         return cl_ok();
+    case BANK_RECORD_HELD:
+        return take_held(state, record);
     }
     return cl_fail(CL_CONFIG_INVALID);
 }
@@ -248,6 +318,14 @@ uint64_t bank_state_received(struct bank_state *state)
     uint64_t received = state->received;
     (void)pthread_mutex_unlock(&state->lock);
     return received;
+}
+
+bool bank_state_has(struct bank_state *state, uint64_t sequence)
+{
+    (void)pthread_mutex_lock(&state->lock);
+    bool has = sequence <= state->received && !is_missing(state, sequence);
+    (void)pthread_mutex_unlock(&state->lock);
+    return has;
 }
 
 uint64_t bank_state_epoch(struct bank_state *state)

@@ -2,7 +2,8 @@
  * rebuilt from the journal, by the same function that takes each new record.
  *
  * Owner: whoever made it. Any thread; an entry handed out belongs to the worker that handles its sequence until
- * bank_state_applied. Bounded by what is outstanding: entries go when they are applied, cases when they are over for us. Fails:
+ * bank_state_applied. Bounded by what is outstanding: entries go when they are applied, cases when they are over for us, what is missing
+ * (held back, or overtaken) when it comes. Fails:
  * MEMORY_LIMIT. */
 #ifndef COLOAN_BANK_STATE_H
 #define COLOAN_BANK_STATE_H
@@ -51,8 +52,11 @@ void bank_state_free(struct bank_state *state); /* NULL is fine */
 /* Takes a record that is, or is being made, durable. Unknown kinds are refused with CONFIG_INVALID. */
 CL_MUST_CHECK struct cl_status bank_state_take(struct bank_state *state, const struct bank_record *record);
 
-uint64_t bank_state_received(struct bank_state *state); /* the last sequence that is here */
-uint64_t bank_state_epoch(struct bank_state *state);    /* of the last start */
+uint64_t bank_state_received(struct bank_state *state); /* the highest sequence that came, or was named as held back */
+
+/* Whether the event was here before: it is not above bank_state_received, and not held back still. */
+bool bank_state_has(struct bank_state *state, uint64_t sequence);
+uint64_t bank_state_epoch(struct bank_state *state); /* of the last start */
 
 /* The entry of a sequence; NULL when it is applied already or never came. */
 struct bank_entry *bank_state_find(struct bank_state *state, uint64_t sequence);

@@ -7,9 +7,10 @@
 #include "libcoloan/log.h"
 
 enum {
-    SLICE_MS = 20,  /* between two looks for acknowledgements to send */
-    BATCH_MAX = 64, /* events made durable with one sync */
-    ACKS_MAX = 256  /* sent in one go */
+    SLICE_MS = 20,          /* between two looks for acknowledgements to send */
+    BATCH_MAX = 64,         /* events made durable with one sync */
+    ACKS_MAX = 256,         /* sent in one go */
+    REFUSED_MS = 60 * 1000, /* a person needs longer, and is called by the tenth refusal */
 };
 
 struct streaming {
@@ -22,6 +23,11 @@ struct streaming {
     int64_t reconnect_ms;
     struct bank_entry *batch[BATCH_MAX]; /* noted, and not yet durable */
     size_t batch_count;
+    struct repeated {
+        uint64_t sequence;
+        struct cl_digest digest;
+    } repeated[BATCH_MAX]; /* came before; to be acknowledged again once that is sure to be durable */
+    size_t repeated_count;
 };
 
 /* -- Acknowledging -------------------------------------------------------------------------------------------- */
@@ -71,19 +77,54 @@ static struct cl_status acknowledge_applied(struct streaming *streaming)
 
 /* -- Receiving ------------------------------------------------------------------------------------------------ */
 
+/* Signed by the centre and yet not to be understood: it holds up its own application, and somebody has to look. */
+static struct cl_status refuse_event(struct streaming *streaming, const struct cl_delivered *delivered)
+{
+    struct cl_status status = cl_ok();
+    cl_log(CL_LOG_ERROR, "bank.refused", cl_log_number("sequence", (int64_t)delivered->sequence));
+    if (!delivered->again) {
+        status = bank_remember(streaming->bank, &(struct bank_record){.kind = BANK_RECORD_HELD,
+                                                                      .number = (int64_t)delivered->sequence,
+                                                                      .sequence = delivered->sequence});
+    }
+    if (cl_failed(status)) {
+        return status;
+    }
+    return cl_session_deliver_nack(streaming->delivery, streaming->arena,
+                                   &(struct cl_deliver_nack){.sequence = delivered->sequence,
+                                                             .digest = delivered->opened.digest,
+                                                             .delay_ms = REFUSED_MS,
+                                                             .reason = "FIELD_INVALID"});
+}
+
+static struct cl_status take_repetition(struct streaming *streaming, const struct cl_delivered *delivered)
+{
+    struct repeated *repeated = &streaming->repeated[streaming->repeated_count];
+    const struct bank_entry *known = bank_state_find(streaming->bank->state, delivered->sequence);
+    if (known != NULL && !cl_digest_equal(&known->digest, &delivered->opened.digest)) {
+        return cl_fail(CL_SEQUENCE_WRONG);
+    }
+    *repeated = (struct repeated){.sequence = delivered->sequence, .digest = delivered->opened.digest};
+    streaming->repeated_count++;
+    return cl_ok();
+}
+
 static struct cl_status take_event(struct streaming *streaming, const struct cl_delivered *delivered)
 {
     struct bank *bank = streaming->bank;
     size_t id_len = strlen(delivered->event->application_id);
+    if (bank_state_has(bank->state, delivered->sequence)) {
+        return take_repetition(streaming, delivered);
+    }
+    if (id_len == 0 || id_len > CL_TEXT_BYTES_MAX) {
+        return refuse_event(streaming, delivered);
+    }
     const struct bank_record record = {.kind = BANK_RECORD_EVENT,
                                        .sequence = delivered->sequence,
                                        .digest = delivered->opened.digest,
                                        .number = cl_clock_unix_ms(cl_clock_system()),
                                        .text = delivered->event->application_id,
                                        .bytes = delivered->envelope};
-    if (id_len == 0 || id_len > CL_TEXT_BYTES_MAX) {
-        return cl_fail(CL_FIELD_INVALID);
-    }
     struct cl_status status = bank_note(bank, &record);
     if (cl_failed(status)) {
         return status;
@@ -96,7 +137,7 @@ static struct cl_status take_event(struct streaming *streaming, const struct cl_
 static struct cl_status settle_batch(struct streaming *streaming)
 {
     struct bank *bank = streaming->bank;
-    if (streaming->batch_count == 0) {
+    if (streaming->batch_count == 0 && streaming->repeated_count == 0) {
         return cl_ok();
     }
     struct cl_status status = bank_sync(bank);
@@ -113,17 +154,21 @@ static struct cl_status settle_batch(struct streaming *streaming)
     for (size_t i = 0; i < streaming->batch_count; i++) {
         bank_dispatch(bank, streaming->batch[i]);
     }
+    for (size_t i = 0; i < streaming->repeated_count && cl_is_ok(status); i++) {
+        status = acknowledge(streaming, COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED, streaming->repeated[i].sequence,
+                             &streaming->repeated[i].digest, NULL);
+    }
     streaming->batch_count = 0;
+    streaming->repeated_count = 0;
     return status;
 }
 
 static struct cl_status take_gap(struct streaming *streaming, const struct cl_delivered *delivered)
 {
-    cl_log(CL_LOG_ERROR, "bank.gap", cl_log_number("from", (int64_t)delivered->gap_from),
-           cl_log_number("to", (int64_t)delivered->gap_to));
-    bank_say(streaming->bank, &(struct bank_line){.what = "gap", .sequence = delivered->gap_to});
-    return bank_remember(streaming->bank,
-                         &(struct bank_record){.kind = BANK_RECORD_GAP, .sequence = delivered->gap_to});
+    cl_log(CL_LOG_ERROR, "bank.gap", cl_log_number("from", (int64_t)delivered->from),
+           cl_log_number("to", (int64_t)delivered->to));
+    bank_say(streaming->bank, &(struct bank_line){.what = "gap", .sequence = delivered->to});
+    return bank_remember(streaming->bank, &(struct bank_record){.kind = BANK_RECORD_GAP, .sequence = delivered->to});
 }
 
 /* `*over_out`: the stream is over, with that reason. */
@@ -136,6 +181,10 @@ static struct cl_status take_frame(struct streaming *streaming, const struct cl_
         return take_event(streaming, delivered);
     case CL_DELIVERED_GAP:
         return take_gap(streaming, delivered);
+    case CL_DELIVERED_HELD:
+        return bank_remember(streaming->bank, &(struct bank_record){.kind = BANK_RECORD_HELD,
+                                                                    .number = (int64_t)delivered->from,
+                                                                    .sequence = delivered->to});
     case CL_DELIVERED_HEARTBEAT:
         streaming->backoff.next_ms = 0;
         return cl_ok();
@@ -153,7 +202,7 @@ static struct cl_status take_frame(struct streaming *streaming, const struct cl_
 static struct cl_status receive_batch(struct streaming *streaming, bool *over_out)
 {
     int64_t wait_ms = SLICE_MS;
-    while (streaming->batch_count < BATCH_MAX && !*over_out) {
+    while (streaming->batch_count < BATCH_MAX && streaming->repeated_count < BATCH_MAX && !*over_out) {
         struct cl_delivered delivered = {.kind = CL_DELIVERED_NOTHING};
         cl_arena_reset(streaming->arena);
         struct cl_status status = cl_session_deliver_next(&delivered, streaming->delivery, streaming->arena, wait_ms);

@@ -2,7 +2,7 @@
 //
 // Each event is verified, written to the journal, acknowledged RECEIVED, taken over, acknowledged APPLIED: in the order of
 // their numbers, one at a time. After a break the stream resumes behind the last event of the journal; an event that comes
-// twice is acknowledged twice and taken over once. An acknowledgement is not answered, so those that a break may have
+// twice is acknowledged twice and taken over once; one that was held back comes later, with its own number. An acknowledgement is not answered, so those that a break may have
 // swallowed are sent again: the centre takes the same one twice.
 import crypto from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,7 @@ const FRAMES = {
   Event: 'DIRECTION_EVENT',
   Heartbeat: 'DIRECTION_REPLY',
   Gap: 'DIRECTION_REPLY',
+  Held: 'DIRECTION_REPLY',
   Drain: 'DIRECTION_REPLY',
 };
 
@@ -132,6 +133,9 @@ export class Deliver {
       case 'Gap':
         this.gap(opened.body);
         break;
+      case 'Held':
+        this.held(opened.body);
+        break;
       default:
         this.drain = opened.body;
     }
@@ -160,7 +164,8 @@ export class Deliver {
     check(opened.header.application_id === opened.body.application_id, 'FIELD_INVALID', { field: 'application_id' });
     const known = this.journal.events.get(`${sequence}`);
     if (known === undefined) {
-      check(sequence === this.journal.lastSequence + 1n, 'SEQUENCE_WRONG'); // a hole without a Gap: reconnect
+      const next = this.journal.lastSequence + 1n;
+      check(sequence === next || this.journal.held.has(`${sequence}`), 'SEQUENCE_WRONG'); // a hole nobody named: reconnect
       this.journal.event(sequence, opened.digest, bytes);
     } else {
       check(known.digest.equals(opened.digest), 'SEQUENCE_WRONG', { detail: `event ${sequence} was another one before` });
@@ -185,6 +190,12 @@ export class Deliver {
         await this.take(this.client.open(envelope, DELIVER, FRAMES), sequence);
       }
     }
+  }
+
+  /** Events that come later: one of their application was refused, or is parked. */
+  held({ from, to }) {
+    check(from === this.journal.lastSequence + 1n && to >= from, 'SEQUENCE_WRONG');
+    this.journal.hold(from, to);
   }
 
   gap({ from, to }) {

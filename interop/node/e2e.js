@@ -254,6 +254,41 @@ async function resume(world) {
   });
 }
 
+const ask = async (client, name, body) => (await client.send(name, client.sealRequest(name, body))).body;
+
+/** What stands for all events up to the last one of the journal (COL-DEL-029). */
+function chainOf(journal) {
+  let chain = Buffer.alloc(32);
+  for (let sequence = 1n; sequence <= journal.lastSequence; sequence++) {
+    const number = Buffer.alloc(8);
+    number.writeBigUInt64BE(sequence);
+    chain = sha256(Buffer.concat([Buffer.from('coloan events v1\n'), chain, number, journal.events.get(`${sequence}`).digest]));
+  }
+  return chain;
+}
+
+async function askedAgain(bank, client) {
+  // Covers: COL-DEL-027
+  await step('an event that is asked for again is taken over once and acknowledged', async () => {
+    const { lastSequence: last } = bank.journal;
+    const { reference } = bank.journal.events.get(`${last}`);
+    await ask(client, 'SteerEvents', { action: 'STEERING_ACTION_REPLAY', from: last, to: last, note: 'try it' });
+    for (let tries = 0; (await ask(client, 'ListEvents', { limit: 10, pending: true })).events.length > 0; tries++) {
+      assert.ok(tries < 100, 'it was not acknowledged');
+      await sleep(100);
+    }
+    assert.equal(bank.journal.lastSequence, last);
+    assert.equal(bank.journal.events.get(`${last}`).reference, reference);
+  });
+  // Covers: COL-DEL-029
+  await step('the chain over all events is the same on both sides', async () => {
+    const { marks, head } = await ask(client, 'Reconcile', { sequences: [1n, bank.journal.lastSequence] });
+    assert.equal(head.sequence, bank.journal.lastSequence);
+    assert.deepEqual(head.chain, chainOf(bank.journal));
+    assert.deepEqual(marks[1].chain, head.chain);
+  });
+}
+
 // -- What must be refused ----------------------------------------------------------------------------------------
 
 function flipBit(sealed, field) {
@@ -468,6 +503,9 @@ export async function e2e(options) {
     await step('the stream opens with a heartbeat', () => until('a heartbeat', () => bank.deliver.heartbeat !== null));
     await life(world);
     await resume(world);
+    if (!options.simulated) { // it keeps no history of deliveries
+      await askedAgain(bank, client);
+    }
     await otherEnds(world);
     await hostileBytes(client);
     await hostileHeaders(client, signer);

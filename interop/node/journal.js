@@ -27,7 +27,8 @@ export class Journal {
     fs.ftruncateSync(this.fd, Buffer.byteLength(whole));
     this.events = new Map(); // sequence (string) -> {digest, envelope, reference?}
     this.pending = new Map(); // message id (hex) -> {call, envelope, digest}
-    this.lastSequence = 0n;
+    this.lastSequence = 0n; // the highest that came or was named
+    this.held = new Set(); // sequences (string) below it that come later
     this.starts = 0n;
     whole.split('\n').filter(Boolean).forEach((line) => this.remember(JSON.parse(line, unpack)));
   }
@@ -45,10 +46,17 @@ export class Journal {
         break;
       case 'event':
         this.events.set(`${record.sequence}`, record);
-        this.lastSequence = record.sequence;
+        this.held.delete(`${record.sequence}`);
+        this.lastSequence = record.sequence > this.lastSequence ? record.sequence : this.lastSequence;
         break;
       case 'applied':
         this.events.get(`${record.sequence}`).reference = record.reference;
+        break;
+      case 'held':
+        for (let sequence = record.from; sequence <= record.to; sequence++) {
+          this.held.add(`${sequence}`);
+        }
+        this.lastSequence = record.to;
         break;
       case 'gap':
         this.lastSequence = record.to;
@@ -85,6 +93,10 @@ export class Journal {
 
   applied(sequence, reference) {
     this.write({ kind: 'applied', sequence, reference });
+  }
+
+  hold(from, to) {
+    this.write({ kind: 'held', from, to });
   }
 
   gap(from, to) {

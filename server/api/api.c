@@ -9,36 +9,13 @@
 #include "server/api/shared.h"
 #include "server/api/unary.h"
 #include "server/api/upload.h"
-#include "server/store/messages.h"
 
 /* -- Shared -------------------------------------------------------------------------------------------------- */
 
 struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx, const char *application_id,
                                   const struct cl_digest *reply)
 {
-    struct cl_bytes stored;
-    struct cl_status status = cl_opened_stored(&stored, tx->arena, &request->opened);
-    if (cl_failed(status)) {
-        return status;
-    }
-    const Coloan__V1__SignedHeader *header = request->opened.header;
-    struct message_row row = {
-        .digest = request->opened.digest,
-        .way = MESSAGE_RECEIVED,
-        .sender = header->sender,
-        .recipient = header->recipient,
-        .direction = (int)header->direction,
-        .method = header->method,
-        .application_id = application_id[0] == '\0' ? NULL : application_id,
-        .at_ms = tx->now_ms,
-        .envelope = stored,
-    };
-    if (reply != NULL) {
-        row.has_reply = true;
-        row.reply = *reply;
-    }
-    memcpy(row.message_id, request->opened.message_id.bytes, sizeof row.message_id);
-    return messages_add(tx->tx, &row);
+    return case_keep_received(tx, &request->opened, application_id, reply);
 }
 
 static void count_refusal(struct api *api, struct cl_status status)
@@ -51,12 +28,18 @@ static void count_refusal(struct api *api, struct cl_status status)
     }
 }
 
+void api_refuse_counted(struct cl_refusal_details *out, struct api *api, const struct api_request *request,
+                        struct cl_status reason, const char *field)
+{
+    api_refuse(out, api->centre, request, reason, field);
+    count_refusal(api, reason);
+}
+
 void api_finish_refused(struct api *api, struct cl_rpc_call *call, const struct api_request *request,
                         struct cl_status reason, const char *field)
 {
     struct cl_refusal_details details;
-    api_refuse(&details, api->centre, request, reason, field);
-    count_refusal(api, reason);
+    api_refuse_counted(&details, api, request, reason, field);
     cl_rpc_finish(call, reason, cl_bytes(details.bytes, details.len));
 }
 
@@ -110,6 +93,34 @@ static struct cl_status make_beside(struct api *api)
     return status;
 }
 
+static struct cl_status ask_source(void *user, struct source_inquiry *inquiry)
+{
+    return source_ask(((struct api *)user)->source, inquiry);
+}
+
+static void notify_push(void *user, const char *party, uint64_t sequence)
+{
+    push_notify(((struct api *)user)->push, party, sequence);
+}
+
+static void tell_push(void *user, const struct case_delivery *delivery)
+{
+    struct push *push = ((struct api *)user)->push;
+    switch (delivery->said) {
+    case CASE_NOTHING_SAID:
+        return;
+    case CASE_RECEIVED:
+        push_received(push, delivery->recipient, delivery->sequence);
+        return;
+    case CASE_REFUSED:
+        push_refused(push, delivery->recipient, delivery->sequence);
+        return;
+    case CASE_STEERED:
+        push_look(push, delivery->recipient);
+        return;
+    }
+}
+
 struct cl_status api_create(struct api **out, const struct api_options *options)
 {
     struct api *api = calloc(1, sizeof *api);
@@ -119,15 +130,18 @@ struct cl_status api_create(struct api **out, const struct api_options *options)
     api->cases = options->cases;
     api->centre = options->cases->centre;
     api->store = options->store;
+    api->source = options->source;
     api->push = options->push;
     api->meter = options->meter;
     api->pipeline = (struct api_pipeline){.centre = api->centre, .identity = options->identity};
     make_methods(api);
+    const struct api_outlets usual = {.ask = ask_source, .notify = notify_push, .tell = tell_push, .user = api};
     struct effects_options effects = {.cases = options->cases,
                                       .store = options->store,
-                                      .source = options->source,
-                                      .push = options->push,
+                                      .outlets = options->outlets == NULL ? usual : *options->outlets,
                                       .counters = &api->counters,
+                                      .notified = options->listener.notified,
+                                      .notified_user = options->listener.user,
                                       .decided = options->meter.decided,
                                       .decided_user = options->meter.user};
     struct cl_status status = make_beside(api);
@@ -181,6 +195,11 @@ void api_set_serving(struct api *api, bool serving)
 void api_stop(struct api *api)
 {
     health_stop(api->health);
+}
+
+void api_carry_out(struct api *api, struct case_effect *effect)
+{
+    effects_carry_out(api->effects, effect);
 }
 
 struct cl_status api_sweep(struct api *api)

@@ -28,6 +28,17 @@ struct review_counters {
     atomic_int_least64_t referred[CL_LOAN_REASON_COUNT], overridden[CL_LOAN_REASON_COUNT];
 };
 
+/* How the events of one bank stand, as the last sweep found it. `party` is written once, before `bank_count` counts it. */
+struct bank_counters {
+    char party[CL_PARTY_BYTES_MAX + 1];
+    atomic_int_least64_t unreceived, unapplied; /* events above the floors */
+    atomic_int_least64_t unapplied_since_ms;    /* 0: all are applied */
+    atomic_int_least64_t waiting, parked, tries_max;
+};
+
+/* A province has some twenty partner banks. */
+#define API_BANKS_MAX 64
+
 /* What is counted for operators, of the contract's own methods. */
 struct api_counters {
     atomic_uint_least64_t calls[API_METHOD_COUNT];    /* frames of streams among them; by api_method_at's index */
@@ -40,6 +51,8 @@ struct api_counters {
     atomic_int_least64_t cases[CASE_STATE_COUNT]; /* by enum case_state */
     atomic_int_least64_t overdue;                 /* the fund has not decided in time */
     struct review_counters review;
+    struct bank_counters banks[API_BANKS_MAX];
+    atomic_size_t bank_count;
 };
 
 /* Whom to tell how long things took. Any thread; must be cheap and not block. Both or neither are set. */
@@ -51,14 +64,31 @@ struct api_meter {
     void *user;
 };
 
+/* Whom to tell that there is something to deliver to a bank, or something about that was changed. Any thread; must be cheap
+ * and not block. */
+struct api_listener {
+    void (*notified)(void *user, const char *party); /* NULL is fine */
+    void *user;
+};
+
+/* Whom it reaches what a command left to do after its commit. Any thread; must not block. */
+struct api_outlets {
+    struct cl_status (*ask)(void *user, struct source_inquiry *inquiry); /* as source_ask */
+    void (*notify)(void *user, const char *party, uint64_t sequence);    /* there is an event with this number */
+    void (*tell)(void *user, const struct case_delivery *delivery);      /* what was said about the delivery of one */
+    void *user;
+};
+
 /* Read by create; what it points to outlives the api. */
 struct api_options {
     const struct cases *cases;
     struct store *store;
     struct source *source;
     struct push *push;
+    const struct api_outlets *outlets; /* NULL: source and push; a simulation has its own, and neither of these */
     struct api_identity identity;
     struct api_meter meter;
+    struct api_listener listener;
     uint32_t calls_per_second, burst; /* of one party */
 };
 
@@ -75,6 +105,9 @@ struct api_counters *api_counters(struct api *api);
 
 /* What the health service says; not serving at first. Any thread, does not block. */
 void api_set_serving(struct api *api, bool serving);
+
+/* Carries out what a command of another room left to do, after its commit. Any thread. */
+void api_carry_out(struct api *api, struct case_effect *effect);
 
 /* Before the rpc server stops: says for good that it does not serve, and ends what only watches. */
 void api_stop(struct api *api);

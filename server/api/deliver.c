@@ -1,11 +1,14 @@
 #include "server/api/deliver.h"
 
 #include <coloan/v1/push.pb-c.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/api/acknowledge.h"
 #include "server/api/shared.h"
-#include "server/store/messages.h"
+#include "server/store/sessions.h"
 
 /* What a frame's handling leaves: the reason to end the stream for, and the field to blame. */
 struct frame {
@@ -28,6 +31,52 @@ static void ended(struct cl_rpc_call *call, bool cancelled, void *user)
     (void)user;
     push_end(*stream_of(call));
     *stream_of(call) = NULL;
+}
+
+/* The stream's place in the order of the party's streams, which other nodes learn of. */
+struct numbering {
+    struct store_command command; /* first: a command is cast back */
+    struct push *push;
+    char party[CL_PARTY_BYTES_MAX + 1];
+    struct cl_digest open;
+    uint64_t number;
+};
+
+static struct cl_status numbering_apply(struct store_command *command, struct store_tx *tx)
+{
+    struct numbering *numbering = (struct numbering *)command;
+    char text[CL_PARTY_BYTES_MAX + 32];
+    struct cl_status status = sessions_open(&numbering->number, tx, numbering->party);
+    if (cl_failed(status)) {
+        return status;
+    }
+    (void)snprintf(text, sizeof text, "open %" PRIu64 " %s", numbering->number, numbering->party);
+    return store_tell(tx, text);
+}
+
+static void numbering_done(struct store_command *command, struct cl_status status)
+{
+    struct numbering *numbering = (struct numbering *)command;
+    if (cl_is_ok(status)) {
+        push_numbered(numbering->push, numbering->party, &numbering->open, numbering->number);
+    }
+    free(numbering);
+}
+
+/* Without a number the stream is fenced by its own node alone; the bank's next one will have one. */
+static void number_stream(struct frame *frame)
+{
+    struct numbering *numbering = calloc(1, sizeof *numbering);
+    if (numbering == NULL) {
+        return;
+    }
+    numbering->command = (struct store_command){.apply = numbering_apply, .done = numbering_done};
+    numbering->push = frame->api->push;
+    numbering->open = frame->request.opened.digest;
+    memcpy(numbering->party, frame->request.sender, sizeof numbering->party);
+    if (cl_failed(store_submit(frame->api->store, &numbering->command))) {
+        free(numbering);
+    }
 }
 
 static struct cl_status blame(struct frame *frame, const char *field)
@@ -63,6 +112,7 @@ static struct cl_status take_open(struct frame *frame)
         return status;
     }
     *stream_of(frame->call) = stream;
+    number_stream(frame);
     if (!cl_rpc_call_on_end(frame->call, ended, NULL)) {
         push_end(stream); /* over already */
         *stream_of(frame->call) = NULL;
@@ -72,62 +122,26 @@ static struct cl_status take_open(struct frame *frame)
 
 /* -- Acknowledgements ---------------------------------------------------------------------------------------- */
 
-struct acknowledgement {
-    struct store_command command; /* first: a command is cast back */
+/* What the end of an acknowledgement needs. */
+struct acknowledged {
     struct api *api;
     struct cl_rpc_call *call; /* referenced */
-    struct api_request request;
-    struct case_effect effect;
 };
 
-static struct cl_status acknowledgement_apply(struct store_command *command, struct store_tx *store_tx)
+static void acknowledged_free(struct acknowledged *acknowledged)
 {
-    struct acknowledgement *ack = (struct acknowledgement *)command;
-    struct case_tx tx = case_tx_of(ack->api->cases, store_tx, ack->request.arena, &ack->effect);
-    const struct cl_opened *opened = &ack->request.opened;
-    struct message_duplicate duplicate;
-    struct cl_status status =
-        messages_find_duplicate(&duplicate, tx.sql, tx.arena, ack->request.sender, opened->message_id.bytes);
-    if (cl_failed(status)) {
-        return status;
-    }
-    if (duplicate.found) {
-        return cl_digest_equal(&duplicate.digest, &opened->digest) ? cl_ok() : cl_fail(CL_MESSAGE_ID_REUSED);
-    }
-    status = cl_header_check_time(opened->header, tx.now_ms);
-    if (cl_is_ok(status)) {
-        status = ack->request.body_status;
-    }
-    if (cl_is_ok(status)) {
-        status = api_log_received(&ack->request, &tx, opened->header->application_id, NULL);
-    }
-    if (cl_failed(status)) {
-        return status;
-    }
-    struct case_request request = {.opened = opened,
-                                   .body = ack->request.body,
-                                   .sender = ack->request.sender,
-                                   .sender_kind = ack->request.sender_kind};
-    ProtobufCMessage *none = NULL;
-    return ack->request.method->handler(&none, &tx, &request);
+    cl_rpc_call_unref(acknowledged->call);
+    free(acknowledged);
 }
 
-static void acknowledgement_free(struct acknowledgement *ack)
+static void acknowledgement_ended(void *user, const struct api_request *request, struct cl_status status,
+                                  const char *field)
 {
-    api_request_free(&ack->request);
-    cl_rpc_call_unref(ack->call);
-    free(ack);
-}
-
-static void acknowledgement_done(struct store_command *command, struct cl_status status)
-{
-    struct acknowledgement *ack = (struct acknowledgement *)command;
-    if (cl_is_ok(status)) {
-        push_acknowledged(ack->api->push, ack->request.sender);
-    } else {
-        api_finish_refused(ack->api, ack->call, &ack->request, status, ack->effect.field.text);
+    struct acknowledged *acknowledged = user;
+    if (cl_failed(status)) {
+        api_finish_refused(acknowledged->api, acknowledged->call, request, status, field);
     }
-    acknowledgement_free(ack);
+    acknowledged_free(acknowledged);
 }
 
 /* On success the request has been taken over. */
@@ -136,22 +150,17 @@ static struct cl_status take_ack(struct frame *frame)
     if (*stream_of(frame->call) == NULL) {
         return cl_fail(CL_STATE_CONFLICT);
     }
-    struct acknowledgement *ack = calloc(1, sizeof *ack);
-    if (ack == NULL) {
+    struct acknowledged *acknowledged = calloc(1, sizeof *acknowledged);
+    if (acknowledged == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    ack->command = (struct store_command){.apply = acknowledgement_apply, .done = acknowledgement_done};
-    ack->api = frame->api;
-    ack->call = cl_rpc_call_ref(frame->call);
-    ack->request = frame->request;
-    struct cl_status status = store_submit(frame->api->store, &ack->command);
+    acknowledged->api = frame->api;
+    acknowledged->call = cl_rpc_call_ref(frame->call);
+    struct cl_status status = acknowledge_begin(frame->api, &frame->request, acknowledgement_ended, acknowledged);
     if (cl_failed(status)) {
-        ack->request.arena = NULL; /* still the frame's */
-        acknowledgement_free(ack);
-        return status;
+        acknowledged_free(acknowledged);
     }
-    frame->request.arena = NULL;
-    return cl_ok();
+    return status;
 }
 
 /* -- Frames -------------------------------------------------------------------------------------------------- */
@@ -159,7 +168,7 @@ static struct cl_status take_ack(struct frame *frame)
 static struct cl_status take_frame(struct frame *frame)
 {
     const struct cl_opened *opened = &frame->request.opened;
-    if (opened->body_type == &coloan__v1__ack__descriptor) {
+    if (opened->body_type == &coloan__v1__ack__descriptor || opened->body_type == &coloan__v1__nack__descriptor) {
         return take_ack(frame);
     }
     struct cl_status status = cl_header_check_time(opened->header, frame->request.received_ms);
@@ -174,6 +183,10 @@ static struct cl_status take_frame(struct frame *frame)
     }
     if (*stream_of(frame->call) == NULL) {
         return cl_fail(CL_STATE_CONFLICT);
+    }
+    if (opened->body_type == &coloan__v1__in_progress__descriptor) {
+        push_in_progress(*stream_of(frame->call), ((const Coloan__V1__InProgress *)frame->request.body)->sequence);
+        return cl_ok();
     }
     status = push_credit(*stream_of(frame->call), ((const Coloan__V1__Credit *)frame->request.body)->more);
     frame->field = cl_failed(status) ? "more" : "";

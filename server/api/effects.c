@@ -8,6 +8,7 @@
 #include "libcoloan/limits.h"
 #include "libcoloan/log.h"
 #include "server/store/applications.h"
+#include "server/store/pending.h"
 
 enum {
     ASKING_MAX = 16384, /* several times what the source accepts at once, and who waits for an authority to open */
@@ -171,6 +172,13 @@ static void answers_free(struct answers *answers)
     free(answers);
 }
 
+static void answers_again(struct store_command *command)
+{
+    struct answers *answers = (struct answers *)command;
+    effects_reset(&answers->effect);
+    cl_arena_reset(answers->arena);
+}
+
 static void answers_done(struct store_command *command, struct cl_status status)
 {
     struct answers *answers = (struct answers *)command;
@@ -196,7 +204,7 @@ static void answered(struct source_inquiry *inquiry)
         free(answers);
         return;
     }
-    answers->command = (struct store_command){.apply = answers_apply, .done = answers_done};
+    answers->command = (struct store_command){.apply = answers_apply, .done = answers_done, .again = answers_again};
     answers->effects = effects;
     answers->inquiry = inquiry;
     if (cl_failed(store_submit(effects->options.store, &answers->command))) {
@@ -215,7 +223,7 @@ static void ask(struct effects *effects, struct source_inquiry *inquiry)
     }
     inquiry->answered = answered;
     inquiry->user = effects;
-    if (cl_failed(source_ask(effects->options.source, inquiry))) {
+    if (cl_failed(effects->options.outlets.ask(effects->options.outlets.user, inquiry))) {
         forget(effects, inquiry->application_id);
         source_inquiry_free(inquiry);
     }
@@ -227,9 +235,11 @@ static void raise_alarm(struct effects *effects, const struct case_effect *effec
         [CASE_ALARM_NONE] = "",
         [CASE_ALARM_HALF_DISBURSED] = "case.half_disbursed",
         [CASE_ALARM_DECISION_OVERDUE] = "case.decision_overdue",
+        [CASE_ALARM_EVENT_PARKED] = "delivery.parked",
     };
     atomic_fetch_add_explicit(&effects->options.counters->alarms[effect->alarm], 1, memory_order_relaxed);
-    cl_log(CL_LOG_WARNING, events[effect->alarm], cl_log_text("application", effect->application_id));
+    const char *application = effect->alarm_application == NULL ? effect->application_id : effect->alarm_application;
+    cl_log(CL_LOG_WARNING, events[effect->alarm], cl_log_text("application", application));
 }
 
 /* An operator's own directory may have come in between; it stays, and the rotation waits for the next. */
@@ -246,10 +256,23 @@ void effects_put_in_force(struct effects *effects, struct case_effect *effect)
     effect->directory = NULL;
 }
 
+static void notify(const struct effects *effects, const char *party)
+{
+    if (effects->options.notified != NULL) {
+        effects->options.notified(effects->options.notified_user, party);
+    }
+}
+
 void effects_carry_out(struct effects *effects, struct case_effect *effect)
 {
+    const struct api_outlets *outlets = &effects->options.outlets;
     for (size_t i = 0; i < effect->event_count; i++) {
-        push_notify(effects->options.push, effect->events[i].recipient, effect->events[i].sequence);
+        outlets->notify(outlets->user, effect->events[i].recipient, effect->events[i].sequence);
+        notify(effects, effect->events[i].recipient);
+    }
+    if (effect->delivery.said != CASE_NOTHING_SAID) {
+        outlets->tell(outlets->user, &effect->delivery);
+        notify(effects, effect->delivery.recipient);
     }
     if (effect->decided && effects->options.decided != NULL) {
         effects->options.decided(effects->options.decided_user, effect->decided_after_ms);
@@ -272,6 +295,12 @@ void effects_drop(struct case_effect *effect)
     effect->inquiry = NULL;
     cl_keyring_unref(effect->directory);
     effect->directory = NULL;
+}
+
+void effects_reset(struct case_effect *effect)
+{
+    effects_drop(effect);
+    *effect = (struct case_effect){0};
 }
 
 /* -- Sweep --------------------------------------------------------------------------------------------------- */
@@ -304,21 +333,68 @@ static struct cl_status count_reviews(struct review_counters *out, struct case_t
     return status;
 }
 
+/* The place of a bank's counters, made when it is new; NULL when there are too many. Writer thread. */
+static struct bank_counters *bank_place(struct api_counters *counters, const char *party)
+{
+    size_t count = atomic_load(&counters->bank_count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(counters->banks[i].party, party) == 0) {
+            return &counters->banks[i];
+        }
+    }
+    if (count == API_BANKS_MAX) {
+        return NULL;
+    }
+    memcpy(counters->banks[count].party, party, strlen(party) + 1);
+    atomic_store(&counters->bank_count, count + 1);
+    return &counters->banks[count];
+}
+
+static struct cl_status count_deliveries(struct api_counters *counters, struct case_tx *tx)
+{
+    struct delivery_tally tallies[API_BANKS_MAX];
+    size_t count = 0;
+    struct cl_status status = delivery_tallies(tallies, &count, tx->sql, tx->arena, API_BANKS_MAX);
+    for (size_t i = 0; cl_is_ok(status) && i < count; i++) {
+        const struct delivery_tally *tally = &tallies[i];
+        struct bank_counters *bank = bank_place(counters, tally->recipient);
+        if (bank != NULL) {
+            atomic_store(&bank->unreceived, (int64_t)(tally->head - tally->received_floor));
+            atomic_store(&bank->unapplied, (int64_t)(tally->head - tally->applied_floor));
+            atomic_store(&bank->unapplied_since_ms, tally->unapplied_since_ms);
+            atomic_store(&bank->waiting, tally->waiting);
+            atomic_store(&bank->parked, tally->parked);
+            atomic_store(&bank->tries_max, tally->tries_max);
+        }
+    }
+    return status;
+}
+
 static struct cl_status sweep_apply(struct store_command *command, struct store_tx *tx)
 {
     struct sweep *sweep = (struct sweep *)command;
     struct application_ids open;
     struct case_effect none = {0};
     struct case_tx look = case_tx_of(sweep->effects->options.cases, tx, sweep->arena, &none);
-    struct cl_status status = case_expire_overrides(&look);
+    struct cl_status status = case_alive(&look);
+    if (cl_is_ok(status)) {
+        status = case_expire_overrides(&look);
+    }
     if (cl_is_ok(status)) {
         status = count_reviews(&sweep->effects->options.counters->review, &look);
+    }
+    if (cl_is_ok(status)) {
+        status = count_deliveries(sweep->effects->options.counters, &look);
     }
     if (cl_is_ok(status)) {
         status = case_unasked(&open, &look, ASKING_MAX / 2 + SWEEP_MAX);
     }
     for (size_t i = 0; cl_is_ok(status) && i < open.count && sweep->count < SWEEP_MAX; i++) {
-        if (remembered(sweep->effects, open.ids[i], look.now_ms)) {
+        bool elsewhere = remembered(sweep->effects, open.ids[i], look.now_ms);
+        if (!elsewhere) {
+            status = case_asked_elsewhere(&elsewhere, &look, open.ids[i]);
+        }
+        if (cl_failed(status) || elsewhere) {
             continue;
         }
         struct case_tx view =
@@ -327,6 +403,16 @@ static struct cl_status sweep_apply(struct store_command *command, struct store_
         sweep->count += cl_is_ok(status) ? 1 : 0;
     }
     return status;
+}
+
+static void sweep_again(struct store_command *command)
+{
+    struct sweep *sweep = (struct sweep *)command;
+    for (size_t i = 0; i < SWEEP_MAX; i++) {
+        effects_reset(&sweep->effects_of[i]);
+    }
+    sweep->count = 0;
+    cl_arena_reset(sweep->arena);
 }
 
 static void sweep_done(struct store_command *command, struct cl_status status)
@@ -352,7 +438,7 @@ struct cl_status effects_sweep(struct effects *effects)
         free(sweep);
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    sweep->command = (struct store_command){.apply = sweep_apply, .done = sweep_done};
+    sweep->command = (struct store_command){.apply = sweep_apply, .done = sweep_done, .again = sweep_again};
     sweep->effects = effects;
     struct cl_status status = store_submit(effects->options.store, &sweep->command);
     if (cl_failed(status)) {

@@ -9,8 +9,6 @@
 
 #include "server/api/api.h"
 #include "server/cases/cases.h"
-#include "server/push/push.h"
-#include "server/source/source.h"
 #include "server/store/store.h"
 
 struct effects;
@@ -18,9 +16,10 @@ struct effects;
 struct effects_options {
     const struct cases *cases;
     struct store *store;
-    struct source *source;
-    struct push *push;
+    struct api_outlets outlets;
     struct api_counters *counters;
+    void (*notified)(void *user, const char *party); /* after the commit: there is something to deliver; NULL is fine */
+    void *notified_user;
     void (*decided)(void *user, int64_t took_ms); /* told after the commit of a joint decision; NULL is fine */
     void *decided_user;
 };
@@ -36,6 +35,8 @@ void effects_carry_out(struct effects *effects, struct case_effect *effect);
 
 /* Throws away what a failed command left. */
 void effects_drop(struct case_effect *effect);
+/* The same, and it is as new: for a command whose transaction was lost. */
+void effects_reset(struct case_effect *effect);
 
 /* Queues a look for applications whose questions nobody is asking. OVERLOADED, SHUTTING_DOWN, MEMORY_LIMIT; harmless
  * then, there is a next time. */

@@ -21,7 +21,7 @@ enum api_way {
     API_UPLOAD, /* UploadDocument: a stream of requests, answered once */
 };
 
-enum { API_BODIES_MAX = 3 }; /* what a stream's frames may hold */
+enum { API_BODIES_MAX = 5 }; /* what a stream's frames may hold */
 
 struct api_method {
     const char *path; /* "/coloan.v1.JointApproval/SubmitApplication" */
@@ -29,15 +29,16 @@ struct api_method {
     bool reads;             /* changes nothing, so nothing refers to its request before there is a reply */
     bool creates;           /* makes an application: the header names none yet */
     bool needs_application; /* the header has to name one */
-    bool discloses;         /* personal values go beside the stored reply when it is sent */
-    unsigned callers;       /* bit 1 << enum cl_party_kind of each; 0: nobody */
+    bool fleeting;  /* tells what is kept elsewhere: neither request nor reply is kept, a repetition is answered anew */
+    bool discloses; /* personal values go beside the stored reply when it is sent */
+    unsigned callers; /* bit 1 << enum cl_party_kind of each; 0: nobody */
     struct cl_expected_body bodies[API_BODIES_MAX];
     size_t body_count;
     const ProtobufCMessageDescriptor *reply; /* NULL: a stream's frames */
     case_handler *handler;                   /* of STORED, and of STREAM for its acknowledgements */
 };
 
-#define API_METHOD_COUNT 26
+#define API_METHOD_COUNT 31
 
 const struct api_method *api_method_at(size_t index); /* NULL past the end */
 const struct api_method *api_method_find(const char *path);

@@ -66,11 +66,17 @@ static struct cl_status work_apply(struct store_command *command, struct store_t
                          : case_run_due(&view, work->subject, work->kind);
 }
 
+static void work_again(struct store_command *command)
+{
+    struct work *work = (struct work *)command;
+    effects_reset(&work->effect);
+    cl_arena_reset(work->arena);
+}
+
 static void work_failed(struct work *work, struct cl_status status)
 {
     api_count(&work->schedule->options.counters->due_failed);
-    effects_drop(&work->effect);
-    work->effect = (struct case_effect){0};
+    effects_reset(&work->effect);
     cl_log(CL_LOG_ERROR, "api.due_failed", cl_log_text("subject", work->subject), cl_log_number("kind", work->kind),
            cl_log_text("reason", cl_status_name(status)));
     work->put_off = true;
@@ -104,7 +110,7 @@ static void start_work(struct schedule *schedule, const struct due_row *row)
         free(work);
         return;
     }
-    work->command = (struct store_command){.apply = work_apply, .done = work_done};
+    work->command = (struct store_command){.apply = work_apply, .done = work_done, .again = work_again};
     work->schedule = schedule;
     work->kind = row->kind;
     memcpy(work->subject, row->subject, len + 1);
@@ -129,6 +135,13 @@ static struct cl_status look_apply(struct store_command *command, struct store_t
     struct look *look = (struct look *)command;
     struct case_tx view = case_tx_of(look->schedule->options.cases, tx, look->arena, &look->none);
     return case_look(&look->found, &view, BATCH_MAX);
+}
+
+static void look_again(struct store_command *command)
+{
+    struct look *look = (struct look *)command;
+    look->found = (struct case_look){.due = {.count = 0}};
+    cl_arena_reset(look->arena);
 }
 
 static void count_cases(struct api_counters *counters, const struct application_tally *tally)
@@ -172,7 +185,7 @@ struct cl_status schedule_look(struct schedule *schedule)
         end_one(schedule);
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    look->command = (struct store_command){.apply = look_apply, .done = look_done};
+    look->command = (struct store_command){.apply = look_apply, .done = look_done, .again = look_again};
     look->schedule = schedule;
     struct cl_status status = store_submit(schedule->options.store, &look->command);
     if (cl_failed(status)) {

@@ -21,6 +21,7 @@ struct api {
     const struct cases *cases;
     const struct centre *centre;
     struct store *store;
+    struct source *source;
     struct push *push;
     struct effects *effects;
     struct schedule *schedule;
@@ -42,6 +43,10 @@ static inline void api_count(atomic_uint_least64_t *counter)
 /* The request's row of the message log; `reply` is in the log already, or NULL: none yet. */
 CL_MUST_CHECK struct cl_status api_log_received(const struct api_request *request, struct case_tx *tx,
                                                 const char *application_id, const struct cl_digest *reply);
+
+/* As api_refuse, and counts it. */
+void api_refuse_counted(struct cl_refusal_details *out, struct api *api, const struct api_request *request,
+                        struct cl_status reason, const char *field);
 
 /* Ends the call with the reason's details; signed when `request` is not NULL, whose sender is proven then. */
 void api_finish_refused(struct api *api, struct cl_rpc_call *call, const struct api_request *request,

@@ -32,6 +32,8 @@ struct chunk {
     bool is_sealed;
     struct document_piece piece;
     enum document_taken taken;
+    struct document_upload document; /* the upload's before this chunk went to the writer */
+    struct cl_arena_mark before;     /* of the request's arena, the same */
     struct case_effect effect;
     struct cl_bytes reply; /* in the request's arena; empty: the stream goes on */
 };
@@ -147,6 +149,15 @@ static struct cl_status chunk_apply(struct store_command *command, struct store_
     return status;
 }
 
+static void chunk_again(struct store_command *command)
+{
+    struct chunk *chunk = (struct chunk *)command;
+    effects_reset(&chunk->effect);
+    document_upload_go_back(&chunk->upload->document, &chunk->document);
+    chunk->reply = cl_bytes(NULL, 0);
+    cl_arena_rewind(chunk->request.arena, &chunk->before);
+}
+
 /* -- After it ------------------------------------------------------------------------------------------------ */
 
 static void answer(struct chunk *chunk)
@@ -189,7 +200,9 @@ static void chunk_done(struct store_command *command, struct cl_status status)
 
 static void submit(struct chunk *chunk)
 {
-    chunk->command = (struct store_command){.apply = chunk_apply, .done = chunk_done};
+    chunk->command = (struct store_command){.apply = chunk_apply, .done = chunk_done, .again = chunk_again};
+    chunk->document = chunk->upload->document;
+    chunk->before = cl_arena_mark(chunk->request.arena);
     struct cl_status status = store_submit(chunk->upload->api->store, &chunk->command);
     if (cl_failed(status)) {
         refuse(chunk, status, "");

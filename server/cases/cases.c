@@ -45,6 +45,33 @@ struct cl_status case_keep(struct case_tx *tx, const struct centre_sealed *seale
     return messages_add(tx->tx, &row);
 }
 
+struct cl_status case_keep_received(struct case_tx *tx, const struct cl_opened *opened, const char *application_id,
+                                    const struct cl_digest *reply)
+{
+    struct cl_bytes stored;
+    struct cl_status status = cl_opened_stored(&stored, tx->arena, opened);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct message_row row = {
+        .digest = opened->digest,
+        .way = MESSAGE_RECEIVED,
+        .sender = opened->header->sender,
+        .recipient = opened->header->recipient,
+        .direction = (int)opened->header->direction,
+        .method = opened->header->method,
+        .application_id = application_id[0] == '\0' ? NULL : application_id,
+        .at_ms = tx->now_ms,
+        .envelope = stored,
+    };
+    if (reply != NULL) {
+        row.has_reply = true;
+        row.reply = *reply;
+    }
+    memcpy(row.message_id, opened->message_id.bytes, sizeof row.message_id);
+    return messages_add(tx->tx, &row);
+}
+
 struct cl_status case_blame(struct case_tx *tx, enum cl_reason reason, const char *format, ...)
 {
     va_list arguments;

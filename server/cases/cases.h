@@ -39,6 +39,7 @@ struct cases {
     struct authorisation *authorisation; /* verifies letters; the writer's. NULL: their digests are enough */
     const struct rule_set *rule_sets;    /* without gap or overlap */
     size_t rule_set_count;
+    const char *node; /* this server, where several work on one database; NULL: it is alone */
 };
 
 /* The rule set in force at that moment; NULL when there is none. */
@@ -52,7 +53,17 @@ enum case_alarm {
     CASE_ALARM_NONE,
     CASE_ALARM_HALF_DISBURSED,   /* one of two legs is paid */
     CASE_ALARM_DECISION_OVERDUE, /* the law's time for the fund's decision is over */
+    CASE_ALARM_EVENT_PARKED,     /* an event cannot be delivered */
     CASE_ALARM_COUNT,
+};
+
+/* What was said about the delivery of events. */
+enum case_said { CASE_NOTHING_SAID, CASE_RECEIVED, CASE_REFUSED, CASE_STEERED };
+
+struct case_delivery {
+    enum case_said said;
+    const char *recipient;
+    uint64_t sequence; /* RECEIVED, REFUSED */
 };
 
 /* What has to happen after the commit. */
@@ -68,6 +79,8 @@ struct case_effect {
     bool decided;                 /* the case came to its joint decision */
     int64_t decided_after_ms;     /* since its submission */
     enum case_alarm alarm;
+    const char *alarm_application; /* NULL: application_id */
+    struct case_delivery delivery;
     bool polled;                    /* the inquiry asks again what could not be known before */
     struct source_inquiry *inquiry; /* to be asked; the taker's */
 };
@@ -92,6 +105,10 @@ struct case_tx case_tx_of(const struct cases *cases, struct store_tx *tx, struct
 /* Keeps what the centre said among the messages sent: `sealed` is the speech. */
 CL_MUST_CHECK struct cl_status case_keep(struct case_tx *tx, const struct centre_sealed *sealed,
                                          const struct centre_speech *speech);
+
+/* Keeps a message that was received; `reply` (NULL: none yet) is in the log already. */
+CL_MUST_CHECK struct cl_status case_keep_received(struct case_tx *tx, const struct cl_opened *opened,
+                                                  const char *application_id, const struct cl_digest *reply);
 
 /* Fails with `reason` and says which field of the message is to blame, cut to what a path may take. */
 CL_MUST_CHECK struct cl_status case_blame(struct case_tx *tx, enum cl_reason reason, const char *format, ...)
@@ -123,7 +140,11 @@ case_handler case_choose_rules;         /* RuleChoice -> ApplicationStatus */
 case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
 case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
 case_handler case_rotate_key;           /* KeyRotation -> KeyRotationReceipt */
-case_handler case_acknowledge;          /* Ack -> nothing; answered on the stream by silence */
+case_handler case_acknowledge;          /* Ack, Nack -> EventState; on the stream it is not sent */
+case_handler case_list_events;          /* EventListQuery -> EventList */
+case_handler case_get_event;            /* EventQuery -> EventView */
+case_handler case_steer_events;         /* EventSteering -> EventList */
+case_handler case_reconcile;            /* ReconcileQuery -> ReconcileAnswer */
 
 /* Whether the reply to this request, made before, may be given again: what it tells of persons rests on consents, which
  * have to be in force still. CONSENT_WITHDRAWN, CONSENT_INVALID (ended), STALE_EPOCH (the reader lends no more). For
@@ -159,6 +180,12 @@ CL_MUST_CHECK struct cl_status case_take_answers(struct case_tx *tx, const struc
 struct application_ids;
 CL_MUST_CHECK struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, size_t limit);
 
+/* Where several servers work on one database: says that this one is alive. */
+CL_MUST_CHECK struct cl_status case_alive(struct case_tx *tx);
+
+/* Whether another server is asking the authorities for the application. */
+CL_MUST_CHECK struct cl_status case_asked_elsewhere(bool *out, struct case_tx *tx, const char *application_id);
+
 /* Makes the inquiry for the open items that authorities answer, as case_submit did: for a restart. NULL in
  * tx->effect->inquiry when nothing is open. */
 CL_MUST_CHECK struct cl_status case_ask_again(struct case_tx *tx, const char *application_id);
@@ -177,6 +204,34 @@ CL_MUST_CHECK struct cl_status case_run_due(struct case_tx *tx, const char *subj
 
 /* Puts off what could not be done. */
 CL_MUST_CHECK struct cl_status case_postpone(struct case_tx *tx, const char *subject, int kind);
+
+/* -- Calling a bank's inbox ---------------------------------------------------------------------------------- */
+
+/* An event to call with, in the arena. */
+struct case_call {
+    uint64_t sequence;
+    struct cl_digest digest;
+    struct cl_bytes envelope; /* with the values that the bank may see now */
+};
+
+/* Takes the next event that may go out, for a call whose outcome is written before `until_ms`; nobody else takes it so long.
+ * One that cannot be put together is parked, with an alarm. */
+CL_MUST_CHECK struct cl_status case_claim_event(bool *found_out, struct case_call *out, struct case_tx *tx,
+                                                const char *recipient, int64_t until_ms);
+
+/* The bank answered with a verified Ack or Nack. `hasten`: what could not get through before may try again now. Fails as
+ * the acknowledgement would on a stream; the call has failed then. */
+CL_MUST_CHECK struct cl_status case_call_answered(struct case_tx *tx, const struct case_request *request, bool hasten);
+
+/* It did not: the event is tried again by the published schedule (retry.h), and parked when that is over. */
+struct case_call_failure {
+    uint64_t sequence;
+    bool unreachable; /* the bank, or the way to it; else what it answered */
+    const char *note; /* the name of a reason */
+    uint32_t random;
+};
+CL_MUST_CHECK struct cl_status case_call_failed(struct case_tx *tx, const char *recipient,
+                                                const struct case_call_failure *failure);
 
 /* -- Sharing ------------------------------------------------------------------------------------------------- */
 
@@ -198,6 +253,12 @@ struct case_disclosures {
 CL_MUST_CHECK struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_arena *arena,
                                                       struct sql *sql, const struct cases *cases,
                                                       const struct case_outgoing *event, int64_t now_ms);
+
+/* An event's bytes as they go out now: with those disclosures behind them, if there are any. */
+struct outbox_row;
+CL_MUST_CHECK struct cl_status case_event_bytes(struct cl_bytes *out, struct cl_arena *arena, struct sql *sql,
+                                                const struct cases *cases, const struct outbox_row *row,
+                                                int64_t now_ms);
 
 /* The same for a stored reply of a method that discloses (api_method.discloses): what a person let the centre verify,
  * for its officers. After an erasure, or when the consents have ended, there are none. */

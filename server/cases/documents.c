@@ -18,6 +18,14 @@ void document_upload_close(struct document_upload *upload)
     upload->box = NULL;
 }
 
+void document_upload_go_back(struct document_upload *upload, const struct document_upload *before)
+{
+    if (upload->box != before->box) {
+        vault_box_free(upload->box); /* opened since */
+    }
+    *upload = *before;
+}
+
 /* -- Form ---------------------------------------------------------------------------------------------------- */
 
 static struct cl_status blame(struct field_path *path_out, enum cl_reason reason, const char *field)

@@ -31,6 +31,9 @@ struct document_upload {
 
 void document_upload_close(struct document_upload *upload); /* wipes; harmless on one that is all zero */
 
+/* Back to what it was before document_take, whose transaction was lost. `before` is a plain copy. */
+void document_upload_go_back(struct document_upload *upload, const struct document_upload *before);
+
 /* Whether a chunk is one, and of the document that the first one named. FIELD_MISSING, FIELD_INVALID, DOCUMENT_OFFSET,
  * with the field. */
 CL_MUST_CHECK struct cl_status document_check(struct field_path *path_out, struct document_upload *upload,

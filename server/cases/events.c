@@ -18,7 +18,8 @@ static struct cl_status queue(struct case_tx *tx, const struct centre_sealed *se
         .digest = sealed->digest,
         .made_ms = speech->now_ms,
     };
-    return outbox_add(tx->tx, &row);
+    struct cl_status status = outbox_add(tx->tx, &row);
+    return cl_is_ok(status) ? store_tell(tx->tx, speech->recipient) : status;
 }
 
 static void note(struct case_effect *effect, const char *recipient, uint64_t sequence)

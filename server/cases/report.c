@@ -7,6 +7,7 @@
 #include "server/cases/settle.h"
 #include "server/domain/catalogue.h"
 #include "server/source/source.h"
+#include "server/store/nodes.h"
 
 /* -- The bank's ---------------------------------------------------------------------------------------------- */
 
@@ -141,6 +142,9 @@ struct cl_status case_take_answers(struct case_tx *tx, const struct source_inqui
     struct case_file *file = NULL;
     unsigned phases = 0;
     struct cl_status status = file_open(&file, tx, inquiry->application_id, NULL);
+    if (cl_is_ok(status) && tx->cases->node != NULL && inquiry->ask_again_ms == 0) {
+        status = nodes_release(tx->tx, tx->cases->node, inquiry->application_id);
+    }
     if (cl_is_ok(status)) {
         status = file_load_facts(file, tx);
     }
@@ -156,6 +160,20 @@ struct cl_status case_take_answers(struct case_tx *tx, const struct source_inqui
         status = settle_finish(file, tx);
     }
     return status;
+}
+
+struct cl_status case_alive(struct case_tx *tx)
+{
+    return tx->cases->node == NULL ? cl_ok() : nodes_seen(tx->tx, tx->cases->node, tx->now_ms);
+}
+
+struct cl_status case_asked_elsewhere(bool *out, struct case_tx *tx, const char *application_id)
+{
+    if (tx->cases->node == NULL) {
+        *out = false;
+        return cl_ok();
+    }
+    return nodes_elsewhere(out, tx->sql, tx->cases->node, application_id, tx->now_ms);
 }
 
 struct cl_status case_unasked(struct application_ids *out, struct case_tx *tx, size_t limit)

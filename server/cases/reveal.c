@@ -134,6 +134,24 @@ static struct cl_status read_view(struct revealing *out, struct cl_arena *arena,
     return cl_ok();
 }
 
+/* An event that a bank fetched has with it what it would have on a stream. */
+static struct cl_status reveal_event(struct case_disclosures *out, struct cl_arena *arena,
+                                     const struct revealing *revealing, const Coloan__V1__EventView *view)
+{
+    *out = (struct case_disclosures){NULL, 0};
+    struct cl_digest digest;
+    if (view->event->envelope.len == 0 || view->event->digest.len != sizeof digest.bytes ||
+        view->event->kind != COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION) {
+        return cl_ok(); /* an officer's, or one without values */
+    }
+    memcpy(digest.bytes, view->event->digest.data, sizeof digest.bytes);
+    struct case_outgoing event = {.recipient = view->recipient,
+                                  .application_id = view->event->application_id,
+                                  .digest = &digest,
+                                  .envelope = cl_bytes(view->event->envelope.data, view->event->envelope.len)};
+    return case_event_disclosures(out, arena, revealing->sql, revealing->cases, &event, revealing->now_ms);
+}
+
 struct cl_status case_reply_disclosures(struct case_disclosures *out, struct cl_arena *arena, struct sql *sql,
                                         const struct cases *cases, struct cl_bytes reply_envelope,
                                         const ProtobufCMessageDescriptor *type, int64_t now_ms)
@@ -141,9 +159,12 @@ struct cl_status case_reply_disclosures(struct case_disclosures *out, struct cl_
     struct revealing revealing = {.sql = sql, .cases = cases, .now_ms = now_ms};
     ProtobufCMessage *message = NULL;
     bool is_record = type == &coloan__v1__decision_record__descriptor;
-    assert(is_record ||
-           type == &coloan__v1__task_view__descriptor); /* the two replies that come with personal values */
+    bool is_event = type == &coloan__v1__event_view__descriptor;
+    assert(is_record || is_event || type == &coloan__v1__task_view__descriptor); /* what comes with personal values */
     struct cl_status status = convert_kept_body(&message, arena, reply_envelope, type);
+    if (cl_is_ok(status) && is_event) {
+        return reveal_event(out, arena, &revealing, (const Coloan__V1__EventView *)message);
+    }
     if (cl_is_ok(status)) {
         status = is_record ? read_record(&revealing, arena, (const Coloan__V1__DecisionRecord *)message)
                            : read_view(&revealing, arena, (const Coloan__V1__TaskView *)message);

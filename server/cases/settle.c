@@ -11,6 +11,7 @@
 #include "server/cases/fund.h"
 #include "server/cases/letters.h"
 #include "server/source/source.h"
+#include "server/store/nodes.h"
 
 #define SETTLE_CENTRE "centre" /* the authority of what the centre settles by itself, as in the catalogue */
 
@@ -444,5 +445,10 @@ struct cl_status settle_ask(struct case_file *file, struct case_tx *tx)
                                                           .key = {.item = (enum item)row->item, .person = row->person}};
         }
     }
-    return count == 0 ? cl_ok() : settle_inquire(&tx->effect->inquiry, file, tx, questions, count);
+    if (count == 0) {
+        return cl_ok();
+    }
+    status = settle_inquire(&tx->effect->inquiry, file, tx, questions, count);
+    bool several = tx->cases->node != NULL;
+    return cl_is_ok(status) && several ? nodes_claim(tx->tx, tx->cases->node, file->row.id) : status;
 }

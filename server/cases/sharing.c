@@ -10,6 +10,7 @@
 #include "libcoloan/personal.h"
 #include "server/cases/consent.h"
 #include "server/cases/convert.h"
+#include "server/store/outbox.h"
 
 /* Whose consent a path needs: "persons[2].name" that of person 2, the home's address the borrower's. */
 static unsigned owner_of(const char *path)
@@ -143,4 +144,23 @@ struct cl_status case_event_disclosures(struct case_disclosures *out, struct cl_
         status = vault_list(&values, sql, cases->vault, arena, event->application_id);
     }
     return cl_is_ok(status) ? disclose(out, arena, &values, &submission, &sharing) : status;
+}
+
+struct cl_status case_event_bytes(struct cl_bytes *out, struct cl_arena *arena, struct sql *sql,
+                                  const struct cases *cases, const struct outbox_row *row, int64_t now_ms)
+{
+    *out = row->envelope;
+    if (row->kind != COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION) {
+        return cl_ok();
+    }
+    struct case_outgoing event = {.recipient = row->recipient,
+                                  .application_id = row->application_id,
+                                  .digest = &row->digest,
+                                  .envelope = row->envelope};
+    struct case_disclosures disclosures;
+    struct cl_status status = case_event_disclosures(&disclosures, arena, sql, cases, &event, now_ms);
+    if (cl_failed(status) || disclosures.count == 0) {
+        return status;
+    }
+    return case_with_disclosures(out, arena, row->envelope, &disclosures);
 }

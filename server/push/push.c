@@ -12,15 +12,34 @@
 #include "libcoloan/log.h"
 #include "libcoloan/refusal.h"
 #include "server/cases/events.h"
+#include "server/push/lane.h"
 #include "server/store/outbox.h"
 
 enum {
     TICK_MS = 250,                     /* heartbeats and drains are this exact */
     EAGER_MS = 100,                    /* after its last event a stream whose queue is full is tried every RETRY_MS */
     RETRY_MS = 10,                     /* after a stream's queue was full */
-    READ_MAX = 64,                     /* events read at a time */
     RECONNECT_MS = 1000,               /* told with Drain */
     ARENA_BYTES_MAX = 8 * 1024 * 1024, /* OUTBOX_READ_BYTES, unpacked to find what may be disclosed, and to spare */
+};
+
+/* What was said of an event, on its way from the writer to the push thread. */
+enum said { SAID_RECEIVED, SAID_REFUSED, SAID_IN_PROGRESS };
+
+struct saying {
+    uint64_t sequence;
+    enum said said;
+};
+
+struct sayings {
+    struct saying *list;
+    size_t count, room;
+};
+
+/* A bank's lane outlives its streams, so that a reconnect of the same session keeps its leases. The push thread's. */
+struct line {
+    struct line *next;
+    struct lane lane;
 };
 
 struct push_stream {
@@ -33,15 +52,18 @@ struct push_stream {
     uint64_t resume_after, epoch;
 
     /* Guarded by push->mutex. */
-    uint64_t window; /* events that may be outstanding */
+    uint32_t window; /* events that may be outstanding */
     bool over;       /* the call is */
     bool fenced;
-    bool acknowledged; /* read the floor again */
-    uint64_t head;     /* the highest sequence we were told of */
+    bool look;              /* something about its events was changed by somebody */
+    uint64_t number;        /* in the order of the party's streams; 0: not known yet */
+    uint64_t head;          /* the highest sequence we were told of */
+    struct sayings sayings; /* that the push thread has not seen */
 
     /* The push thread's. */
-    bool started, finished;
-    uint64_t sent, floor;
+    struct lane *lane; /* NULL: not started */
+    bool finished;
+    uint32_t credited;                                      /* of `window`, what the lane has */
     uint64_t known_head;                                    /* the highest sequence, told or read */
     int64_t opened_ms, heartbeat_ms, moved_ms, finished_ms; /* monotonic */
 };
@@ -50,6 +72,7 @@ struct push {
     struct push_options options;
     struct sql *sql;
     struct cl_arena *arena;
+    struct line *lines; /* the push thread's */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -65,12 +88,26 @@ static int64_t now_ms(const struct push *push)
     return cl_clock_monotonic_ms(push->options.cases->centre->clock);
 }
 
+static struct lane_now now(const struct push *push)
+{
+    return (struct lane_now){.unix_ms = cl_clock_unix_ms(push->options.cases->centre->clock),
+                             .monotonic_ms = now_ms(push)};
+}
+
 static void finish(struct push_stream *stream, struct cl_status status)
 {
     if (!stream->finished) {
         cl_rpc_finish(stream->call, status, cl_bytes(NULL, 0));
         stream->finished = true;
         stream->finished_ms = now_ms(stream->push);
+    }
+}
+
+/* What failed for want of a database comes right by itself, at a later tick; all else ends the stream. */
+static void fail(struct push_stream *stream, struct cl_status status)
+{
+    if (status.reason != CL_STORE_UNREACHABLE) {
+        finish(stream, status);
     }
 }
 
@@ -82,8 +119,8 @@ static void let_go(struct push *push, struct push_stream *stream)
     }
 }
 
-/* A frame that answers the Open. */
-static void send_frame(struct push *push, struct push_stream *stream, const ProtobufCMessage *body)
+/* A frame that answers the Open. False when it does not fit any more or could not be made; then the stream may be over. */
+static bool send_frame(struct push *push, struct push_stream *stream, const ProtobufCMessage *body)
 {
     const struct centre *centre = push->options.cases->centre;
     struct centre_speech speech = {
@@ -95,101 +132,130 @@ static void send_frame(struct push *push, struct push_stream *stream, const Prot
         .now_ms = cl_clock_unix_ms(centre->clock),
     };
     struct centre_sealed sealed;
-    cl_arena_reset(push->arena);
     struct cl_status status = centre_seal(&sealed, push->arena, centre, &speech);
     if (cl_failed(status)) {
         finish(stream, status);
-        return;
+        return false;
     }
-    (void)cl_rpc_send(stream->call, sealed.envelope); /* one that does not fit any more is soon followed by another */
+    return cl_rpc_send(stream->call, sealed.envelope) == CL_RPC_QUEUED;
 }
 
-static void send_heartbeat(struct push *push, struct push_stream *stream, uint64_t head)
+static void send_heartbeat(struct push *push, struct push_stream *stream)
 {
+    struct outbox_state state;
+    struct cl_status status = outbox_state(&state, push->sql, stream->party);
+    if (cl_failed(status)) {
+        fail(stream, status);
+        return;
+    }
     Coloan__V1__Heartbeat body = COLOAN__V1__HEARTBEAT__INIT;
-    body.head = head;
-    body.received_floor = stream->floor;
+    body.head = state.head;
+    body.received_floor = state.received_floor;
     body.server_time_ms = cl_clock_unix_ms(push->options.cases->centre->clock);
     stream->heartbeat_ms = now_ms(push);
-    send_frame(push, stream, &body.base);
+    cl_arena_reset(push->arena);
+    (void)send_frame(push, stream, &body.base); /* one that does not fit any more is soon followed by another */
 }
 
 static void drain(struct push *push, struct push_stream *stream)
 {
     Coloan__V1__Drain body = COLOAN__V1__DRAIN__INIT;
     body.reconnect_after_ms = RECONNECT_MS;
-    send_frame(push, stream, &body.base);
+    cl_arena_reset(push->arena);
+    (void)send_frame(push, stream, &body.base);
     finish(stream, cl_ok());
 }
 
-/* The event's bytes with its disclosures behind them. */
-static struct cl_status with_disclosures(struct cl_bytes *out, struct push *push, const struct push_stream *stream,
-                                         const struct outbox_row *row)
+/* In the place of an event that cannot be put together, now or ever: the bank asks for the case, and goes on. */
+static bool send_gap(struct push *push, struct push_stream *stream, uint64_t sequence, struct cl_status why)
 {
-    *out = row->envelope;
-    if (row->kind != COLOAN__V1__EVENT_KIND__EVENT_KIND_APPLICATION) {
-        return cl_ok();
-    }
-    struct case_outgoing event = {.recipient = stream->party,
-                                  .application_id = row->application_id,
-                                  .digest = &row->digest,
-                                  .envelope = row->envelope};
-    struct case_disclosures disclosures;
-    struct cl_status status = case_event_disclosures(&disclosures, push->arena, push->sql, push->options.cases, &event,
-                                                     cl_clock_unix_ms(push->options.cases->centre->clock));
-    if (cl_failed(status) || disclosures.count == 0) {
-        return status;
-    }
-    return case_with_disclosures(out, push->arena, row->envelope, &disclosures);
+    Coloan__V1__Gap body = COLOAN__V1__GAP__INIT;
+    body.from = sequence;
+    body.to = sequence;
+    cl_log(CL_LOG_ERROR, "push.event_lost", cl_log_text("party", stream->party),
+           cl_log_number("sequence", (int64_t)sequence), cl_log_text("reason", cl_status_name(why)));
+    return send_frame(push, stream, &body.base);
+}
+
+static bool send_held(struct push *push, struct push_stream *stream, const struct lane_item *item)
+{
+    Coloan__V1__Held body = COLOAN__V1__HELD__INIT;
+    body.from = item->from;
+    body.to = item->to;
+    return send_frame(push, stream, &body.base);
+}
+
+/* A failure that another try may not have. */
+static bool may_pass(struct cl_status status)
+{
+    return status.reason == CL_STORE_FAILED || status.reason == CL_STORE_UNREACHABLE ||
+           status.reason == CL_MEMORY_LIMIT;
 }
 
 /* False when the stream takes no more for now, or is over. */
-static bool send_event(struct push *push, struct push_stream *stream, const struct outbox_row *row)
+static bool send_event(struct push *push, struct push_stream *stream, const struct lane_item *item)
 {
     struct cl_bytes bytes;
-    struct cl_status status = with_disclosures(&bytes, push, stream, row);
+    struct cl_status status = case_event_bytes(&bytes, push->arena, push->sql, push->options.cases, &item->event,
+                                               cl_clock_unix_ms(push->options.cases->centre->clock));
+    if (cl_failed(status) && may_pass(status)) {
+        fail(stream, status);
+        return false;
+    }
     if (cl_failed(status)) {
-        finish(stream, status);
+        return item->again || send_gap(push, stream, item->event.sequence, status);
+    }
+    if (cl_rpc_send(stream->call, bytes) != CL_RPC_QUEUED) {
         return false;
     }
-    enum cl_rpc_sent sent = cl_rpc_send(stream->call, bytes);
-    if (sent != CL_RPC_QUEUED) {
-        return false;
-    }
-    assert(row->sequence == stream->sent + 1);
-    stream->sent = row->sequence;
-    stream->moved_ms = now_ms(push);
     (void)pthread_mutex_lock(&push->mutex);
     push->counters.events_sent++;
     (void)pthread_mutex_unlock(&push->mutex);
     return true;
 }
 
-/* Sends up to `room` events; returns true when it could go on. */
-static bool send_events(struct push *push, struct push_stream *stream, uint64_t room)
+static bool send_item(struct push *push, struct push_stream *stream, const struct lane_item *item)
 {
-    cl_arena_reset(push->arena);
-    struct outbox_rows rows;
-    struct cl_status status =
-        outbox_read(&rows, push->sql, push->arena, stream->party, stream->sent, room < READ_MAX ? room : READ_MAX);
-    if (cl_failed(status)) {
-        finish(stream, status);
+    bool sent = item->kind == LANE_HELD ? send_held(push, stream, item) : send_event(push, stream, item);
+    if (!sent) {
         return false;
     }
-    for (size_t i = 0; i < rows.count; i++) {
-        if (!send_event(push, stream, &rows.rows[i])) {
-            return false;
+    stream->moved_ms = now_ms(push);
+    struct cl_status status = lane_sent(stream->lane, item, now(push));
+    if (cl_failed(status)) {
+        finish(stream, status);
+    }
+    return cl_is_ok(status);
+}
+
+/* `more_out`: there was something, all of it went, and there may be more. False when the queue is full. */
+static bool send_some(struct push *push, struct push_stream *stream, bool *more_out)
+{
+    struct lane_items items;
+    *more_out = false;
+    cl_arena_reset(push->arena);
+    struct cl_status status = lane_next(&items, stream->lane, push->sql, push->arena, stream->known_head, now(push));
+    if (cl_failed(status)) {
+        fail(stream, status);
+        return true;
+    }
+    for (size_t i = 0; i < items.count; i++) {
+        if (!send_item(push, stream, &items.items[i])) {
+            return stream->finished;
         }
     }
-    return rows.count > 0;
+    *more_out = items.count > 0;
+    return true;
 }
 
 /* -- One stream ---------------------------------------------------------------------------------------------- */
 
 /* What other threads told about a stream, taken at once. */
 struct view {
-    uint64_t window, head;
-    bool fenced, acknowledged, stopping;
+    uint64_t head;
+    uint32_t window;
+    bool fenced, look, stopping;
+    struct sayings sayings;
 };
 
 static bool look(struct view *out, struct push *push, struct push_stream *stream)
@@ -199,81 +265,114 @@ static bool look(struct view *out, struct push *push, struct push_stream *stream
     *out = (struct view){.window = stream->window,
                          .head = stream->head,
                          .fenced = stream->fenced,
-                         .acknowledged = stream->acknowledged,
-                         .stopping = push->stopping};
-    stream->acknowledged = false;
+                         .look = stream->look,
+                         .stopping = push->stopping,
+                         .sayings = stream->sayings};
+    stream->look = false;
+    stream->sayings = (struct sayings){NULL, 0, 0};
     (void)pthread_mutex_unlock(&push->mutex);
     return !over;
 }
 
-static bool read_state(struct push *push, struct push_stream *stream, uint64_t *head_out)
+/* The party's lane, which is made with its first stream. NULL: no memory. */
+static struct lane *lane_of(struct push *push, const char *party)
+{
+    for (struct line *line = push->lines; line != NULL; line = line->next) {
+        if (strcmp(line->lane.party, party) == 0) {
+            return &line->lane;
+        }
+    }
+    struct line *line = calloc(1, sizeof *line);
+    if (line == NULL) {
+        return NULL;
+    }
+    lane_init(&line->lane, party);
+    line->next = push->lines;
+    push->lines = line;
+    return &line->lane;
+}
+
+/* A stream that is not fenced is its party's only one, so the lane is its own. */
+static void start(struct push *push, struct push_stream *stream)
+{
+    struct outbox_state state;
+    struct lane *lane = lane_of(push, stream->party);
+    struct cl_status status = lane == NULL ? cl_fail(CL_MEMORY_LIMIT) : outbox_state(&state, push->sql, stream->party);
+    if (cl_is_ok(status) && stream->resume_after > state.head) {
+        status = cl_fail(CL_SEQUENCE_WRONG);
+    }
+    if (cl_failed(status)) {
+        fail(stream, status);
+        return;
+    }
+    lane_resume(lane, stream->resume_after, stream->credited);
+    stream->lane = lane;
+    stream->known_head = state.head > stream->known_head ? state.head : stream->known_head;
+    stream->opened_ms = now_ms(push);
+    stream->moved_ms = stream->opened_ms;
+    send_heartbeat(push, stream);
+    cl_log(CL_LOG_INFO, "push.opened", cl_log_text("party", stream->party),
+           cl_log_number("resume_after", (int64_t)stream->resume_after), cl_log_number("head", (int64_t)state.head));
+}
+
+/* There may be events that another node wrote. */
+static void read_head(struct push *push, struct push_stream *stream)
 {
     struct outbox_state state;
     struct cl_status status = outbox_state(&state, push->sql, stream->party);
-    if (cl_failed(status)) {
-        finish(stream, status);
-        return false;
-    }
-    if (state.received_floor > stream->floor) {
-        stream->floor = state.received_floor;
-    }
-    *head_out = state.head > *head_out ? state.head : *head_out;
-    return true;
-}
-
-static void start(struct push *push, struct push_stream *stream, uint64_t *head)
-{
-    if (!read_state(push, stream, head)) {
+    if (cl_is_ok(status)) {
+        stream->known_head = state.head > stream->known_head ? state.head : stream->known_head;
         return;
     }
-    if (stream->resume_after > *head) {
-        finish(stream, cl_fail(CL_SEQUENCE_WRONG));
-        return;
-    }
-    stream->sent = stream->resume_after;
-    stream->opened_ms = now_ms(push);
-    stream->moved_ms = stream->opened_ms;
-    stream->started = true;
-    send_heartbeat(push, stream, *head);
-    cl_log(CL_LOG_INFO, "push.opened", cl_log_text("party", stream->party),
-           cl_log_number("resume_after", (int64_t)stream->resume_after), cl_log_number("head", (int64_t)*head));
+    fail(stream, status);
+    (void)pthread_mutex_lock(&push->mutex);
+    stream->look = true;
+    (void)pthread_mutex_unlock(&push->mutex);
 }
 
-/* What the bank says it has durably is not outstanding, whether its acknowledgements came or not; the heartbeat tells
- * which did, so that it can send the others again. */
-static uint64_t count_outstanding(const struct push_stream *stream)
+/* Tells the lane what was said meanwhile. */
+static void listen(struct push *push, struct push_stream *stream, const struct view *view)
 {
-    uint64_t durable = stream->floor > stream->resume_after ? stream->floor : stream->resume_after;
-    return stream->sent > durable ? stream->sent - durable : 0;
+    for (size_t i = 0; i < view->sayings.count; i++) {
+        const struct saying *saying = &view->sayings.list[i];
+        if (saying->said == SAID_RECEIVED) {
+            lane_received(stream->lane, saying->sequence);
+        } else if (saying->said == SAID_REFUSED) {
+            lane_refused(stream->lane, saying->sequence);
+        } else {
+            lane_in_progress(stream->lane, saying->sequence, now(push));
+        }
+    }
+    if (view->look) {
+        lane_look(stream->lane);
+        read_head(push, stream);
+    }
+    lane_credit(stream->lane, view->window - stream->credited);
+    stream->credited = view->window;
 }
 
 /* True when it wants to go on soon: its queue was full. */
-static bool send_outstanding(struct push *push, struct push_stream *stream, const struct view *view)
+static bool send_all(struct push *push, struct push_stream *stream)
 {
-    while (!stream->finished && stream->sent < view->head) {
-        uint64_t outstanding = count_outstanding(stream);
-        if (outstanding >= view->window) {
-            stream->moved_ms = now_ms(push); /* the bank's own limit: it reads, but has not acknowledged */
-            return false;
-        }
-        if (!send_events(push, stream, view->window - outstanding)) {
-            return !stream->finished;
+    for (bool more = true; more && !stream->finished;) {
+        if (!send_some(push, stream, &more)) {
+            return true;
         }
     }
-    stream->moved_ms = now_ms(push);
+    stream->moved_ms = now_ms(push); /* the bank's own limit, or all is sent: it reads */
     return false;
 }
 
-/* Notices are for what happens while the stream is open; what was there before was read once. */
-static void keep_head(struct push_stream *stream, struct view *view)
+static void cut_off(struct push *push, struct push_stream *stream)
 {
-    if (view->head > stream->known_head) {
-        stream->known_head = view->head;
-    }
-    view->head = stream->known_head;
+    finish(stream, cl_fail(CL_SLOW_READER));
+    (void)pthread_mutex_lock(&push->mutex);
+    push->counters.slow_readers++;
+    (void)pthread_mutex_unlock(&push->mutex);
 }
 
-static bool serve(struct push *push, struct push_stream *stream, struct view *view)
+/* Notices are for what happens while the stream is open; what was there before was read once. */
+static bool serve(struct push *push, struct push_stream *stream, const struct view *view)
 {
     if (stream->finished) {
         let_go(push, stream);
@@ -281,30 +380,31 @@ static bool serve(struct push *push, struct push_stream *stream, struct view *vi
     }
     if (view->fenced) {
         finish(stream, cl_fail(CL_STREAM_FENCED));
+        return false;
     }
-    keep_head(stream, view);
-    if (!stream->started && !stream->finished) {
-        start(push, stream, &view->head);
-    } else if (view->acknowledged && !stream->finished) {
-        (void)read_state(push, stream, &view->head);
+    stream->known_head = view->head > stream->known_head ? view->head : stream->known_head;
+    if (stream->lane == NULL) {
+        stream->credited = view->window;
+        start(push, stream);
     }
     if (stream->finished) {
         return false;
     }
-    keep_head(stream, view);
-    if (view->stopping || now_ms(push) - stream->opened_ms >= PUSH_STREAM_MS) {
+    bool started = stream->lane != NULL;
+    if (view->stopping || (started && now_ms(push) - stream->opened_ms >= PUSH_STREAM_MS)) {
         drain(push, stream);
         return false;
     }
-    bool soon = send_outstanding(push, stream, view);
+    if (!started) {
+        return false; /* for want of a database: at a later tick */
+    }
+    listen(push, stream, view);
+    bool soon = send_all(push, stream);
     if (now_ms(push) - stream->heartbeat_ms >= PUSH_HEARTBEAT_MS && !stream->finished) {
-        send_heartbeat(push, stream, view->head);
+        send_heartbeat(push, stream);
     }
     if (soon && now_ms(push) - stream->moved_ms >= PUSH_STALLED_MS) {
-        finish(stream, cl_fail(CL_SLOW_READER));
-        (void)pthread_mutex_lock(&push->mutex);
-        push->counters.slow_readers++;
-        (void)pthread_mutex_unlock(&push->mutex);
+        cut_off(push, stream);
     }
     /* One that took nothing for a while is tried at each tick: reading its events again and again would cost the others. */
     return soon && now_ms(push) - stream->moved_ms < EAGER_MS;
@@ -323,6 +423,7 @@ static void remove_stream(struct push *push, struct push_stream *stream)
     push->counters.streams--;
     (void)pthread_mutex_unlock(&push->mutex);
     cl_rpc_call_unref(stream->call);
+    free(stream->sayings.list);
     free(stream);
 }
 
@@ -365,6 +466,7 @@ static bool serve_all(struct push *push, struct push_stream *stream)
         } else {
             remove_stream(push, stream);
         }
+        free(view.sayings.list);
         stream = next;
     }
     return soon;
@@ -444,6 +546,12 @@ void push_free(struct push *push)
     push_stop(push);
     while (push->streams != NULL) {
         remove_stream(push, push->streams);
+    }
+    while (push->lines != NULL) {
+        struct line *line = push->lines;
+        push->lines = line->next;
+        lane_close(&line->lane);
+        free(line);
     }
     sql_close(push->sql);
     cl_arena_free(push->arena);
@@ -532,28 +640,105 @@ void push_end(struct push_stream *stream)
     (void)pthread_mutex_unlock(&push->mutex);
 }
 
-static void tell(struct push *push, const char *party, uint64_t sequence, bool acknowledged)
+bool push_has_stream(struct push *push, const char *party)
 {
+    bool found = false;
     (void)pthread_mutex_lock(&push->mutex);
-    for (struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
-        if (strcmp(stream->party, party) != 0) {
-            continue;
-        }
-        stream->head = sequence > stream->head ? sequence : stream->head;
-        stream->acknowledged = stream->acknowledged || acknowledged;
-        wake(push);
+    for (const struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
+        found = found || (strcmp(stream->party, party) == 0 && !stream->over && !stream->fenced);
     }
     (void)pthread_mutex_unlock(&push->mutex);
+    return found;
 }
 
 void push_notify(struct push *push, const char *party, uint64_t sequence)
 {
-    tell(push, party, sequence, false);
+    (void)pthread_mutex_lock(&push->mutex);
+    for (struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
+        if (strcmp(stream->party, party) == 0) {
+            stream->head = sequence > stream->head ? sequence : stream->head;
+            wake(push);
+        }
+    }
+    (void)pthread_mutex_unlock(&push->mutex);
 }
 
-void push_acknowledged(struct push *push, const char *party)
+void push_look(struct push *push, const char *party)
 {
-    tell(push, party, 0, true);
+    (void)pthread_mutex_lock(&push->mutex);
+    for (struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
+        if (party == NULL || strcmp(stream->party, party) == 0) {
+            stream->look = true;
+            wake(push);
+        }
+    }
+    (void)pthread_mutex_unlock(&push->mutex);
+}
+
+void push_numbered(struct push *push, const char *party, const struct cl_digest *open, uint64_t number)
+{
+    (void)pthread_mutex_lock(&push->mutex);
+    for (struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
+        if (strcmp(stream->party, party) == 0 && cl_digest_equal(&stream->open_digest, open)) {
+            stream->number = number;
+        }
+    }
+    (void)pthread_mutex_unlock(&push->mutex);
+}
+
+void push_fence(struct push *push, const char *party, uint64_t number)
+{
+    (void)pthread_mutex_lock(&push->mutex);
+    for (struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
+        if (strcmp(stream->party, party) == 0 && stream->number != 0 && stream->number < number) {
+            stream->fenced = true;
+            wake(push);
+        }
+    }
+    (void)pthread_mutex_unlock(&push->mutex);
+}
+
+static bool make_room(struct sayings *sayings)
+{
+    if (sayings->count < sayings->room) {
+        return true;
+    }
+    size_t room = sayings->room == 0 ? 16 : sayings->room * 2;
+    struct saying *list = realloc(sayings->list, room * sizeof list[0]);
+    if (list == NULL) {
+        return false;
+    }
+    sayings->list = list;
+    sayings->room = room;
+    return true;
+}
+
+/* Without memory it is not told: then a lease ends by itself. */
+static void say(struct push *push, const char *party, struct saying saying)
+{
+    (void)pthread_mutex_lock(&push->mutex);
+    for (struct push_stream *stream = push->streams; stream != NULL; stream = stream->next) {
+        if (strcmp(stream->party, party) == 0 && !stream->over && !stream->fenced && make_room(&stream->sayings)) {
+            stream->sayings.list[stream->sayings.count++] = saying;
+            wake(push);
+        }
+    }
+    (void)pthread_mutex_unlock(&push->mutex);
+}
+
+void push_received(struct push *push, const char *party, uint64_t sequence)
+{
+    say(push, party, (struct saying){.sequence = sequence, .said = SAID_RECEIVED});
+}
+
+void push_refused(struct push *push, const char *party, uint64_t sequence)
+{
+    say(push, party, (struct saying){.sequence = sequence, .said = SAID_REFUSED});
+}
+
+void push_in_progress(struct push_stream *stream, uint64_t sequence)
+{
+    say(stream->push, stream->party, (struct saying){.sequence = sequence, .said = SAID_IN_PROGRESS});
 }
 
 void push_counters(struct push *push, struct push_counters *out)

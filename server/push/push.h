@@ -1,7 +1,7 @@
 /* push.h - Deliver streams: sends each bank its events in order, as fast as it takes them.
  *
- * The outbox is the truth: a stream is a cursor in it. It starts after what the bank says it has, sends while fewer
- * events are outstanding (sent and not acknowledged RECEIVED) than the bank allows, and when it ends for any reason
+ * The outbox is the truth: a stream is a lane through it (lane.h). It starts after what the bank says it has, sends while
+ * fewer events are outstanding (sent and not acknowledged RECEIVED) than the bank allows, and when it ends for any reason
  * nothing is lost. One stream for each bank: a newer session fences the older. A bank that does not read is cut off
  * with SLOW_READER, and when it does not even read that, without a word; it costs nobody else. After PUSH_STREAM_MS the
  * server drains the stream, so that every session shows its certificate again.
@@ -12,6 +12,7 @@
 #ifndef COLOAN_PUSH_PUSH_H
 #define COLOAN_PUSH_PUSH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "libcoloan/ids.h"
@@ -58,12 +59,27 @@ CL_MUST_CHECK struct cl_status push_open(struct push_stream **out, struct push *
 /* Poll thread. More may be outstanding; FIELD_INVALID past PUSH_OUTSTANDING_MAX. */
 CL_MUST_CHECK struct cl_status push_credit(struct push_stream *stream, uint32_t more);
 
+/* Whether the party has a stream open. Any thread. */
+bool push_has_stream(struct push *push, const char *party);
+
 /* Poll thread, when the call is over; the stream must not be used afterwards. */
 void push_end(struct push_stream *stream);
 
-/* Writer thread, after a commit: there is an event with this number; acknowledgements of the party came in. */
+/* Poll thread: the bank is still busy with this event of its stream. */
+void push_in_progress(struct push_stream *stream, uint64_t sequence);
+
+/* Writer thread, after a commit: there is an event with this number; the party acknowledged one, or would not take it; the
+ * delivery of some was changed by somebody. */
 void push_notify(struct push *push, const char *party, uint64_t sequence);
-void push_acknowledged(struct push *push, const char *party);
+void push_received(struct push *push, const char *party, uint64_t sequence);
+void push_refused(struct push *push, const char *party, uint64_t sequence);
+void push_look(struct push *push, const char *party); /* NULL: of any */
+
+/* Which one in the order of the party's streams, on all nodes, this one became. Writer thread, after a commit. */
+void push_numbered(struct push *push, const char *party, const struct cl_digest *open, uint64_t number);
+
+/* Another node opened the party's stream with this number: it fences those with a lower one. Any thread. */
+void push_fence(struct push *push, const char *party, uint64_t number);
 
 struct push_counters {
     uint64_t streams, events_sent, slow_readers;

@@ -24,48 +24,6 @@ enum {
     TOKEN_BYTES_MAX = 4096                      /* a signed token with its claims */
 };
 
-/* -- Breaker ------------------------------------------------------------------------------------------------- */
-
-bool breaker_lets(const struct breaker *breaker, int64_t now_ms)
-{
-    return now_ms >= breaker->held_until_ms && !(breaker->open && breaker->probing);
-}
-
-void breaker_sent(struct breaker *breaker)
-{
-    breaker->probing = breaker->open;
-}
-
-void breaker_succeeded(struct breaker *breaker)
-{
-    breaker->failures = 0;
-    breaker->open = false;
-    breaker->probing = false;
-}
-
-static void hold(struct breaker *breaker, int64_t until_ms)
-{
-    breaker->held_until_ms = until_ms > breaker->held_until_ms ? until_ms : breaker->held_until_ms;
-}
-
-bool breaker_failed(struct breaker *breaker, int64_t now_ms)
-{
-    bool was_open = breaker->open;
-    breaker->probing = false;
-    breaker->failures += breaker->failures < breaker->failures_max ? 1 : 0;
-    breaker->open = breaker->failures >= breaker->failures_max;
-    if (breaker->open) {
-        hold(breaker, now_ms + breaker->open_ms);
-    }
-    return breaker->open && !was_open;
-}
-
-void breaker_throttled(struct breaker *breaker, int64_t now_ms, int64_t pause_ms)
-{
-    breaker->probing = false;
-    hold(breaker, now_ms + pause_ms);
-}
-
 /* -- Options ------------------------------------------------------------------------------------------------- */
 
 static bool name_valid(const char *name)

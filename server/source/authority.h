@@ -1,32 +1,13 @@
 /* authority.h - one authority as the source sees it: who waits for it, its slots, its breaker.
  *
- * Owner: the source. Source thread only, but for the counts, which any thread may read. The breaker is pure: time is
- * handed in. */
+ * Owner: the source. Source thread only, but for the counts, which any thread may read. */
 #ifndef COLOAN_SERVER_SOURCE_AUTHORITY_H
 #define COLOAN_SERVER_SOURCE_AUTHORITY_H
 
 #include <stdatomic.h>
 
+#include "libcoloan/breaker.h"
 #include "server/source/exchange.h"
-
-/* Leaves an authority that keeps failing alone for a while, then lets one request try. */
-struct breaker {
-    unsigned failures_max; /* in a row, before it opens */
-    int64_t open_ms;
-    unsigned failures;
-    bool open;             /* until a request succeeds */
-    bool probing;          /* the one request that may go out while open is on the way */
-    int64_t held_until_ms; /* nothing goes out before: just opened, or told to slow down */
-};
-
-/* Whether a request may go out; when it does, the caller says so with breaker_sent. */
-bool breaker_lets(const struct breaker *breaker, int64_t now_ms);
-void breaker_sent(struct breaker *breaker);
-void breaker_succeeded(struct breaker *breaker);
-/* True when this failure opened it. */
-bool breaker_failed(struct breaker *breaker, int64_t now_ms);
-/* The authority asked for a pause; that is no failure. */
-void breaker_throttled(struct breaker *breaker, int64_t now_ms, int64_t pause_ms);
 
 /* Room for one question that is being asked. It is kept through the pauses between attempts, so that an authority in
  * trouble is asked by fewer, not by more. */
@@ -52,7 +33,7 @@ struct authority {
     int64_t timeout_ms;
     unsigned attempts;
     int64_t retry_ms; /* 0: the source's */
-    struct breaker breaker;
+    struct cl_breaker breaker;
     struct slot *slots;
     size_t slot_count;
     struct slot *free_slots;

@@ -311,7 +311,7 @@ static struct cl_status send_question(struct source *source, struct slot *slot, 
     slot->sent = true;
     source->in_flight++;
     question->answer.attempts++;
-    breaker_sent(&authority->breaker);
+    cl_breaker_sent(&authority->breaker);
     (void)atomic_fetch_add(&authority->requests, 1);
     (void)atomic_fetch_add(&authority->retries, question->answer.attempts > 1 ? 1 : 0);
     return cl_ok();
@@ -356,7 +356,7 @@ static void wake_slot(struct source *source, struct slot *slot, int64_t now_ms)
         give_up(source, authority, release_slot(slot), failure);
         return;
     }
-    if (!breaker_lets(&authority->breaker, now_ms)) {
+    if (!cl_breaker_lets(&authority->breaker, now_ms)) {
         int64_t held_until_ms = authority->breaker.held_until_ms;
         slot->due_ms = held_until_ms > now_ms ? held_until_ms : now_ms + PROBE_LOOK_MS;
         slot->due_ms = slot->due_ms < deadline_ms ? slot->due_ms : deadline_ms;
@@ -389,7 +389,7 @@ static int64_t wake_slots(struct source *source, struct authority *authority, in
 static void send_waiting(struct source *source, struct authority *authority, int64_t now_ms)
 {
     while (authority->waiting_head != NULL && authority->free_slots != NULL &&
-           source->in_flight < source->in_flight_max && breaker_lets(&authority->breaker, now_ms)) {
+           source->in_flight < source->in_flight_max && cl_breaker_lets(&authority->breaker, now_ms)) {
         struct slot *slot = authority->free_slots;
         authority->free_slots = slot->next_free;
         slot->question = authority_next_waiting(authority);
@@ -434,10 +434,10 @@ static enum source_failure judge(struct source *source, struct slot *slot, struc
 static void tell_breaker(struct authority *authority, enum source_failure failure, int64_t pause_ms, int64_t now_ms)
 {
     if (!source_failure_is_technical(failure)) {
-        breaker_succeeded(&authority->breaker);
+        cl_breaker_succeeded(&authority->breaker);
     } else if (failure == SOURCE_THROTTLED) {
-        breaker_throttled(&authority->breaker, now_ms, pause_ms);
-    } else if (breaker_failed(&authority->breaker, now_ms)) {
+        cl_breaker_throttled(&authority->breaker, now_ms, pause_ms);
+    } else if (cl_breaker_failed(&authority->breaker, now_ms)) {
         (void)atomic_fetch_add(&authority->breaker_opened, 1);
         cl_log(CL_LOG_WARNING, "source.breaker_opened", cl_log_text("authority", authority->name),
                cl_log_number("failure_kind", failure));

@@ -1,5 +1,6 @@
 #include "server/source/wires.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -23,7 +24,21 @@ static int64_t now_ms(void)
 
 /* -- What curl asks for -------------------------------------------------------------------------------------- */
 
-/* curl gives back what was assigned to a socket: anything but NULL tells that epoll knows it. */
+/* Whether epoll watches the socket. What curl gives back may be wrong about that: a number is used again as soon as its
+ * socket is closed, and a closed one left epoll by itself. */
+static bool watch(const struct wires *wires, curl_socket_t socket, struct epoll_event *event, bool known)
+{
+    if (epoll_ctl(wires->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, event) == 0) {
+        return true;
+    }
+    if (errno != (known ? ENOENT : EEXIST)) {
+        return false;
+    }
+    return epoll_ctl(wires->epoll, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, event) == 0;
+}
+
+/* curl gives back what was assigned to a socket: anything but NULL tells that epoll knows it. Never fails: curl would end
+ * all transfers. One that cannot be watched ends by its own timeout, unless curl asks for its socket again. */
 static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *user, void *known)
 {
     (void)easy;
@@ -36,9 +51,9 @@ static int watch_socket(CURL *easy, curl_socket_t socket, int what, void *user, 
     struct epoll_event event = {.data.fd = socket};
     event.events |= (what & CURL_POLL_IN) != 0 ? EPOLLIN : 0U;
     event.events |= (what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0U;
-    int failed = epoll_ctl(wires->epoll, known == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
-    (void)curl_multi_assign(wires->multi, socket, wires);
-    return failed == 0 ? 0 : -1; /* curl then fails its transfers */
+    bool watched = watch(wires, socket, &event, known != NULL);
+    (void)curl_multi_assign(wires->multi, socket, watched ? wires : NULL);
+    return 0;
 }
 
 static int set_timer(CURLM *multi, long timeout_ms, void *user)

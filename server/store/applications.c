@@ -189,11 +189,11 @@ static const char LIST_STATE[] = SELECT " state = $4 AND" BEFORE NEWEST;
 
 /* Two walks along an index each, merged; the second one leaves out what the first one finds. */
 static const char LIST_PARTY[] =
-    "SELECT * FROM (" SELECT " bank = $5 AND" BEFORE NEWEST ") UNION ALL"
-    " SELECT * FROM (" SELECT " sender = $5 AND sender <> bank AND" BEFORE NEWEST ")" NEWEST;
+    "SELECT * FROM (" SELECT " bank = $5 AND" BEFORE NEWEST ") lends UNION ALL"
+    " SELECT * FROM (" SELECT " sender = $5 AND sender <> bank AND" BEFORE NEWEST ") sends" NEWEST;
 static const char LIST_PARTY_STATE[] =
-    "SELECT * FROM (" SELECT " bank = $5 AND state = $4 AND" BEFORE NEWEST ") UNION ALL"
-    " SELECT * FROM (" SELECT " sender = $5 AND sender <> bank AND state = $4 AND" BEFORE NEWEST ")" NEWEST;
+    "SELECT * FROM (" SELECT " bank = $5 AND state = $4 AND" BEFORE NEWEST ") lends UNION ALL"
+    " SELECT * FROM (" SELECT " sender = $5 AND sender <> bank AND state = $4 AND" BEFORE NEWEST ") sends" NEWEST;
 
 static const char LIST_BANK[] = SELECT " bank = $5 AND" BEFORE NEWEST;
 static const char LIST_BANK_STATE[] = SELECT " bank = $5 AND state = $4 AND" BEFORE NEWEST;

@@ -47,7 +47,7 @@ struct cl_status case_log_list(struct case_log_rows *out, struct sql *sql, struc
     static const char text[] =
         "SELECT * FROM (SELECT application_id, at_ms, actor, command, track, origin, state, fund,"
         " bank_track, registry, number FROM case_log WHERE application_id = $1"
-        " ORDER BY number DESC LIMIT $2) ORDER BY number";
+        " ORDER BY number DESC LIMIT $2) newest ORDER BY number";
     struct sql_statement *statement = NULL;
     struct case_log_rows rows = {.rows = cl_arena_array(arena, CASE_LOG_STEPS_MAX, sizeof rows.rows[0])};
     if (rows.rows == NULL) {
@@ -75,7 +75,7 @@ struct cl_status case_log_list(struct case_log_rows *out, struct sql *sql, struc
 struct cl_status case_log_last_ms(int64_t *out, struct sql *sql, const char *application_id, int64_t commands)
 {
     static const char text[] = "SELECT coalesce(max(at_ms), 0) FROM case_log WHERE application_id = $1"
-                               " AND ((1 << command) & $2) <> 0";
+                               " AND ($2 >> CAST(command AS INTEGER)) & 1 = 1";
     struct sql_statement *statement = NULL;
     bool row = false;
     struct cl_status status = sql_prepare(&statement, sql, text);

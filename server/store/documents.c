@@ -98,8 +98,9 @@ struct cl_status documents_unfinished(struct documents_unfinished *out, struct s
 
 struct cl_status documents_begin(int64_t *number_out, struct store_tx *tx, const struct document_row *row)
 {
-    static const char text[] = "INSERT INTO documents (application_id, sha256, size_bytes, received_bytes, attempt,"
-                               " hash, sender, changed_ms, complete) VALUES ($1, $2, $3, 0, 1, x'', $4, $5, 0)"
+    static const char text[] = "INSERT INTO documents (number, application_id, sha256, size_bytes, received_bytes,"
+                               " attempt, hash, sender, changed_ms, complete)"
+                               " SELECT 1 + coalesce(max(number), 0), $1, $2, $3, 0, 1, $6, $4, $5, 0 FROM documents"
                                " RETURNING number";
     struct sql_statement *statement = NULL;
     bool inserted = false;
@@ -112,6 +113,7 @@ struct cl_status documents_begin(int64_t *number_out, struct store_tx *tx, const
     sql_bind_i64(statement, 3, row->size_bytes);
     sql_bind_text(statement, 4, row->sender);
     sql_bind_i64(statement, 5, row->changed_ms);
+    sql_bind_bytes(statement, 6, cl_bytes(NULL, 0));
     status = sql_step(&inserted, statement);
     if (cl_failed(status)) {
         return status;
@@ -160,7 +162,7 @@ struct cl_status documents_append(struct store_tx *tx, const struct document_pie
 
 struct cl_status documents_complete(struct store_tx *tx, int64_t number, int64_t at_ms)
 {
-    static const char text[] = "UPDATE documents SET complete = 1, hash = x'', changed_ms = $2"
+    static const char text[] = "UPDATE documents SET complete = 1, hash = $3, changed_ms = $2"
                                " WHERE number = $1 AND complete = 0 AND received_bytes = size_bytes";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
@@ -169,6 +171,7 @@ struct cl_status documents_complete(struct store_tx *tx, int64_t number, int64_t
     }
     sql_bind_i64(statement, 1, number);
     sql_bind_i64(statement, 2, at_ms);
+    sql_bind_bytes(statement, 3, cl_bytes(NULL, 0));
     return sql_run_one(statement, CL_STATE_CONFLICT);
 }
 
@@ -186,7 +189,7 @@ static struct cl_status remove_pieces(struct store_tx *tx, int64_t number)
 
 struct cl_status documents_drop(struct store_tx *tx, int64_t number, int64_t at_ms)
 {
-    static const char text[] = "UPDATE documents SET received_bytes = 0, attempt = attempt + 1, hash = x'',"
+    static const char text[] = "UPDATE documents SET received_bytes = 0, attempt = attempt + 1, hash = $3,"
                                " changed_ms = $2 WHERE number = $1 AND complete = 0";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
@@ -195,6 +198,7 @@ struct cl_status documents_drop(struct store_tx *tx, int64_t number, int64_t at_
     }
     sql_bind_i64(statement, 1, number);
     sql_bind_i64(statement, 2, at_ms);
+    sql_bind_bytes(statement, 3, cl_bytes(NULL, 0));
     status = sql_run_one(statement, CL_STATE_CONFLICT);
     return cl_is_ok(status) ? remove_pieces(tx, number) : status;
 }

@@ -11,12 +11,13 @@
 static const struct {
     const char *name, *text;
 } tables[] = {
-    TABLE(applications),  TABLE(case_log),    TABLE(case_states),   TABLE(consents),        TABLE(decisions),
-    TABLE(directories),   TABLE(disclosures), TABLE(documents),     TABLE(document_pieces), TABLE(due),
-    TABLE(item_results),  TABLE(items),       TABLE(key_rotations), TABLE(lenders),         TABLE(messages),
-    TABLE(migrations),    TABLE(milestones),  TABLE(offers),        TABLE(officer_actions), TABLE(officer_counts),
-    TABLE(open_persons),  TABLE(outbox),      TABLE(outbox_acks),   TABLE(outbox_heads),    TABLE(overrides),
-    TABLE(reason_counts), TABLE(tasks),       TABLE(traces),        TABLE(vault_keys),      TABLE(vault_master),
+    TABLE(applications), TABLE(case_log),        TABLE(case_states),    TABLE(consents),        TABLE(decisions),
+    TABLE(delivery_log), TABLE(directories),     TABLE(disclosures),    TABLE(document_pieces), TABLE(documents),
+    TABLE(due),          TABLE(inquiries),       TABLE(item_results),   TABLE(items),           TABLE(key_rotations),
+    TABLE(lenders),      TABLE(messages),        TABLE(migrations),     TABLE(milestones),      TABLE(nodes),
+    TABLE(offers),       TABLE(officer_actions), TABLE(officer_counts), TABLE(open_persons),    TABLE(outbox),
+    TABLE(outbox_acks),  TABLE(outbox_heads),    TABLE(overrides),      TABLE(pending),         TABLE(reason_counts),
+    TABLE(sessions),     TABLE(tasks),           TABLE(traces),         TABLE(vault_keys),      TABLE(vault_master),
     TABLE(vault_values),
 };
 

@@ -85,7 +85,7 @@ struct cl_status items_replace(struct store_tx *tx, const struct item_row *row)
 struct cl_status items_reopen(bool *reopened_out, struct store_tx *tx, const struct item_row *row)
 {
     static const char text[] = "UPDATE items SET outcome = 0, failure = 0, settled_ms = 0, valid_until_ms = 0,"
-                               " result = x'' WHERE application_id = $1 AND phase = $2 AND item = $3 AND person = $4"
+                               " result = $5 WHERE application_id = $1 AND phase = $2 AND item = $3 AND person = $4"
                                " AND outcome <> 0";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
@@ -96,6 +96,7 @@ struct cl_status items_reopen(bool *reopened_out, struct store_tx *tx, const str
     sql_bind_i64(statement, 2, row->phase);
     sql_bind_i64(statement, 3, row->item);
     sql_bind_i64(statement, 4, row->person);
+    sql_bind_bytes(statement, 5, cl_bytes(NULL, 0));
     status = sql_run(statement);
     if (cl_is_ok(status)) {
         *reopened_out = sql_changes(store_tx_sql(tx)) == 1;
@@ -182,7 +183,7 @@ struct cl_status items_past(struct item_past_rows *out, struct sql *sql, struct 
 {
     static const char text[] = "SELECT * FROM (SELECT result, settled_ms, replaced_ms, number FROM item_results"
                                " WHERE application_id = $1 AND phase = $5 AND item = $2 AND person = $3"
-                               " ORDER BY number DESC LIMIT $4) ORDER BY number";
+                               " ORDER BY number DESC LIMIT $4) newest ORDER BY number";
     struct sql_statement *statement = NULL;
     struct item_past_rows rows = {.rows = cl_arena_array(arena, ITEM_PAST_MAX, sizeof rows.rows[0])};
     if (rows.rows == NULL) {

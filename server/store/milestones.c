@@ -105,7 +105,7 @@ struct cl_status milestones_list(struct milestone_rows *out, struct sql *sql, st
                                  const char *application_id)
 {
     static const char text[] = "SELECT * FROM (SELECT " COLUMNS " FROM milestones WHERE application_id = $1"
-                               " ORDER BY number DESC LIMIT $2) ORDER BY number";
+                               " ORDER BY number DESC LIMIT $2) newest ORDER BY number";
     struct sql_statement *statement = NULL;
     struct milestone_rows rows = {.rows = cl_arena_array(arena, MILESTONES_TOLD_MAX, sizeof rows.rows[0])};
     bool row = false;
@@ -133,7 +133,7 @@ struct cl_status milestones_list(struct milestone_rows *out, struct sql *sql, st
 struct cl_status milestones_last_ms(int64_t *out, struct sql *sql, const char *application_id, int64_t kinds, int leg)
 {
     static const char text[] = "SELECT coalesce(max(happened_ms), 0) FROM milestones WHERE application_id = $1"
-                               " AND ((1 << kind) & $2) <> 0 AND ($3 = 0 OR leg = $3)";
+                               " AND ($2 >> CAST(kind AS INTEGER)) & 1 = 1 AND ($3 = 0 OR leg = $3)";
     struct sql_statement *statement = NULL;
     bool row = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
@@ -154,8 +154,9 @@ struct cl_status milestones_last_ms(int64_t *out, struct sql *sql, const char *a
 struct cl_status milestones_newest(bool *found_out, struct milestone_row *out, struct sql *sql, struct cl_arena *arena,
                                    const char *application_id, int64_t kinds, int leg)
 {
-    static const char text[] = "SELECT " COLUMNS " FROM milestones WHERE application_id = $1"
-                               " AND ((1 << kind) & $2) <> 0 AND ($3 = 0 OR leg = $3) ORDER BY number DESC LIMIT 1";
+    static const char text[] =
+        "SELECT " COLUMNS " FROM milestones WHERE application_id = $1"
+        " AND ($2 >> CAST(kind AS INTEGER)) & 1 = 1 AND ($3 = 0 OR leg = $3) ORDER BY number DESC LIMIT 1";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {

@@ -3,9 +3,10 @@
 struct cl_status officers_log(struct store_tx *tx, const struct officer_action *action)
 {
     static const char text[] =
-        "INSERT INTO officer_actions (at_ms, officer, step, application_id, subject, item, person,"
-        " reason, note, document, message)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        "INSERT INTO officer_actions (number, at_ms, officer, step, application_id, subject, item, person,"
+        " reason, note, document, message) SELECT 1 + coalesce(max(number), 0), $1, $2, $3, $4, $5, $6, $7, $8, $9, "
+        "$10,"
+        " $11 FROM officer_actions";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, store_tx_sql(tx), text);
     if (cl_failed(status)) {
@@ -55,7 +56,7 @@ struct cl_status officers_actions(struct officer_actions *out, struct sql *sql, 
     static const char text[] =
         "SELECT * FROM (SELECT at_ms, officer, step, application_id, subject, item, person, note,"
         " document, message, number FROM officer_actions WHERE application_id = $1"
-        " ORDER BY number DESC LIMIT $2) ORDER BY number";
+        " ORDER BY number DESC LIMIT $2) newest ORDER BY number";
     struct sql_statement *statement = NULL;
     struct officer_actions rows = {.rows = cl_arena_array(arena, OFFICER_ACTIONS_MAX, sizeof rows.rows[0])};
     if (rows.rows == NULL) {

@@ -1,6 +1,7 @@
 /* outbox.h - the events for each recipient, numbered from 1 without gaps, and what of them was acknowledged.
  *
- * An event is written in the transaction that caused it and never changed or deleted. Its bytes stand once, in the
+ * An event is written in the transaction that caused it and never changed or deleted; until it is acknowledged it
+ * is pending, too (pending.h). Its bytes stand once, in the
  * message log; an outbox row names them by digest. A sequence number is used up by outbox_add only, so a command that
  * is undone leaves no gap. Read functions: any connection; what they return lives in `arena` (MEMORY_LIMIT past its
  * cap). Write functions: the writer thread. All can fail with the errors of sql.h. */
@@ -21,7 +22,11 @@ struct outbox_row {
     int kind; /* coloan.v1.EventKind */
     struct cl_digest digest;
     int64_t made_ms;
-    struct cl_bytes envelope; /* filled by outbox_read, without disclosures; outbox_add does not look at it */
+    /* Filled when read; outbox_add does not look at them. */
+    struct cl_digest chain;   /* of all events up to here (libcoloan/chain.h) */
+    struct cl_bytes envelope; /* without disclosures */
+    bool pending;             /* not acknowledged, or asked for again */
+    bool held;                /* may not go out at that time: see pending.h */
 };
 
 /* The number the recipient's next event has to carry. The same until outbox_add used it. */
@@ -35,15 +40,25 @@ struct outbox_rows {
     size_t count;
 };
 
-/* Up to `max` events after sequence `after`, in order; fewer, but at least one, when their envelopes together pass
+/* Up to `max` events after sequence `after`, in order, as they stand at `now_ms`; fewer, but at least one, when their envelopes together pass
  * OUTBOX_READ_BYTES. The caller comes again from the last one. */
 CL_MUST_CHECK struct cl_status outbox_read(struct outbox_rows *out, struct sql *sql, struct cl_arena *arena,
-                                           const char *recipient, uint64_t after, size_t max);
+                                           const char *recipient, uint64_t after, size_t max, int64_t now_ms);
+
+/* One event; `out` is untouched when there is none. */
+CL_MUST_CHECK struct cl_status outbox_find(bool *found_out, struct outbox_row *out, struct sql *sql,
+                                           struct cl_arena *arena, const char *recipient, uint64_t sequence,
+                                           int64_t now_ms);
+
+/* The chain up to that sequence, as outbox_row has it. */
+CL_MUST_CHECK struct cl_status outbox_chain(bool *found_out, struct cl_digest *out, struct sql *sql,
+                                            const char *recipient, uint64_t sequence);
 
 struct outbox_state {
     uint64_t head;           /* the highest sequence there is; 0: none */
     uint64_t received_floor; /* all up to here are acknowledged RECEIVED */
     uint64_t applied_floor;
+    struct cl_digest chain; /* of all up to head */
 };
 
 CL_MUST_CHECK struct cl_status outbox_state(struct outbox_state *out, struct sql *sql, const char *recipient);
@@ -60,6 +75,21 @@ struct outbox_ack {
     struct cl_digest digest; /* of the signed acknowledgement */
     int64_t at_ms;
 };
+
+/* The acknowledgement of that level, if there is one: when it came, what it said, and its signed bytes' digest. */
+struct outbox_acked {
+    bool found;
+    int64_t at_ms;
+    const char *reference;
+    struct cl_digest digest;
+};
+CL_MUST_CHECK struct cl_status outbox_acked(struct outbox_acked *out, struct sql *sql, struct cl_arena *arena,
+                                            const char *recipient, uint64_t sequence, enum outbox_level level);
+
+/* EVENT_UNKNOWN when there is no such event for the recipient, ACK_WRONG when the digest is not the event's.
+ * `received_out`: whether it was acknowledged before. */
+CL_MUST_CHECK struct cl_status outbox_check(bool *received_out, struct store_tx *tx, const char *recipient,
+                                            uint64_t sequence, const struct cl_digest *event);
 
 /* After messages_add of the acknowledgement. APPLIED implies RECEIVED. The same again is fine and the first stays.
  * EVENT_UNKNOWN when there is no such event for the recipient; ACK_WRONG when the digest is not the event's, or it was

@@ -140,7 +140,7 @@ struct cl_status overrides_list(struct override_rows *out, struct sql *sql, stru
                                 const char *application_id)
 {
     static const char text[] = "SELECT * FROM (SELECT " COLUMNS " FROM overrides WHERE application_id = $1"
-                               " ORDER BY proposed_ms DESC, id DESC LIMIT $2) ORDER BY proposed_ms, id";
+                               " ORDER BY proposed_ms DESC, id DESC LIMIT $2) newest ORDER BY proposed_ms, id";
     struct sql_statement *statement = NULL;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_failed(status)) {

@@ -6,29 +6,12 @@
 #include "libcoloan/log.h"
 #include "libcoloan/sha256.h"
 
-/* "COLN": marks the file as ours, for us and for file(1). */
-#define APPLICATION_ID "1129270350"
-
-static const char CREATE_TABLE[] = "PRAGMA application_id = " APPLICATION_ID ";"
-                                   "CREATE TABLE migrations ("
+static const char CREATE_TABLE[] = "CREATE TABLE migrations ("
                                    " number INTEGER NOT NULL PRIMARY KEY,"
                                    " name TEXT NOT NULL,"
                                    " digest BLOB NOT NULL,"
                                    " applied_ms INTEGER NOT NULL"
-                                   ") STRICT";
-
-static struct cl_status ask_number(int64_t *out, struct sql *sql, const char *text)
-{
-    struct sql_statement *statement = NULL;
-    bool row = false;
-    struct cl_status status = sql_ask(&statement, &row, sql, text);
-    if (cl_failed(status)) {
-        return status;
-    }
-    *out = row ? sql_column_i64(statement, 0) : 0;
-    sql_finish(statement);
-    return cl_ok();
-}
+                                   ") STRICT;";
 
 static struct cl_status refuse(const char *why, int64_t number)
 {
@@ -36,29 +19,18 @@ static struct cl_status refuse(const char *why, int64_t number)
     return cl_fail(CL_CONFIG_INVALID);
 }
 
-/* An empty file becomes ours; a foreign one stays as it is. */
+/* An empty database becomes ours; a foreign one stays as it is. */
 static struct cl_status claim(struct sql *sql)
 {
-    static const char count_text[] = "SELECT count(*) FROM sqlite_schema";
-    static const char id_text[] = "PRAGMA application_id";
-    static const char ours_text[] = "SELECT " APPLICATION_ID;
-    int64_t tables = 0;
-    int64_t id = 0;
-    int64_t ours = 0;
-    struct cl_status status = ask_number(&tables, sql, count_text);
-    if (cl_is_ok(status)) {
-        status = ask_number(&id, sql, id_text);
-    }
-    if (cl_is_ok(status)) {
-        status = ask_number(&ours, sql, ours_text);
-    }
+    enum sql_claim claim = SQL_FOREIGN;
+    struct cl_status status = sql_claim(&claim, sql);
     if (cl_failed(status)) {
         return status;
     }
-    if (tables == 0 && id == 0) {
-        return sql_script(sql, CREATE_TABLE);
+    if (claim == SQL_EMPTY) {
+        return sql_define(sql, CREATE_TABLE);
     }
-    return id == ours ? cl_ok() : refuse("another program's database", 0);
+    return claim == SQL_OURS ? cl_ok() : refuse("another program's database", 0);
 }
 
 static struct cl_digest digest_of(const struct schema_migration *migration)
@@ -121,12 +93,36 @@ static struct cl_status record(struct sql *sql, const struct schema_migration *m
 
 static struct cl_status apply(struct sql *sql, const struct schema_migration *migration, int64_t now_ms)
 {
-    struct cl_status status = sql_begin(sql);
+    struct cl_status status = sql_define(sql, migration->text);
+    return cl_is_ok(status) ? record(sql, migration, now_ms) : status;
+}
+
+/* Another process may have been here since the last step, so each looks anew. */
+static struct cl_status step(size_t *applied_out, struct sql *sql, const struct schema_migration *migrations,
+                             size_t count, int64_t now_ms)
+{
+    size_t applied = 0;
+    struct cl_status status = claim(sql);
     if (cl_is_ok(status)) {
-        status = sql_script(sql, migration->text);
+        status = count_applied(&applied, sql, migrations, count);
+    }
+    if (cl_is_ok(status) && applied < count) {
+        status = apply(sql, &migrations[applied], now_ms);
     }
     if (cl_is_ok(status)) {
-        status = record(sql, migration, now_ms);
+        *applied_out = applied;
+    }
+    return status;
+}
+
+/* `whole_out`: there was nothing left to do. */
+static struct cl_status step_in_transaction(bool *whole_out, struct sql *sql, const struct schema_migration *migrations,
+                                            size_t count, int64_t now_ms)
+{
+    size_t applied = 0;
+    struct cl_status status = sql_begin(sql);
+    if (cl_is_ok(status)) {
+        status = step(&applied, sql, migrations, count, now_ms);
     }
     if (cl_is_ok(status)) {
         status = sql_commit(sql);
@@ -135,24 +131,12 @@ static struct cl_status apply(struct sql *sql, const struct schema_migration *mi
         sql_rollback(sql);
         return status;
     }
-    cl_log(CL_LOG_INFO, "store.migrated", cl_log_number("migration", migration->number),
-           cl_log_text("name", migration->name));
+    *whole_out = applied == count;
+    if (!*whole_out) {
+        cl_log(CL_LOG_INFO, "store.migrated", cl_log_number("migration", migrations[applied].number),
+               cl_log_text("name", migrations[applied].name));
+    }
     return cl_ok();
-}
-
-static struct cl_status claim_in_transaction(struct sql *sql)
-{
-    struct cl_status status = sql_begin(sql);
-    if (cl_is_ok(status)) {
-        status = claim(sql);
-    }
-    if (cl_is_ok(status)) {
-        status = sql_commit(sql);
-    }
-    if (cl_failed(status)) {
-        sql_rollback(sql);
-    }
-    return status;
 }
 
 struct cl_status schema_migrate(struct sql *sql, const struct schema_migration *migrations, size_t count,
@@ -161,13 +145,10 @@ struct cl_status schema_migrate(struct sql *sql, const struct schema_migration *
     for (size_t i = 0; i < count; i++) {
         assert(migrations[i].number == (int)i + 1);
     }
-    size_t applied = 0;
-    struct cl_status status = claim_in_transaction(sql);
-    if (cl_is_ok(status)) {
-        status = count_applied(&applied, sql, migrations, count);
-    }
-    for (size_t i = applied; cl_is_ok(status) && i < count; i++) {
-        status = apply(sql, &migrations[i], now_ms);
+    bool whole = false;
+    struct cl_status status = cl_ok();
+    while (cl_is_ok(status) && !whole) {
+        status = step_in_transaction(&whole, sql, migrations, count, now_ms);
     }
     return status;
 }

@@ -1,7 +1,10 @@
 /* schema.h - brings a database to the schema of this program.
  *
  * The migrations are the numbered files in migrations/, built into the program. Those that are missing are applied in
- * order, each in a transaction of its own together with its row (number, digest of the text) in table `migrations`.
+ * order, each in a transaction of its own together with its row (number, digest of the text) in table `migrations`. They
+ * are written for SQLite; other engines translate them (sql_define).
+ *
+ * Processes that start at once on one cluster take turns, and the first one migrates.
  *
  * Fails with CONFIG_INVALID when the database is another program's, when a newer program has migrated it, or when an
  * applied migration is not the one this program knows; no table is changed then. */

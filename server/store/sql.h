@@ -1,10 +1,14 @@
 /* sql.h - the database driver: prepared statements, values in, columns out, transactions.
  *
- * One implementation, sqlite.c. Texts use $1, $2 ... so that another engine can stand behind the same calls.
+ * Two engines stand behind it (engine.h), chosen by the address: `postgresql://...` or `postgres://...` is a PostgreSQL
+ * cluster, anything else the path of an SQLite file. There is one text of each statement for both, with $1, $2 ..., in what
+ * the two languages share: a table that is read from inside FROM has a name, literals are numbers or plain texts.
  *
  * A connection is used by one thread at a time and owns its statements, which are prepared once and kept. Errors:
  * - STORE_FAILED: the disk, the file or the engine failed. Latched in the health that all connections of one store
  *   share: every later call of any of them fails with it, because what is on disk is not known any more.
+ * - STORE_UNREACHABLE: the server cannot be reached, or it gave the transaction up (sql_lost). Nothing is latched. A
+ *   connection for reading connects again by itself, at most once in a second. PostgreSQL only.
  * - STATE_CONFLICT: a uniqueness constraint or a trigger refused the statement, which had no effect.
  * - MESSAGE_TOO_LARGE: a value is larger than the engine may take (SQL_VALUE_BYTES_MAX).
  * - INTERNAL: anything else, such as a reference to a row that is not there: a mistake of ours. No effect either. */
@@ -22,7 +26,9 @@
 
 /* Four messages; nothing stored is larger than one. */
 #define SQL_VALUE_BYTES_MAX (1024 * 1024)
-#define SQL_PARAMETERS_MAX  32
+#define SQL_PARAMETERS_MAX  64
+/* NOTIFY takes 8,000 bytes; the id of a party or an application is all that anybody needs to tell. */
+#define SQL_TELL_BYTES_MAX 1000
 
 struct sql;
 struct sql_statement;
@@ -32,6 +38,7 @@ struct sql_health {
     atomic_bool failed;
     void (*on_failed)(void *user); /* runs once, on the thread that met the error; NULL: nothing to tell */
     void *user;
+    atomic_int_least64_t timeline; /* of the cluster: the newest seen */
 };
 
 /* Latches. `code` is the engine's error number, for the log. */
@@ -43,10 +50,22 @@ enum sql_mode {
     SQL_READ,
 };
 
-/* `path` is copied. CONFIG_INVALID when an existing file is not ours to use: not a regular file, or open to others. */
-CL_MUST_CHECK struct cl_status sql_open(struct sql **out, const char *path, enum sql_mode mode,
+/* `address` is copied. CONFIG_INVALID when an existing file is not ours to use: not a regular file, or open to others; or
+ * when the cluster is none to trust decisions to (postgres_cluster.h says what is asked of it). */
+CL_MUST_CHECK struct cl_status sql_open(struct sql **out, const char *address, enum sql_mode mode,
                                         struct sql_health *health);
+
+/* Whether an address of a cluster is one to put into a configuration; CONFIG_INVALID, with `why_out` for people, when it
+ * cannot be parsed, holds a password, or leads over a network without sslmode=verify-full. A path is always fine. */
+CL_MUST_CHECK struct cl_status sql_check_address(const char **why_out, const char *address);
+
+/* Whether the database at that address is a file that this process has to look after. */
+bool sql_keeps_file(const char *address);
 void sql_close(struct sql *sql); /* NULL is fine */
+
+/* For work that must be nobody else's: from now on this is the only connection for writing, of this process or another.
+ * CONFIG_INVALID when it is not. A file is owned by its process anyway (keeper.h). */
+CL_MUST_CHECK struct cl_status sql_be_alone(struct sql *sql);
 
 /* -- Statements ---------------------------------------------------------------------------------------------- */
 
@@ -59,7 +78,6 @@ CL_MUST_CHECK struct cl_status sql_prepare(struct sql_statement **out, struct sq
 void sql_bind_i64(struct sql_statement *statement, int number, int64_t value);
 void sql_bind_text(struct sql_statement *statement, int number, const char *text);
 void sql_bind_bytes(struct sql_statement *statement, int number, struct cl_bytes bytes);
-void sql_bind_null(struct sql_statement *statement, int number);
 void sql_bind_digest(struct sql_statement *statement, int number, const struct cl_digest *digest); /* NULL binds NULL */
 
 /* The next row, if there is one. After the last row, and on failure, the statement is finished. */
@@ -104,8 +122,13 @@ CL_MUST_CHECK struct cl_status sql_find(bool *found_out, void *out, struct sql_s
 
 /* -- Transactions -------------------------------------------------------------------------------------------- */
 
-CL_MUST_CHECK struct cl_status sql_begin(struct sql *sql); /* for writing, at once */
+/* For writing, at once: nobody else writes until it ends, in this process or another. */
+CL_MUST_CHECK struct cl_status sql_begin(struct sql *sql);
 CL_MUST_CHECK struct cl_status sql_commit(struct sql *sql);
+/* In a transaction whose statements must all succeed: from now to its end a refused one loses it, on a cluster, and none
+ * costs a savepoint. */
+CL_MUST_CHECK struct cl_status sql_all_or_nothing(struct sql *sql);
+
 void sql_rollback(struct sql *sql); /* harmless outside a transaction */
 
 /* A mark to which a part of the transaction can be undone. Not nested. */
@@ -113,12 +136,53 @@ CL_MUST_CHECK struct cl_status sql_mark(struct sql *sql);
 CL_MUST_CHECK struct cl_status sql_mark_keep(struct sql *sql);
 CL_MUST_CHECK struct cl_status sql_mark_undo(struct sql *sql);
 
+/* Whether the transaction is gone without the health being latched: the server ended it, or cannot be reached. Every
+ * statement fails then, until sql_settle. */
+bool sql_lost(const struct sql *sql);
+
+/* What became of a lost transaction. But for the first, nothing of it stands, and it may be applied again. */
+enum sql_fate {
+    SQL_DONE,     /* its COMMIT took place and is durable */
+    SQL_GIVEN_UP, /* by the server, which is there: a serialization failure, a limit of time */
+    SQL_CUT_OFF,  /* the connection was lost */
+};
+
+/* One attempt to get over that: a connection that is up to date, and the certainty what became of the transaction.
+ * STORE_UNREACHABLE: not yet; try again. CONFIG_INVALID: what answers there is not to be trusted. */
+CL_MUST_CHECK struct cl_status sql_settle(enum sql_fate *out, struct sql *sql);
+
+/* -- Other processes ----------------------------------------------------------------------------------------- */
+
+/* With the commit, told to the other processes of the cluster; nothing on SQLite, which has none. At most
+ * SQL_TELL_BYTES_MAX. */
+CL_MUST_CHECK struct cl_status sql_tell(struct sql *sql, const char *text);
+
+/* A thread that hears what the others tell, but not what `writer` does; NULL where there are none. "" means that anything
+ * may have been missed, as at its start. MEMORY_LIMIT, SYSTEM. */
+struct sql_listener;
+typedef void sql_heard(void *user, const char *text);
+CL_MUST_CHECK struct cl_status sql_listen(struct sql_listener **out, struct sql *writer, sql_heard *heard, void *user);
+void sql_listener_free(struct sql_listener *listener); /* NULL is fine */
+
+/* -- Scripts ------------------------------------------------------------------------------------------------- */
+
 /* Several statements of a constant text, without values. */
 CL_MUST_CHECK struct cl_status sql_script(struct sql *sql, const char *text);
 
+/* -- Schema -------------------------------------------------------------------------------------------------- */
+
+/* Tables, indexes and triggers, written for SQLite; other engines translate. */
+CL_MUST_CHECK struct cl_status sql_define(struct sql *sql, const char *text);
+
+enum sql_claim { SQL_EMPTY, SQL_OURS, SQL_FOREIGN };
+
+/* Whose database it is; an empty one is marked as ours. Inside a transaction. */
+CL_MUST_CHECK struct cl_status sql_claim(enum sql_claim *out, struct sql *sql);
+
 /* -- Care ---------------------------------------------------------------------------------------------------- */
 
-/* Pages in the log, of the last commit that wrote; after a checkpoint of this connection those it left. */
+/* All but sql_check is for a database that is a file (sql_keeps_file).
+ * Pages in the log, of the last commit that wrote; after a checkpoint of this connection those it left. */
 size_t sql_log_pages(struct sql *sql);
 
 /* Commits of this connection that added to the log, since it was opened. */
@@ -137,7 +201,7 @@ CL_MUST_CHECK struct cl_status sql_checkpoint(struct sql *sql, bool truncate);
 CL_MUST_CHECK struct cl_status sql_hold(struct sql *sql);
 void sql_release(struct sql *sql); /* harmless when nothing is held */
 
-/* The engine's full check of the file. STORE_FAILED (latched) when it finds damage. */
+/* The engine's full check of what is kept, as far as it has one. STORE_FAILED (latched) when it finds damage. */
 CL_MUST_CHECK struct cl_status sql_check(struct sql *sql);
 
 /* -- Copying ------------------------------------------------------------------------------------------------- */

@@ -21,59 +21,39 @@
 #include <unistd.h>
 
 #include "libcoloan/log.h"
-#include "server/store/sql.h"
+#include "server/store/engine.h"
 
 enum {
-    STATEMENTS_MAX = 512, /* at least twice the texts of the program, about 130; a power of two */
-    BUSY_MS = 5000,       /* only recovery, and a look at a torn header, can make a connection wait */
+    BUSY_MS = 5000, /* only recovery, and a look at a torn header, can make a connection wait */
     TEXT_BYTES_MAX = 64 * 1024,
     LOG_FILE_BYTES_MAX = 128 * 1024 * 1024, /* above what the log grows to by itself, so that its file keeps its size */
 };
 
-struct sql_statement {
-    struct sql *sql;
+struct sqlite_statement {
+    struct sql_statement base;
     sqlite3_stmt *handle;
     int places[SQL_PARAMETERS_MAX + 1]; /* SQLite's index of $n; 0: the text has no $n */
     int bind_error;
-    bool writes;
 };
 
-struct kept {
-    const char *text; /* NULL: free */
-    struct sql_statement *statement;
-};
-
-enum mark { NO_MARK, MARK_WANTED, MARK_IS_BEGIN, MARK_SET };
-
-struct sql {
+struct sqlite {
+    struct sql base;
     sqlite3 *db;
-    enum sql_mode mode;
-    struct sql_health *health;
     size_t log_pages;
     uint64_t log_commits;
-    size_t kept_count;
-    struct kept kept[STATEMENTS_MAX]; /* open addressing by the text's address */
-    enum mark mark;
-    bool written; /* something, in this transaction */
 };
 
-/* -- Health and errors --------------------------------------------------------------------------------------- */
-
-void sql_health_fail(struct sql_health *health, int code)
+static struct sqlite *own(struct sql *sql)
 {
-    if (atomic_exchange(&health->failed, true)) {
-        return;
-    }
-    cl_log(CL_LOG_ERROR, "store.failed", cl_log_number("code", code));
-    if (health->on_failed != NULL) {
-        health->on_failed(health->user);
-    }
+    return (struct sqlite *)sql;
 }
 
-bool sql_health_failed(const struct sql_health *health)
+static struct sqlite_statement *own_statement(struct sql_statement *statement)
 {
-    return atomic_load(&health->failed);
+    return (struct sqlite_statement *)statement;
 }
+
+/* -- Errors -------------------------------------------------------------------------------------------------- */
 
 static struct cl_status latch(struct sql *sql, int code)
 {
@@ -150,7 +130,7 @@ static struct cl_status check_file(const char *path, enum sql_mode mode)
     return cl_ok();
 }
 
-static void limit(struct sql *sql)
+static void limit(struct sqlite *sql)
 {
     static const struct {
         int limit, value;
@@ -210,9 +190,9 @@ static int count_log_pages(void *user, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
     (void)name;
-    struct sql *sql = user;
-    sql->log_pages = (size_t)pages;
-    sql->log_commits++;
+    struct sqlite *sqlite = user;
+    sqlite->log_pages = (size_t)pages;
+    sqlite->log_commits++;
     return SQLITE_OK;
 }
 
@@ -223,7 +203,7 @@ static int note_mode(void *user, int columns, char **values, char **names)
     return 0;
 }
 
-static int set_up(struct sql *sql)
+static int set_up(struct sqlite *sql)
 {
     char size_limit[64];
     (void)snprintf(size_limit, sizeof size_limit, "PRAGMA journal_size_limit = %d;", LOG_FILE_BYTES_MAX);
@@ -233,7 +213,7 @@ static int set_up(struct sql *sql)
     if (code == SQLITE_OK) {
         code = sqlite3_exec(sql->db, SETTINGS, NULL, NULL, NULL);
     }
-    if (code != SQLITE_OK || sql->mode == SQL_READ) {
+    if (code != SQLITE_OK || sql->base.mode == SQL_READ) {
         return code;
     }
     bool log = false;
@@ -255,7 +235,14 @@ static void configure(void)
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-struct cl_status sql_open(struct sql **out, const char *path, enum sql_mode mode, struct sql_health *health)
+static void sqlite_close(struct sql *sql)
+{
+    int code = sqlite3_close(own(sql)->db);
+    assert(code == SQLITE_OK);
+    free(sql);
+}
+
+static struct cl_status sqlite_open(struct sql **out, const char *path, enum sql_mode mode, struct sql_health *health)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, configure);
@@ -263,55 +250,29 @@ struct cl_status sql_open(struct sql **out, const char *path, enum sql_mode mode
     if (cl_failed(status)) {
         return status;
     }
-    struct sql *sql = calloc(1, sizeof *sql);
-    if (sql == NULL) {
+    struct sqlite *sqlite = calloc(1, sizeof *sqlite);
+    if (sqlite == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    sql->mode = mode;
-    sql->health = health;
+    sqlite->base = (struct sql){.engine = &sql_sqlite, .mode = mode, .health = health};
     int flags = mode == SQL_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-    int code = sqlite3_open_v2(path, &sql->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    int code = sqlite3_open_v2(path, &sqlite->db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (code == SQLITE_OK) {
-        code = set_up(sql);
+        code = set_up(sqlite);
     }
     if (code != SQLITE_OK) {
-        status = code == SQLITE_NOTADB ? cl_fail(CL_CONFIG_INVALID) : judge(sql, code);
-        sql_close(sql);
+        status = code == SQLITE_NOTADB ? cl_fail(CL_CONFIG_INVALID) : judge(&sqlite->base, code);
+        sqlite_close(&sqlite->base);
         return status;
     }
-    *out = sql;
+    *out = &sqlite->base;
     return cl_ok();
-}
-
-void sql_close(struct sql *sql)
-{
-    if (sql == NULL) {
-        return;
-    }
-    for (size_t i = 0; i < STATEMENTS_MAX; i++) {
-        if (sql->kept[i].text != NULL) {
-            (void)sqlite3_finalize(sql->kept[i].statement->handle);
-            free(sql->kept[i].statement);
-        }
-    }
-    int code = sqlite3_close(sql->db);
-    assert(code == SQLITE_OK);
-    free(sql);
 }
 
 /* -- Statements ---------------------------------------------------------------------------------------------- */
 
-static struct kept *find_kept(struct sql *sql, const char *text)
-{
-    size_t place = (size_t)((uintptr_t)text * UINT64_C(0x9e3779b97f4a7c15) >> 32) % STATEMENTS_MAX;
-    while (sql->kept[place].text != NULL && sql->kept[place].text != text) {
-        place = (place + 1) % STATEMENTS_MAX;
-    }
-    return &sql->kept[place];
-}
-
 /* SQLite numbers $n in the order in which they first stand in the text. */
-static void find_places(struct sql_statement *statement)
+static void find_places(struct sqlite_statement *statement)
 {
     int count = sqlite3_bind_parameter_count(statement->handle);
     for (int place = 1; place <= count; place++) {
@@ -323,332 +284,233 @@ static void find_places(struct sql_statement *statement)
     }
 }
 
-static struct cl_status compile(struct kept *kept, struct sql *sql, const char *text)
+static struct cl_status sqlite_compile(struct sql_statement **out, struct sql *sql, const char *text)
 {
-    struct sql_statement *statement = calloc(1, sizeof *statement);
+    struct sqlite_statement *statement = calloc(1, sizeof *statement);
     if (statement == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
     }
-    int code = sqlite3_prepare_v3(sql->db, text, -1, SQLITE_PREPARE_PERSISTENT, &statement->handle, NULL);
+    int code = sqlite3_prepare_v3(own(sql)->db, text, -1, SQLITE_PREPARE_PERSISTENT, &statement->handle, NULL);
     if (code != SQLITE_OK) {
         free(statement);
         return judge(sql, code);
     }
-    assert(sql->kept_count < STATEMENTS_MAX / 2);
-    statement->sql = sql;
-    statement->writes = sqlite3_stmt_readonly(statement->handle) == 0;
+    statement->base.writes = sqlite3_stmt_readonly(statement->handle) == 0;
     find_places(statement);
-    *kept = (struct kept){.text = text, .statement = statement};
-    sql->kept_count++;
+    *out = &statement->base;
     return cl_ok();
 }
 
-struct cl_status sql_prepare(struct sql_statement **out, struct sql *sql, const char *text)
+static void sqlite_discard(struct sql_statement *statement)
 {
-    if (sql_health_failed(sql->health)) {
-        return cl_fail(CL_STORE_FAILED);
-    }
-    struct kept *kept = find_kept(sql, text);
-    if (kept->text == NULL) {
-        struct cl_status status = compile(kept, sql, text);
-        if (cl_failed(status)) {
-            return status;
-        }
-    }
-    sql_finish(kept->statement);
-    *out = kept->statement;
-    return cl_ok();
+    (void)sqlite3_finalize(own_statement(statement)->handle);
+    free(statement);
 }
 
-static int place_of(const struct sql_statement *statement, int number)
+static int place_of(const struct sqlite_statement *statement, int number)
 {
-    assert(number >= 1 && number <= SQL_PARAMETERS_MAX);
     assert(statement->places[number] != 0);
     return statement->places[number];
 }
 
-static void note(struct sql_statement *statement, int code)
+static void note(struct sqlite_statement *statement, int code)
 {
     if (statement->bind_error == SQLITE_OK) {
         statement->bind_error = code;
     }
 }
 
-void sql_bind_i64(struct sql_statement *statement, int number, int64_t value)
+static void sqlite_bind_i64(struct sql_statement *base, int number, int64_t value)
 {
+    struct sqlite_statement *statement = own_statement(base);
     note(statement, sqlite3_bind_int64(statement->handle, place_of(statement, number), value));
 }
 
-void sql_bind_text(struct sql_statement *statement, int number, const char *text)
+static void sqlite_bind_text(struct sql_statement *base, int number, const char *text)
 {
+    struct sqlite_statement *statement = own_statement(base);
     note(statement, sqlite3_bind_text(statement->handle, place_of(statement, number), text, -1, SQLITE_STATIC));
 }
 
-void sql_bind_bytes(struct sql_statement *statement, int number, struct cl_bytes bytes)
+static void sqlite_bind_bytes(struct sql_statement *base, int number, struct cl_bytes bytes)
 {
-    const void *data = bytes.data == NULL ? "" : (const void *)bytes.data;
+    struct sqlite_statement *statement = own_statement(base);
     note(statement,
-         sqlite3_bind_blob64(statement->handle, place_of(statement, number), data, bytes.len, SQLITE_STATIC));
+         sqlite3_bind_blob64(statement->handle, place_of(statement, number), bytes.data, bytes.len, SQLITE_STATIC));
 }
 
-void sql_bind_null(struct sql_statement *statement, int number)
+static void sqlite_finish(struct sql_statement *base)
 {
-    note(statement, sqlite3_bind_null(statement->handle, place_of(statement, number)));
+    struct sqlite_statement *statement = own_statement(base);
+    (void)sqlite3_reset(statement->handle); /* repeats the error of the step, which was reported */
+    (void)sqlite3_clear_bindings(statement->handle);
+    statement->bind_error = SQLITE_OK;
 }
 
-void sql_bind_digest(struct sql_statement *statement, int number, const struct cl_digest *digest)
+static struct cl_status sqlite_step(bool *row_out, struct sql_statement *base)
 {
-    if (digest == NULL) {
-        sql_bind_null(statement, number);
-        return;
+    struct sqlite_statement *statement = own_statement(base);
+    int code = statement->bind_error;
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement->handle);
     }
-    sql_bind_bytes(statement, number, cl_bytes(digest->bytes, sizeof digest->bytes));
-}
-
-static struct cl_status bracket(struct sql *sql, const char *text);
-
-/* SQLite copies every page that is changed behind a savepoint. A command that only reads, like the answer to a repeated
- * message, never pays for that; nor does the first one that writes: to undo it is to undo the whole transaction. */
-static struct cl_status before_write(struct sql *sql)
-{
-    static const char text[] = "SAVEPOINT mark";
-    bool first = !sql->written;
-    sql->written = true;
-    if (sql->mark != MARK_WANTED) {
-        return cl_ok();
-    }
-    sql->mark = first ? MARK_IS_BEGIN : MARK_SET;
-    return first ? cl_ok() : bracket(sql, text);
-}
-
-static struct cl_status ready(struct sql_statement *statement)
-{
-    struct sql *sql = statement->sql;
-    if (sql_health_failed(sql->health)) {
-        return cl_fail(CL_STORE_FAILED);
-    }
-    if (statement->bind_error != SQLITE_OK) {
-        return judge(sql, statement->bind_error);
-    }
-    return statement->writes ? before_write(sql) : cl_ok();
-}
-
-struct cl_status sql_step(bool *row_out, struct sql_statement *statement)
-{
-    struct cl_status status = ready(statement);
-    if (cl_failed(status)) {
-        sql_finish(statement);
-        return status;
-    }
-    int code = sqlite3_step(statement->handle);
     if (code != SQLITE_ROW) {
-        sql_finish(statement);
+        sqlite_finish(base);
     }
-    status = judge(statement->sql, code);
+    struct cl_status status = judge(base->sql, code);
     if (cl_is_ok(status)) {
         *row_out = code == SQLITE_ROW;
     }
     return status;
 }
 
-void sql_finish(struct sql_statement *statement)
+static int64_t sqlite_changes(struct sql *sql)
 {
-    (void)sqlite3_reset(statement->handle); /* repeats the error of the step, which was reported */
-    (void)sqlite3_clear_bindings(statement->handle);
-    statement->bind_error = SQLITE_OK;
+    return sqlite3_changes64(own(sql)->db);
 }
 
-struct cl_status sql_run(struct sql_statement *statement)
+static int64_t sqlite_column_i64(struct sql_statement *statement, int column)
 {
-    bool row = true;
-    while (row) {
-        struct cl_status status = sql_step(&row, statement);
-        if (cl_failed(status)) {
-            return status;
-        }
-    }
-    return cl_ok();
+    return sqlite3_column_int64(own_statement(statement)->handle, column);
 }
 
-struct cl_status sql_run_one(struct sql_statement *statement, enum cl_reason otherwise)
+static const char *sqlite_column_text(struct sql_statement *statement, int column)
 {
-    struct cl_status status = sql_run(statement);
-    if (cl_failed(status)) {
-        return status;
-    }
-    return sql_changes(statement->sql) == 1 ? cl_ok() : cl_fail(otherwise);
+    return (const char *)sqlite3_column_text(own_statement(statement)->handle, column);
 }
 
-int64_t sql_changes(struct sql *sql)
+static struct cl_bytes sqlite_column_bytes(struct sql_statement *statement, int column)
 {
-    return sqlite3_changes64(sql->db);
+    sqlite3_stmt *handle = own_statement(statement)->handle;
+    const void *data = sqlite3_column_blob(handle, column);
+    return cl_bytes(data, (size_t)sqlite3_column_bytes(handle, column));
 }
 
-int64_t sql_column_i64(struct sql_statement *statement, int column)
+static bool sqlite_column_is_null(struct sql_statement *statement, int column)
 {
-    return sqlite3_column_int64(statement->handle, column);
-}
-
-const char *sql_column_text(struct sql_statement *statement, int column)
-{
-    return (const char *)sqlite3_column_text(statement->handle, column);
-}
-
-struct cl_bytes sql_column_bytes(struct sql_statement *statement, int column)
-{
-    const void *data = sqlite3_column_blob(statement->handle, column);
-    return cl_bytes(data, (size_t)sqlite3_column_bytes(statement->handle, column));
-}
-
-bool sql_column_is_null(struct sql_statement *statement, int column)
-{
-    return sqlite3_column_type(statement->handle, column) == SQLITE_NULL;
-}
-
-bool sql_column_digest(struct cl_digest *out, struct sql_statement *statement, int column)
-{
-    struct cl_bytes bytes = sql_column_bytes(statement, column);
-    memset(out, 0, sizeof *out);
-    if (bytes.len != sizeof out->bytes) {
-        return false;
-    }
-    memcpy(out->bytes, bytes.data, bytes.len);
-    return true;
-}
-
-const char *sql_copy_text(struct cl_arena *arena, struct sql_statement *statement, int column)
-{
-    const char *text = sql_column_text(statement, column);
-    return text == NULL ? NULL : cl_arena_text(arena, text);
-}
-
-struct cl_bytes sql_copy_bytes(struct cl_arena *arena, struct sql_statement *statement, int column)
-{
-    struct cl_bytes bytes = sql_column_bytes(statement, column);
-    const uint8_t *copy = cl_arena_copy(arena, bytes);
-    return cl_bytes(copy, copy == NULL ? 0 : bytes.len);
+    return sqlite3_column_type(own_statement(statement)->handle, column) == SQLITE_NULL;
 }
 
 /* -- Transactions -------------------------------------------------------------------------------------------- */
 
-/* What brackets commands. If one of these fails, what is pending is unknown: the store stops. */
-static struct cl_status bracket(struct sql *sql, const char *text)
+/* If one of these fails, what is pending is unknown: the store stops. */
+static struct cl_status sqlite_bracket(struct sql *sql, const char *text)
 {
     struct sql_statement *statement = NULL;
+    bool row = false;
     struct cl_status status = sql_prepare(&statement, sql, text);
     if (cl_is_ok(status)) {
-        status = sql_run(statement);
+        status = sqlite_step(&row, statement);
     }
     if (cl_failed(status)) {
-        return latch(sql, sqlite3_extended_errcode(sql->db));
+        return latch(sql, sqlite3_extended_errcode(own(sql)->db));
     }
     return cl_ok();
 }
 
-struct cl_status sql_begin(struct sql *sql)
+static struct cl_status sqlite_begin(struct sql *sql)
 {
     static const char text[] = "BEGIN IMMEDIATE";
-    assert(sql->mode == SQL_WRITE);
-    struct cl_status status = bracket(sql, text);
-    sql->written = false;
-    return status;
+    return sqlite_bracket(sql, text);
 }
 
-struct cl_status sql_commit(struct sql *sql)
+static struct cl_status sqlite_commit(struct sql *sql)
 {
     static const char text[] = "COMMIT";
-    return bracket(sql, text);
+    return sqlite_bracket(sql, text);
 }
 
-void sql_rollback(struct sql *sql)
+static void sqlite_rollback(struct sql *sql)
 {
-    sql->mark = NO_MARK;
-    if (sqlite3_get_autocommit(sql->db) == 0) {
-        (void)sqlite3_exec(sql->db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3 *db = own(sql)->db;
+    if (sqlite3_get_autocommit(db) == 0) {
+        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     }
 }
 
-struct cl_status sql_mark(struct sql *sql)
+static struct cl_status sqlite_script(struct sql *sql, const char *text)
 {
-    assert(sql->mark == NO_MARK);
-    if (sql_health_failed(sql->health)) {
-        return cl_fail(CL_STORE_FAILED);
+    return judge(sql, sqlite3_exec(own(sql)->db, text, NULL, NULL, NULL));
+}
+
+/* -- Schema -------------------------------------------------------------------------------------------------- */
+
+/* "COLN": marks the file as ours, for us and for file(1). */
+#define APPLICATION_ID "1129270350"
+
+static struct cl_status ask_number(int64_t *out, struct sql *sql, const char *text)
+{
+    struct sql_statement *statement = NULL;
+    bool row = false;
+    struct cl_status status = sql_ask(&statement, &row, sql, text);
+    if (cl_failed(status)) {
+        return status;
     }
-    sql->mark = MARK_WANTED;
+    *out = row ? sql_column_i64(statement, 0) : 0;
+    sql_finish(statement);
     return cl_ok();
 }
 
-struct cl_status sql_mark_keep(struct sql *sql)
+static struct cl_status sqlite_claim(enum sql_claim *out, struct sql *sql)
 {
-    static const char text[] = "RELEASE mark";
-    bool set = sql->mark == MARK_SET;
-    sql->mark = NO_MARK;
-    return set ? bracket(sql, text) : cl_ok();
-}
-
-struct cl_status sql_mark_undo(struct sql *sql)
-{
-    static const char all[] = "ROLLBACK";
-    static const char undo[] = "ROLLBACK TO mark";
-    static const char release[] = "RELEASE mark";
-    enum mark mark = sql->mark;
-    sql->mark = NO_MARK;
-    if (mark == MARK_IS_BEGIN) {
-        struct cl_status status = bracket(sql, all);
-        return cl_is_ok(status) ? sql_begin(sql) : status;
+    static const char count_text[] = "SELECT count(*) FROM sqlite_schema";
+    static const char id_text[] = "PRAGMA application_id";
+    static const char ours_text[] = "SELECT " APPLICATION_ID;
+    int64_t tables = 0;
+    int64_t id = 0;
+    int64_t ours = 0;
+    struct cl_status status = ask_number(&tables, sql, count_text);
+    if (cl_is_ok(status)) {
+        status = ask_number(&id, sql, id_text);
     }
-    if (mark == MARK_SET) {
-        struct cl_status status = bracket(sql, undo);
-        return cl_is_ok(status) ? bracket(sql, release) : status;
+    if (cl_is_ok(status)) {
+        status = ask_number(&ours, sql, ours_text);
     }
-    return cl_ok();
-}
-
-struct cl_status sql_script(struct sql *sql, const char *text)
-{
-    if (sql_health_failed(sql->health)) {
-        return cl_fail(CL_STORE_FAILED);
+    bool empty = tables == 0 && id == 0;
+    if (cl_is_ok(status) && empty) {
+        status = sqlite_script(sql, "PRAGMA application_id = " APPLICATION_ID);
     }
-    return judge(sql, sqlite3_exec(sql->db, text, NULL, NULL, NULL));
+    if (cl_is_ok(status)) {
+        *out = empty ? SQL_EMPTY : id == ours ? SQL_OURS : SQL_FOREIGN;
+    }
+    return status;
 }
 
 /* -- Care ---------------------------------------------------------------------------------------------------- */
 
-size_t sql_log_pages(struct sql *sql)
+static size_t sqlite_log_pages(struct sql *sql)
 {
-    return sql->log_pages;
+    return own(sql)->log_pages;
 }
 
-uint64_t sql_log_commits(const struct sql *sql)
+static uint64_t sqlite_log_commits(const struct sql *sql)
 {
-    return sql->log_commits;
+    return ((const struct sqlite *)sql)->log_commits;
 }
 
-struct cl_status sql_keep_log(struct sql *sql)
+static struct cl_status sqlite_keep_log(struct sql *sql)
 {
     int now = -1;
-    int code = sqlite3_db_config(sql->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &now);
+    int code = sqlite3_db_config(own(sql)->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &now);
     return code == SQLITE_OK && now == 1 ? cl_ok() : latch(sql, code);
 }
 
-struct cl_status sql_checkpoint(struct sql *sql, bool truncate)
+static struct cl_status sqlite_checkpoint(struct sql *sql, bool truncate)
 {
-    if (sql_health_failed(sql->health)) {
-        return cl_fail(CL_STORE_FAILED);
-    }
     int in_log = 0;
     int taken = 0;
     int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-    (void)sqlite3_busy_timeout(sql->db, 0);
-    int code = sqlite3_wal_checkpoint_v2(sql->db, NULL, mode, &in_log, &taken);
-    (void)sqlite3_busy_timeout(sql->db, BUSY_MS);
+    sqlite3 *db = own(sql)->db;
+    (void)sqlite3_busy_timeout(db, 0);
+    int code = sqlite3_wal_checkpoint_v2(db, NULL, mode, &in_log, &taken);
+    (void)sqlite3_busy_timeout(db, BUSY_MS);
     if ((code & 0xff) == SQLITE_BUSY) {
         return cl_ok(); /* a reader holds an old snapshot; the next one will do */
     }
     if (code != SQLITE_OK) {
         return judge(sql, code);
     }
-    sql->log_pages = (size_t)(in_log - taken);
+    own(sql)->log_pages = (size_t)(in_log - taken);
     return cl_ok();
 }
 
@@ -666,7 +528,7 @@ static struct cl_status expect(struct sql *sql, const char *text, const char *on
     return good ? cl_ok() : latch(sql, SQLITE_CORRUPT);
 }
 
-struct cl_status sql_check(struct sql *sql)
+static struct cl_status sqlite_check(struct sql *sql)
 {
     static const char pages[] = "PRAGMA integrity_check";
     static const char references[] = "PRAGMA foreign_key_check";
@@ -675,14 +537,9 @@ struct cl_status sql_check(struct sql *sql)
 }
 
 /* The transaction alone holds nothing: SQLite takes the snapshot when something is read. */
-struct cl_status sql_hold(struct sql *sql)
+static struct cl_status sqlite_hold(struct sql *sql)
 {
-    return sql_script(sql, "BEGIN; SELECT count(*) FROM sqlite_schema");
-}
-
-void sql_release(struct sql *sql)
-{
-    sql_rollback(sql);
+    return sqlite_script(sql, "BEGIN; SELECT count(*) FROM sqlite_schema");
 }
 
 /* -- Copying ------------------------------------------------------------------------------------------------- */
@@ -704,13 +561,13 @@ static int open_target(struct sql_copy *copy, const char *path)
     if (code != SQLITE_OK) {
         return code;
     }
-    copy->backup = sqlite3_backup_init(copy->target, "main", copy->source->db, "main");
+    copy->backup = sqlite3_backup_init(copy->target, "main", own(copy->source)->db, "main");
     return copy->backup == NULL ? sqlite3_extended_errcode(copy->target) : SQLITE_OK;
 }
 
 struct cl_status sql_copy_begin(struct sql_copy **out, struct sql *source, const char *path)
 {
-    assert(sqlite3_get_autocommit(source->db) == 0);
+    assert(source->engine == &sql_sqlite && sqlite3_get_autocommit(own(source)->db) == 0);
     struct cl_status status = create_file(path);
     if (cl_failed(status)) {
         return status;
@@ -750,3 +607,34 @@ void sql_copy_end(struct sql_copy *copy)
     (void)sqlite3_close(copy->target);
     free(copy);
 }
+
+const struct sql_engine sql_sqlite = {
+    .keeps_file = true,
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .compile = sqlite_compile,
+    .discard = sqlite_discard,
+    .bind_i64 = sqlite_bind_i64,
+    .bind_text = sqlite_bind_text,
+    .bind_bytes = sqlite_bind_bytes,
+    .step = sqlite_step,
+    .finish = sqlite_finish,
+    .changes = sqlite_changes,
+    .column_i64 = sqlite_column_i64,
+    .column_text = sqlite_column_text,
+    .column_bytes = sqlite_column_bytes,
+    .column_is_null = sqlite_column_is_null,
+    .begin = sqlite_begin,
+    .commit = sqlite_commit,
+    .rollback = sqlite_rollback,
+    .bracket = sqlite_bracket,
+    .script = sqlite_script,
+    .define = sqlite_script,
+    .claim = sqlite_claim,
+    .check = sqlite_check,
+    .log_pages = sqlite_log_pages,
+    .log_commits = sqlite_log_commits,
+    .keep_log = sqlite_keep_log,
+    .checkpoint = sqlite_checkpoint,
+    .hold = sqlite_hold,
+};

@@ -10,7 +10,13 @@
  * duplicate table tells when its sender sends the same message again. Nothing is answered OK afterwards; the process
  * should end.
  *
- * Any thread may submit. One process owns the file. */
+ * The database is an SQLite file, which one process owns, or a PostgreSQL cluster, which several share; their batches take
+ * turns, so nothing above knows the difference but for one thing: a transaction can be lost there before anybody was
+ * answered. Then apply() runs again, after again(); `struct store_command` says what that asks of it. A server that cannot
+ * be reached latches only after a minute; until then commands wait.
+ *
+ * Any thread may submit. A store that is opened `by_hand` has no threads: its caller is the writer, turn by turn, which is
+ * how a simulation runs the same code in an order that a seed decides. */
 #ifndef COLOAN_STORE_STORE_H
 #define COLOAN_STORE_STORE_H
 
@@ -43,29 +49,46 @@
 struct store;
 struct store_tx; /* an open transaction; lives while apply() runs */
 
+/* apply() may run more than once before done(), and only the last run counts. So it changes nothing but what is in the
+ * transaction and in its own command, and depends on nothing that an earlier run left there. again() runs before each run but
+ * the first, on the writer thread: it frees what the last run made and sets the command back. NULL: apply() sets all it uses
+ * anew. */
 struct store_command {
     struct cl_status (*apply)(struct store_command *command, struct store_tx *tx);
     void (*done)(struct store_command *command, struct cl_status status);
+    void (*again)(struct store_command *command);
 };
 
 struct store_options {
-    const char *path;        /* of the database file; created with mode 0600. Its folder exists, on a local disk */
+    /* Path of the database file, created with mode 0600; its folder exists, on a local disk. Or a URI that starts with
+       postgresql:// or postgres://. */
+    const char *address;
     size_t queue_max;        /* 0: STORE_QUEUE_DEFAULT */
     size_t batch_max;        /* 0: STORE_BATCH_DEFAULT */
-    uint64_t free_bytes_min; /* 0: STORE_FREE_BYTES_DEFAULT */
-    size_t round_pages;      /* of log, until it is taken over; 0: STORE_ROUND_PAGES_DEFAULT */
-    size_t restart_pages;    /* of log, until it begins anew; 0: STORE_RESTART_PAGES_DEFAULT */
-    int64_t idle_ms;         /* 0: STORE_IDLE_MS_DEFAULT */
-    struct archive_options archive; /* its folder NULL: none; database and clock are the store's */
-    const struct cl_clock *clock;   /* stamps migrations, and commits in the archive */
+    bool alone;              /* no other process has the database open for writing, or will open it: for a cluster */
+    uint64_t free_bytes_min; /* of a file's disk; 0: STORE_FREE_BYTES_DEFAULT */
+    size_t round_pages;      /* of a file's log, until it is taken over; 0: STORE_ROUND_PAGES_DEFAULT */
+    size_t restart_pages;    /* of it, until it begins anew; 0: STORE_RESTART_PAGES_DEFAULT */
+    int64_t idle_ms;         /* until it is emptied; 0: STORE_IDLE_MS_DEFAULT */
+    struct archive_options archive; /* of a file, not by hand; its folder NULL: none; database and clock are ours */
+    const struct cl_clock *clock;   /* outlives the store; stamps migrations, and commits in the archive */
+    bool by_hand;                   /* the caller lets it work, by store_turn; for simulations */
     void (*committed)(void *user);  /* writer thread, once after each commit and its done()s; NULL is fine */
-    void (*failed)(void *user);     /* once, on the thread that met the error; NULL is fine. Must not block */
+    /* What another process on the cluster told by store_tell; "": anything may have been missed. On a thread of the store's,
+       which it must not hold up; runs from store_open on, until store_stop. NULL is fine. */
+    void (*heard)(void *user, const char *text);
+    void (*failed)(void *user); /* once, on the thread that met the error; NULL is fine. Must not block */
     void *user;
 };
 
 /* Opens, migrates and starts the writer. CONFIG_INVALID when the file is not ours to use (see schema.h, sql.h) or
- * another process owns it, or the archive's folder is not ours to use; STORE_FAILED, MEMORY_LIMIT, SYSTEM. */
+ * another process owns it, or the archive's folder is not ours to use, or the database is none that can have an archive;
+ * STORE_FAILED, STORE_UNREACHABLE, MEMORY_LIMIT, SYSTEM. */
 CL_MUST_CHECK struct cl_status store_open(struct store **out, const struct store_options *options);
+
+/* By hand only: one turn of the writer, which takes a batch of what is queued, or, when nothing is, cares for the file as
+ * it does when idle. False when nothing was queued. */
+bool store_turn(struct store *store);
 
 /* No new commands; those queued are applied and answered; the writer and the
  * checkpointer end. Idempotent. Not from the writer thread. */
@@ -85,18 +108,23 @@ bool store_failed(const struct store *store);
  * command then. */
 CL_MUST_CHECK struct cl_status store_submit(struct store *store, struct store_command *command);
 
-/* Submits and waits for the end: for start-up, tools and tests. Not from the writer thread. */
+/* Submits and waits for the end, by hand takes turns until then: for start-up, tools and tests. Not from the writer
+ * thread. `apply` may run again, as that of a command without again(). */
 CL_MUST_CHECK struct cl_status store_run(struct store *store,
                                          struct cl_status (*apply)(void *user, struct store_tx *tx), void *user);
 
 /* What the read functions of the record modules take. Inside apply() it sees what this transaction wrote. */
 struct sql *store_tx_sql(struct store_tx *tx);
 
+/* Told to the other processes on the cluster if and when the transaction commits, to their `heard`; nobody on SQLite. At most
+ * SQL_TELL_BYTES_MAX. */
+CL_MUST_CHECK struct cl_status store_tell(struct store_tx *tx, const char *text);
+
 /* A read-only connection for one other thread; it sees committed rows only. Close it with sql_close before
  * store_close. */
 CL_MUST_CHECK struct cl_status store_reader_open(struct sql **out, struct store *store);
 
-/* Full check of the file, on the writer thread. STORE_FAILED (latched) on damage. */
+/* Full check of what is kept, on the writer thread. STORE_FAILED (latched) on damage. */
 CL_MUST_CHECK struct cl_status store_check(struct store *store);
 
 #endif

@@ -1,6 +1,6 @@
 /* rekey.h - another master key: every data key is wrapped anew, in steps, and no value is touched.
  *
- * The server does not run meanwhile (the store has one owner). Each step is one transaction; a process that dies between
+ * No server runs meanwhile (the store is opened alone). Each step is one transaction; a process that dies between
  * two, or inside one, is started again with the same two keys and goes on where it was. Until the last step the database
  * belongs to neither key alone and the server refuses to start on it; afterwards it belongs to the new one, and the
  * old key opens nothing that is in the database. The blind indexes' own key is wrapped anew as well, so every index stays

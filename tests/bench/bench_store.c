@@ -179,7 +179,7 @@ int main(int argc, char **argv)
     }
     unsigned seconds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 3;
     (void)snprintf(path, sizeof path, "%s/bench.db", argv[1]);
-    const struct store_options options = {.path = path,
+    const struct store_options options = {.address = path,
                                           .archive = {.folder = argc > 3 ? argv[3] : NULL},
                                           .clock = cl_clock_system(),
                                           .queue_max = WAITING_MAX,

@@ -265,6 +265,44 @@ static void the_state_is_what_the_records_say(void **state)
     bank_state_free(bank);
 }
 
+static void assert_has(struct bank_state *bank, const char *expected)
+{
+    char found[16] = "";
+    for (uint64_t i = 1; expected[i - 1] != '\0'; i++) {
+        found[i - 1] = bank_state_has(bank, i) ? 'x' : '.';
+    }
+    assert_string_equal(found, expected);
+}
+
+/* Held back on a stream, or overtaken by a call: it is missing until it comes. Covers: COL-DEL-011, COL-DEL-024 */
+static void what_is_missing_is_known(void **state)
+{
+    (void)state;
+    struct bank_state *bank = NULL;
+    struct bank_record event = {.kind = BANK_RECORD_EVENT, .text = "a", .bytes = cl_bytes_text("event")};
+    assert_true(cl_is_ok(bank_state_create(&bank)));
+    event.sequence = 1;
+    take(bank, event);
+    take(bank, (struct bank_record){.kind = BANK_RECORD_HELD, .number = 2, .sequence = 4});
+    assert_has(bank, "x.......");
+    assert_int_equal(bank_state_received(bank), 4);
+    event.sequence = 7; /* 5 and 6 are of others, and come later */
+    take(bank, event);
+    assert_has(bank, "x.....x.");
+    for (uint64_t i = 2; i <= 6; i += 2) {
+        event.sequence = i;
+        take(bank, event);
+    }
+    assert_has(bank, "xx.x.xx.");
+    take(bank, (struct bank_record){.kind = BANK_RECORD_GAP, .sequence = 9});
+    assert_has(bank, "xx.x.xxxx.");
+    event.sequence = 3;
+    take(bank, event);
+    assert_has(bank, "xxxx.xxxx.");
+    assert_int_equal(bank_state_received(bank), 9);
+    bank_state_free(bank);
+}
+
 static void the_last_applied_are_kept(void **state)
 {
     (void)state;
@@ -468,6 +506,7 @@ int main(void)
         ONE(one_process_has_it),
         ONE(many_write_at_once),
         ONE(the_state_is_what_the_records_say),
+        ONE(what_is_missing_is_known),
         ONE(the_last_applied_are_kept),
         ONE(customers_are_found_or_made_up),
         ONE(a_submission_is_verified),

@@ -24,6 +24,7 @@ enum {
     ARENA_BYTES = 4 * 1024 * 1024,
     ATTEMPT_MS = 10000,
     FIRST_ANSWER_MS = 20000,
+    FIRST_ATTEMPT_MS = 2000, /* then somebody looks whether there is a centre at all */
     IDLE_MS = 2,
     STREAM_WAIT_MS = 50,
     REPEAT_AT_CONNECT = 16, /* the answers given last are those a crash endangers */
@@ -45,12 +46,14 @@ struct case_kept {
 
 struct event_kept {
     struct cl_digest message, envelope;
+    char application_id[CL_UUID_TEXT_BYTES];
 };
 
 struct bank {
     const struct world *world;
     uint64_t seed;
-    unsigned thread_count, open_cases_max;
+    unsigned thread_count, open_cases_max, cases_max;
+    bool plain, memory_comes_back;
     struct ledger *ledger;
 
     pthread_mutex_t mutex; /* guards until the empty line */
@@ -178,7 +181,8 @@ static bool apply_for_another(struct worker *worker)
 {
     struct bank *bank = worker->bank;
     lock(bank);
-    bool may = bank->mood == BANK_BUSY && bank->open_cases < bank->open_cases_max && bank->violation[0] == '\0';
+    bool may = bank->mood == BANK_BUSY && bank->open_cases < bank->open_cases_max && bank->violation[0] == '\0' &&
+               (bank->cases_max == 0 || bank->case_count < bank->cases_max);
     uint64_t household = bank->case_count;
     if (may) {
         bank->cases = grown(bank->cases, bank->case_count, &bank->case_room, sizeof *bank->cases);
@@ -263,7 +267,7 @@ static void read_answer(struct bank *bank, const struct entry *entry, const void
 }
 
 /* Reasons that say nothing was promised: later again, with the same bytes. */
-static bool is_passing(struct cl_status status)
+static bool is_passing(const struct bank *bank, struct cl_status status)
 {
     switch ((int)status.reason) {
     case CL_PEER_UNREACHABLE:
@@ -273,6 +277,8 @@ static bool is_passing(struct cl_status status)
     case CL_STORE_FAILED:
     case CL_OVERLOADED:
         return true;
+    case CL_MEMORY_LIMIT:
+        return bank->memory_comes_back;
     default:
         return false;
     }
@@ -286,7 +292,7 @@ static void take_failure(struct bank *bank, const struct entry *entry, struct cl
         bank->store_failures++;
         bank->store_failed = true;
     }
-    if (!is_passing(status)) {
+    if (!is_passing(bank, status)) {
         violated(bank, "%s of K-%" PRIu64 " (sent %u times, %s) was refused: %s %s", entry->method, entry->household,
                  entry->sent_count, entry->acknowledged ? "answered before" : "never answered", cl_status_name(status),
                  answer->field);
@@ -341,7 +347,7 @@ static struct entry *next_entry(struct worker *worker)
         entry = ledger_take_open(bank->ledger);
     }
     uint64_t dice = next_random(&worker->random);
-    if (entry == NULL && bank->mood == BANK_BUSY && dice % REPEAT_ONE_IN == 0) {
+    if (entry == NULL && bank->mood == BANK_BUSY && !bank->plain && dice % REPEAT_ONE_IN == 0) {
         entry = ledger_take_any(bank->ledger, dice / REPEAT_ONE_IN);
     }
     return entry;
@@ -371,6 +377,7 @@ static enum seen keep_event(struct bank *bank, const struct cl_delivered *delive
 {
     struct event_kept event = {.message = delivered->opened.digest};
     cl_sha256(&event.envelope, delivered->envelope);
+    (void)snprintf(event.application_id, sizeof event.application_id, "%s", delivered->event->application_id);
     if (delivered->sequence == bank->event_count + 1) {
         bank->events = grown(bank->events, bank->event_count, &bank->event_room, sizeof *bank->events);
         bank->events[bank->event_count++] = event;
@@ -444,22 +451,43 @@ static void follow(struct worker *worker, const Coloan__V1__Event *event)
     }
 }
 
+static void send_acknowledgement(struct worker *worker, struct cl_delivery *delivery, const struct cl_deliver_ack *ack)
+{
+    struct cl_status status = cl_session_deliver_ack(delivery, worker->arena, ack);
+    if (cl_failed(status) && !is_passing(worker->bank, status)) {
+        lock(worker->bank);
+        violated(worker->bank, "an acknowledgement cannot be sent: %s", cl_status_name(status));
+        unlock(worker->bank);
+    }
+}
+
+/* An acknowledgement that was under way when the centre died is lost, and counts as outstanding until it comes again
+ * (COL-DEL-015). */
+static void acknowledge_again(struct worker *worker, struct cl_delivery *delivery, uint64_t floor)
+{
+    struct bank *bank = worker->bank;
+    for (uint64_t sequence = floor + 1; sequence <= bank->event_count; sequence++) { /* only this thread adds events */
+        const struct event_kept *event = &bank->events[sequence - 1];
+        struct cl_deliver_ack ack = {.sequence = sequence,
+                                     .digest = event->message,
+                                     .level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED,
+                                     .application_id = event->application_id};
+        send_acknowledgement(worker, delivery, &ack);
+        cl_arena_reset(worker->arena);
+    }
+}
+
 static void acknowledge(struct worker *worker, struct cl_delivery *delivery, const struct cl_delivered *delivered)
 {
     struct cl_deliver_ack ack = {.sequence = delivered->sequence,
                                  .digest = delivered->opened.digest,
                                  .level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED,
                                  .application_id = delivered->event->application_id};
-    struct cl_status status = cl_session_deliver_ack(delivery, worker->arena, &ack);
-    if (cl_is_ok(status) && delivered->sequence % 2 == 0) { /* some stay RECEIVED only */
+    send_acknowledgement(worker, delivery, &ack);
+    if (delivered->sequence % 2 == 0) { /* some stay RECEIVED only */
         ack.level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED;
         ack.reference = "core";
-        status = cl_session_deliver_ack(delivery, worker->arena, &ack);
-    }
-    if (cl_failed(status) && !is_passing(status)) {
-        lock(worker->bank);
-        violated(worker->bank, "an acknowledgement cannot be sent: %s", cl_status_name(status));
-        unlock(worker->bank);
+        send_acknowledgement(worker, delivery, &ack);
     }
 }
 
@@ -491,7 +519,7 @@ static void take_heartbeat(struct bank *bank, const struct cl_delivered *deliver
 /* Only a centre that is killed or stopped may end a stream. */
 static void take_end(struct bank *bank, struct cl_status how)
 {
-    bool may = bank->mood == BANK_BUSY && (cl_is_ok(how) || is_passing(how));
+    bool may = bank->mood == BANK_BUSY && (cl_is_ok(how) || is_passing(bank, how));
     if (!may && !atomic_load(&bank->stopping)) {
         lock(bank);
         violated(bank, "the stream was ended: %s", cl_status_name(how));
@@ -503,6 +531,7 @@ static void take_end(struct bank *bank, struct cl_status how)
 static void receive(struct worker *worker, struct cl_delivery *delivery)
 {
     struct bank *bank = worker->bank;
+    bool greeted = false;
     while (!atomic_load(&bank->stopping)) {
         struct cl_delivered delivered;
         cl_arena_reset(worker->arena);
@@ -517,9 +546,13 @@ static void receive(struct worker *worker, struct cl_delivery *delivery)
             take_event(worker, delivery, &delivered);
         } else if (delivered.kind == CL_DELIVERED_HEARTBEAT) {
             take_heartbeat(bank, &delivered);
+            if (!greeted) {
+                acknowledge_again(worker, delivery, delivered.received_floor);
+            }
+            greeted = true;
         } else if (delivered.kind == CL_DELIVERED_GAP) {
             lock(bank);
-            violated(bank, "a gap: events %" PRIu64 " to %" PRIu64, delivered.gap_from, delivered.gap_to);
+            violated(bank, "a gap: events %" PRIu64 " to %" PRIu64, delivered.from, delivered.to);
             unlock(bank);
         } else if (delivered.kind == CL_DELIVERED_END) {
             take_end(bank, delivered.ended);
@@ -533,7 +566,7 @@ static uint64_t resume_after(struct worker *worker)
 {
     struct bank *bank = worker->bank;
     lock(bank);
-    uint64_t back = bank->mood == BANK_BUSY ? next_random(&worker->random) % RESUME_BACK_MAX : 0;
+    uint64_t back = bank->mood == BANK_BUSY && !bank->plain ? next_random(&worker->random) % RESUME_BACK_MAX : 0;
     uint64_t kept = bank->event_count;
     unlock(bank);
     return bank->mood == BANK_REPLAY ? 0 : kept - (back < kept ? back : kept);
@@ -569,6 +602,9 @@ struct bank *bank_create(const struct bank_options *options)
     bank->world = options->world;
     bank->seed = options->seed;
     bank->thread_count = options->thread_count;
+    bank->plain = options->plain;
+    bank->memory_comes_back = options->memory_comes_back;
+    bank->cases_max = options->cases_max;
     bank->open_cases_max = options->open_cases_max;
     bank->ledger = ledger_create();
     (void)pthread_mutex_init(&bank->mutex, NULL);
@@ -599,19 +635,31 @@ void bank_free(struct bank *bank)
     free(bank);
 }
 
-static bool has_answered(struct bank *bank)
+static bool has_answered(struct bank *bank, const struct bank_watch *watch)
 {
     Coloan__V1__CapabilitiesQuery query = COLOAN__V1__CAPABILITIES_QUERY__INIT;
     struct cl_session_call call = {.method = "coloan.v1.Directory/GetCapabilities",
                                    .body = &query.base,
                                    .reply_type = &coloan__v1__capabilities__descriptor};
     struct cl_answer answer;
-    cl_arena_reset(bank->receiver.arena);
-    return cl_is_ok(cl_session_call(&answer, bank->session, bank->receiver.arena, &call,
-                                    (struct cl_patience){.total_ms = FIRST_ANSWER_MS}));
+    bool answered = false;
+    for (int waited_ms = 0; !answered && waited_ms < FIRST_ANSWER_MS; waited_ms += FIRST_ATTEMPT_MS) {
+        if (watch != NULL && !watch->lives(watch->user)) {
+            return false;
+        }
+        cl_arena_reset(bank->receiver.arena);
+        answered = cl_is_ok(cl_session_call(&answer, bank->session, bank->receiver.arena, &call,
+                                            (struct cl_patience){.total_ms = FIRST_ATTEMPT_MS}));
+    }
+    return answered;
 }
 
 bool bank_connect(struct bank *bank, uint16_t port, enum bank_mood mood)
+{
+    return bank_connect_while(bank, port, mood, NULL);
+}
+
+bool bank_connect_while(struct bank *bank, uint16_t port, enum bank_mood mood, const struct bank_watch *watch)
 {
     char target[32];
     (void)snprintf(target, sizeof target, "127.0.0.1:%u", port);
@@ -621,12 +669,12 @@ bool bank_connect(struct bank *bank, uint16_t port, enum bank_mood mood)
     bank->store_failed = false;
     atomic_store(&bank->stopping, false);
     atomic_store(&bank->position, 0);
-    if (!has_answered(bank)) {
+    if (!has_answered(bank, watch)) {
         cl_session_free(bank->session);
         bank->session = NULL;
         return false;
     }
-    if (mood == BANK_BUSY) {
+    if (mood == BANK_BUSY && !bank->plain) {
         ledger_repeat_last(bank->ledger, REPEAT_AT_CONNECT);
     }
     int failed = pthread_create(&bank->receiver.thread, NULL, listen_to_events, &bank->receiver);
@@ -713,6 +761,7 @@ static bool has_repeated(struct bank *bank)
 
 void bank_check_answers(struct bank *bank, int64_t wait_ms)
 {
+    wait_until(bank, has_repeated, "what was to be repeated before", wait_ms); /* would be counted with these */
     struct ledger_counts before = ledger_counts(bank->ledger);
     ledger_repeat_last(bank->ledger, LEDGER_RETAINED_MAX);
     wait_until(bank, has_repeated, "asking for every answer again", wait_ms);

@@ -22,6 +22,9 @@ struct bank_options {
     const struct world *world; /* outlives the bank */
     uint64_t seed;
     unsigned thread_count;
+    bool plain;              /* repeats nothing that was answered and resumes where it was, so that lives are alike */
+    bool memory_comes_back;  /* MEMORY_LIMIT is passing: the centre was short of memory on purpose */
+    unsigned cases_max;      /* in all; 0: no limit */
     unsigned open_cases_max; /* submitted and not ended; more would only wait for the authorities */
 };
 
@@ -36,6 +39,13 @@ enum bank_mood {
 
 /* Connects to the centre on that port, waits for a first verified answer and starts to work. False when none comes. */
 bool bank_connect(struct bank *bank, uint16_t port, enum bank_mood mood);
+
+/* The same with a centre that may end meanwhile: it is not waited for when it does not live any more. */
+struct bank_watch {
+    bool (*lives)(void *user);
+    void *user;
+};
+bool bank_connect_while(struct bank *bank, uint16_t port, enum bank_mood mood, const struct bank_watch *watch);
 
 /* Ends all work and the session. */
 void bank_disconnect(struct bank *bank);

@@ -14,7 +14,7 @@ void centre_open(struct centre_files *files, const struct centre_options *option
     char extra[512];
     (void)snprintf(extra, sizeof extra, "calls_per_second: 1000000\nburst: 1000000\n%s",
                    options->extra == NULL ? "" : options->extra);
-    struct world_options world = {.extra = extra, .store = options->store};
+    struct world_options world = {.extra = extra, .store = options->store, .database = options->database};
     files->program = options->program == NULL ? COLOAN_COLOAND : options->program;
     world_prepare(&files->world, &world);
 }
@@ -62,8 +62,7 @@ static const char *check_all(struct bank *bank, uint16_t port)
 static const char *check_file(const struct centre_files *files)
 {
     struct store *store = NULL;
-    struct store_options options = {.path = pki_files_path(&files->world.files, "coloan.db"),
-                                    .clock = cl_clock_system()};
+    struct store_options options = {.address = world_database(&files->world), .clock = cl_clock_system()};
     struct cl_status status = store_open(&store, &options);
     if (cl_is_ok(status)) {
         status = store_check(store);

@@ -17,9 +17,10 @@ struct centre_files {
 };
 
 struct centre_options {
-    const char *program; /* NULL: the one built with the tests */
-    const char *extra;   /* lines for the configuration; NULL: none */
-    const char *store;   /* more fields of its store; NULL: none */
+    const char *program;  /* NULL: the one built with the tests */
+    const char *extra;    /* lines for the configuration; NULL: none */
+    const char *store;    /* more fields of its store; NULL: none */
+    const char *database; /* the address of a cluster; NULL: a file, or as ctest says */
 };
 
 /* No limit on calls is what holds a load back. */

@@ -1,5 +1,6 @@
 #include "tests/crash/process.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -35,16 +36,8 @@ static void close_output(struct process *process)
     process->output = -1;
 }
 
-/* setpriv becomes the program, under the same pid, with the order to die with us. */
-bool process_spawn(struct process *out, const char *program, const char *config)
+static bool spawn(struct process *out, char *const *arguments)
 {
-    char *const arguments[] = {unconst("setpriv"),
-                               unconst("--pdeathsig"),
-                               unconst("KILL"),
-                               unconst(program),
-                               unconst("--config"),
-                               unconst(config),
-                               NULL};
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return false;
@@ -68,6 +61,28 @@ bool process_spawn(struct process *out, const char *program, const char *config)
         close_output(out);
     }
     return failed == 0;
+}
+
+bool process_spawn(struct process *out, const char *program, const char *config)
+{
+    const char *const nothing[] = {NULL};
+    return process_spawn_under(out, nothing, program, config);
+}
+
+/* setpriv becomes the program, under the same pid, with the order to die with us. */
+bool process_spawn_under(struct process *out, const char *const *before, const char *program, const char *config)
+{
+    char *arguments[PROCESS_WORDS_MAX + 7] = {unconst("setpriv"), unconst("--pdeathsig"), unconst("KILL")};
+    size_t count = 3;
+    for (size_t i = 0; before[i] != NULL; i++) {
+        assert(i < PROCESS_WORDS_MAX);
+        arguments[count++] = unconst(before[i]);
+    }
+    arguments[count++] = unconst(program);
+    arguments[count++] = unconst("--config");
+    arguments[count++] = unconst(config);
+    arguments[count] = NULL;
+    return spawn(out, arguments);
 }
 
 static bool read_ports(struct process *process, const char *line)
@@ -123,11 +138,21 @@ bool process_start(struct process *out, const char *program, const char *config)
     return true;
 }
 
+/* What it ran under is gone at once, itself a moment later: its output ends when nobody holds it any more. */
+static void wait_for_silence(const struct process *process)
+{
+    char rest[LINE_BYTES_MAX];
+    struct pollfd ready = {.fd = process->output, .events = POLLIN};
+    while (poll(&ready, 1, PROBE_MS_MAX) > 0 && read(process->output, rest, sizeof rest) > 0) {
+    }
+}
+
 void process_kill(struct process *process)
 {
     if (process->pid > 0) {
         (void)kill(process->pid, SIGKILL);
         (void)waitpid(process->pid, NULL, 0);
+        wait_for_silence(process);
         process->pid = 0;
         close_output(process);
     }

@@ -22,6 +22,10 @@ struct process {
 /* Starts it; does not wait. False when it cannot be started. */
 bool process_spawn(struct process *out, const char *program, const char *config);
 
+/* The same under other programs: the words before it on a command line, which end with NULL. */
+#define PROCESS_WORDS_MAX 12
+bool process_spawn_under(struct process *out, const char *const *before, const char *program, const char *config);
+
 /* Waits for the line that says it serves, and reads the ports from it. False when it ends or stays silent. */
 bool process_wait_serving(struct process *process);
 

@@ -103,7 +103,7 @@ static bool make_room(void)
 static bool make_config(void)
 {
     char *text = pki_files_text(&files.world.files, "coloand.yaml");
-    const char *place = strstr(text, "database: coloan.db");
+    const char *place = strstr(text, "database: \"coloan.db\"");
     (void)snprintf(config, sizeof config, "%s/restore.yaml", files.world.files.folder);
     FILE *out = fopen(config, "we");
     if (place == NULL || out == NULL) {
@@ -111,7 +111,7 @@ static bool make_config(void)
         return false;
     }
     (void)fprintf(out, "%.*sdatabase: %s%s", (int)(place - text), text, restored,
-                  place + strlen("database: coloan.db"));
+                  place + strlen("database: \"coloan.db\""));
     free(text);
     return fclose(out) == 0;
 }

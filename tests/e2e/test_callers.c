@@ -106,10 +106,13 @@ static ProtobufCMessage *empty_body(const ProtobufCMessageDescriptor *type)
 
 static const char *call_empty(struct cl_session *session, const struct api_method *method)
 {
+    static const struct cl_digest event = {{1}};
+    bool acknowledges = method->bodies[0].direction == COLOAN__V1__DIRECTION__DIRECTION_ACK;
     struct cl_session_call what = {
         .method = api_method_name(method),
         .body = empty_body(method->bodies[0].type),
         .reply_type = method->reply,
+        .acknowledges = acknowledges ? &event : NULL,
         .application_id = method->needs_application ? "01890a5d-ac96-774b-bcce-b302099a8057" : NULL,
     };
     const ProtobufCMessage *body = NULL;

@@ -241,6 +241,49 @@ static void test_a_decision_and_the_counters(void **state)
     assert_says("\"step\":\"OFFICER_STEP_CONFIRM\"");
 }
 
+/* What P24's bank was sent, as its officer and the bank itself see it; and a journal that parts from it. */
+static void test_events_are_looked_at_and_steered(void **state)
+{
+    (void)state;
+    char path[256];
+    char digest[2 * CL_DIGEST_BYTES + 1];
+    must("officer", "events list --bank " WORLD_ALPHA " --lang en");
+    assert_says("APPLICATION");
+    assert_says(application);
+    must("alpha", "events list --pending --count 1 --json");
+    assert_says("\"state\":\"DELIVERY_STATE_PENDING\"");
+    const char *found = strstr(said.out, "\"digest\":\"");
+    assert_non_null(found);
+    must("officer", "events park 1 --bank " WORLD_ALPHA " --reason core-down");
+    assert_says("core-down");
+    must("alpha", "events show 1 --lang zh");
+    assert_says("已搁置");
+    assert_says(WORLD_OFFICER);
+    must("alpha", "events unpark 1 1");
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&world.files, "event.bin"));
+    must("alpha", "events show 1 --keep %s", path);
+    must(NULL, "decode %s", path);
+    assert_says("EVENT_KIND_APPLICATION");
+    assert_int_equal(run("officer", "events show 1"), CLI_FAILED); /* whose? */
+    assert_int_equal(run("alpha", "events replay 99"), CLI_FAILED);
+    assert_int_equal(run("alpha", "events show"), CLI_USAGE);
+    assert_int_equal(run("alpha", "events frobnicate"), CLI_USAGE);
+
+    memset(digest, 'a', sizeof digest - 1);
+    digest[sizeof digest - 1] = '\0';
+    char line[128];
+    (void)snprintf(line, sizeof line, "1 %s\n", digest);
+    write_text("held.txt", line);
+    (void)snprintf(path, sizeof path, "events reconcile %s --lang en", pki_files_path(&world.files, "held.txt"));
+    assert_int_equal(run("alpha", path), CLI_FAILED);
+    assert_non_null(strstr(said.err, "event 1 is not the same"));
+    write_text("held.txt", "");
+    assert_int_equal(run("alpha", path), CLI_FAILED);
+    assert_non_null(strstr(said.err, "event 1 is missing at the bank"));
+    write_text("held.txt", "2 00\n");
+    assert_int_equal(run("alpha", path), CLI_USAGE);
+}
+
 static void test_mistakes_are_explained(void **state)
 {
     (void)state;
@@ -277,12 +320,14 @@ int main(void)
     bool made = cl_is_ok(cl_arena_create(&arena, ARENA_BYTES));
     write_profile("officer", WORLD_OFFICER);
     write_profile("second", WORLD_SECOND);
+    write_profile("alpha", WORLD_ALPHA);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_waits_is_listed),
         cmocka_unit_test(test_a_task_is_shown_without_and_with_values),
         cmocka_unit_test(test_a_claimed_task_is_settled),
         cmocka_unit_test(test_two_officers_override),
         cmocka_unit_test(test_a_decision_and_the_counters),
+        cmocka_unit_test(test_events_are_looked_at_and_steered),
         cmocka_unit_test(test_mistakes_are_explained),
     };
     int failed = made ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -290,7 +290,7 @@ static int64_t rows_of(const char *query)
     struct sql *sql = NULL;
     struct sql_statement *statement = NULL;
     bool row = false;
-    assert_true(cl_is_ok(sql_open(&sql, pki_files_path(&world.files, "coloan.db"), SQL_READ, &health)));
+    assert_true(cl_is_ok(sql_open(&sql, world_database(&world), SQL_READ, &health)));
     assert_true(cl_is_ok(sql_prepare(&statement, sql, query)));
     assert_true(cl_is_ok(sql_step(&row, statement)) && row);
     int64_t count = sql_column_i64(statement, 0);

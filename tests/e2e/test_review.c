@@ -291,35 +291,37 @@ static Coloan__V1__OverrideRequest withdrawal(const Coloan__V1__ItemOverride *of
 static struct cl_digest everything(void)
 {
     static const char *const texts[] = {
-        "SELECT group_concat(id || ' ' || state || ' ' || fund || ' ' || bank_track || ' ' || items_by_person || ' ' ||"
-        " items_by_machine || ' ' || deadline_ms || ' ' || changed_ms) FROM applications",
-        "SELECT group_concat(application_id || item || ' ' || person || ' ' || outcome || ' ' || settled_ms || "
-        "hex(result))"
-        " FROM items",
-        "SELECT group_concat(id || ending || ' ' || ifnull(claimed_by, '') || claimed_until_ms) FROM tasks",
-        "SELECT group_concat(id || state || ' ' || ended_ms) FROM overrides",
+        "SELECT id || ' ' || state || ' ' || fund || ' ' || bank_track || ' ' || items_by_person || ' ' ||"
+        " items_by_machine || ' ' || deadline_ms || ' ' || changed_ms FROM applications ORDER BY id",
+        "SELECT application_id || item || ' ' || person || ' ' || outcome || ' ' || settled_ms FROM items"
+        " ORDER BY application_id, phase, item, person",
+        "SELECT result FROM items ORDER BY application_id, phase, item, person",
+        "SELECT id || ending || ' ' || coalesce(claimed_by, '') || claimed_until_ms FROM tasks ORDER BY id",
+        "SELECT id || state || ' ' || ended_ms FROM overrides ORDER BY id",
         "SELECT count(*) FROM officer_actions",
         "SELECT count(*) FROM case_log",
         "SELECT count(*) FROM item_results",
         "SELECT count(*) FROM outbox",
         "SELECT count(*) FROM messages",
         "SELECT count(*) FROM traces",
-        "SELECT group_concat(item || reason || referred || ' ' || settled || ' ' || overridden) FROM reason_counts",
-        "SELECT group_concat(officer || step || count) FROM officer_counts",
+        "SELECT item || reason || referred || ' ' || settled || ' ' || overridden FROM reason_counts"
+        " ORDER BY item, reason",
+        "SELECT officer || step || count FROM officer_counts ORDER BY officer, step",
     };
     struct sql_health health = {0};
     struct sql *sql = NULL;
     struct cl_sha256 hash;
     struct cl_digest digest;
     cl_sha256_init(&hash);
-    assert_true(cl_is_ok(sql_open(&sql, pki_files_path(&world.files, "coloan.db"), SQL_READ, &health)));
+    assert_true(cl_is_ok(sql_open(&sql, world_database(&world), SQL_READ, &health)));
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct sql_statement *statement = NULL;
         bool row = false;
-        assert_true(cl_is_ok(sql_prepare(&statement, sql, texts[i])));
-        assert_true(cl_is_ok(sql_step(&row, statement)) && row);
-        cl_sha256_add(&hash, sql_column_bytes(statement, 0));
-        sql_finish(statement);
+        assert_true(cl_is_ok(sql_ask(&statement, &row, sql, texts[i])));
+        while (row) {
+            cl_sha256_add(&hash, sql_column_bytes(statement, 0));
+            assert_true(cl_is_ok(sql_step(&row, statement)));
+        }
     }
     sql_close(sql);
     cl_sha256_finish(&hash, &digest);
@@ -426,7 +428,7 @@ static int64_t rows_of(const char *query)
     struct sql *sql = NULL;
     struct sql_statement *statement = NULL;
     bool row = false;
-    assert_true(cl_is_ok(sql_open(&sql, pki_files_path(&world.files, "coloan.db"), SQL_READ, &health)));
+    assert_true(cl_is_ok(sql_open(&sql, world_database(&world), SQL_READ, &health)));
     assert_true(cl_is_ok(sql_prepare(&statement, sql, query)));
     assert_true(cl_is_ok(sql_step(&row, statement)) && row);
     int64_t count = sql_column_i64(statement, 0);

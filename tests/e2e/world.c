@@ -17,6 +17,7 @@
 #include "libcoloan/personal.h"
 #include "sandbox/submission.h"
 #include "server/vault/vault.h"
+#include "tests/support/postgres.h"
 
 static void must(struct cl_status status, const char *what)
 {
@@ -35,6 +36,13 @@ static int64_t unix_ms(void *user)
 {
     const struct world *world = user;
     return cl_clock_unix_ms(cl_clock_system()) + __atomic_load_n(&world->ahead_ms, __ATOMIC_RELAXED);
+}
+
+static int64_t server_unix_ms(void *user)
+{
+    const struct world *world = user;
+    int64_t stands_ms = __atomic_load_n(&world->server_stands_ms, __ATOMIC_RELAXED);
+    return stands_ms != 0 ? stands_ms : unix_ms(user) + __atomic_load_n(&world->server_ahead_ms, __ATOMIC_RELAXED);
 }
 
 static int64_t monotonic_ms(void *user)
@@ -144,6 +152,29 @@ static void write_rules(const struct world *world, const char *id, int days, boo
     assert(closed == 0);
 }
 
+static void make_database(struct world *world, const char *address)
+{
+    struct postgres_server server;
+    if (address != NULL) {
+        (void)snprintf(world->database, sizeof world->database, "%s", address);
+    } else if (postgres_server_shared(&server)) {
+        postgres_database_create(world->database, &server);
+        world->drops_database = true;
+    } else {
+        (void)snprintf(world->database, sizeof world->database, "coloan.db");
+    }
+}
+
+const char *world_database(const struct world *world)
+{
+    return world->config.database;
+}
+
+bool world_on_file(const struct world *world)
+{
+    return strcmp(world->database, "coloan.db") == 0;
+}
+
 static void make_config(struct world *world, const struct world_options *options)
 {
     char hex[2 * CL_PUBLIC_KEY_BYTES + 1];
@@ -166,7 +197,7 @@ static void make_config(struct world *world, const struct world_options *options
                  "directory: directory.bin\n"
                  "directory_key: %s\n"
                  "tls: {certificate: server.pem, key: server.key, ca: ca.pem, crl: crl.pem}\n"
-                 "store: {database: coloan.db, master_key: master.key%s%s}\n"
+                 "store: {database: \"%s\", master_key: master.key%s%s}\n"
                  "rules: [%s/rules/%s.yaml%s]\n"
                  "authorities:\n"
                  "  - name: sandbox\n"
@@ -184,7 +215,7 @@ static void make_config(struct world *world, const struct world_options *options
                  " SUPERVISION_ACCOUNT, PROPERTY_RIGHT, APPRAISAL, REGISTRATION]\n"
                  "    %s\n"
                  "%s",
-                 hex, options->store == NULL ? "" : ", ", options->store == NULL ? "" : options->store,
+                 hex, world->database, options->store == NULL ? "" : ", ", options->store == NULL ? "" : options->store,
                  COLOAN_SOURCE_DIR, options->rules == NULL ? "REF-NJ-2026-11" : options->rules,
                  options->later_rules ? ", " WORLD_LATER_RULES ".yaml, " WORLD_LAST_RULES ".yaml" : "",
                  authorities_port(world->authorities), timeout_ms, authorities_port(world->authorities), timeout_ms,
@@ -201,11 +232,29 @@ static void make_config(struct world *world, const struct world_options *options
 
 /* -- Life ---------------------------------------------------------------------------------------------------- */
 
+static void note_failure(void *user)
+{
+    atomic_store((atomic_bool *)user, true);
+}
+
+static struct cl_status start(struct world *world, struct cl_setting_error *error)
+{
+    struct coloand_options options = {
+        .config = &world->config, .clock = &world->server_clock, .failed = note_failure, .user = &world->store_failed};
+    atomic_store(&world->store_failed, false);
+    return coloand_start(&world->server, &options, error);
+}
+
+struct cl_status world_try_start(struct world *world)
+{
+    struct cl_setting_error error;
+    return start(world, &error);
+}
+
 void world_start(struct world *world)
 {
-    struct coloand_options options = {.config = &world->config, .clock = &world->clock};
     struct cl_setting_error error;
-    struct cl_status status = coloand_start(&world->server, &options, &error);
+    struct cl_status status = start(world, &error);
     if (cl_failed(status)) {
         (void)fprintf(stderr, "world: %s\n", error.text);
         abort();
@@ -217,6 +266,7 @@ void world_prepare(struct world *world, const struct world_options *options)
     memset(world, 0, sizeof *world);
     only_world = world;
     world->clock = (struct cl_clock){.unix_ms = unix_ms, .monotonic_ms = monotonic_ms, .user = world};
+    world->server_clock = (struct cl_clock){.unix_ms = server_unix_ms, .monotonic_ms = monotonic_ms, .user = world};
     int made = pki_files_create(&world->files);
     assert(made == 0);
     cl_log_set_level(CL_LOG_ERROR);
@@ -226,13 +276,33 @@ void world_prepare(struct world *world, const struct world_options *options)
     must(authorities_start(&world->authorities, world->people, &authorities), "authorities");
     must(vault_key_generate(pki_files_path(&world->files, "master.key")), "master key");
     make_directory(world);
+    make_database(world, options->database);
     make_config(world, options);
+}
+
+/* A batch takes some milliseconds, so the turn is looked for often. */
+static void *cut_transactions(void *argument)
+{
+    static const char text[] = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND"
+                               " mode = 'ExclusiveLock' AND granted AND database ="
+                               " (SELECT oid FROM pg_database WHERE datname = current_database())";
+    struct world *world = argument;
+    while (!atomic_load(&world->over)) {
+        long cut = postgres_run(world->database, text);
+        atomic_fetch_add(&world->cut_count, cut);
+        (void)usleep(cut > 0 ? 150 * 1000 : 2 * 1000);
+    }
+    return NULL;
 }
 
 void world_open(struct world *world, const struct world_options *options)
 {
     world_prepare(world, options);
     world_start(world);
+    if (getenv("COLOAN_TEST_CUTS") != NULL && !world_on_file(world)) {
+        world->cuts = pthread_create(&world->cutter, NULL, cut_transactions, world) == 0;
+        assert(world->cuts);
+    }
 }
 
 const char *world_config_path(const struct world *world)
@@ -254,7 +324,16 @@ void world_restart(struct world *world)
 
 void world_close(struct world *world)
 {
+    if (world->cuts) {
+        atomic_store(&world->over, true);
+        (void)pthread_join(world->cutter, NULL);
+        (void)printf("%ld transactions were cut\n", atomic_load(&world->cut_count));
+        assert(atomic_load(&world->cut_count) > 0);
+    }
     coloand_stop(world->server);
+    if (world->drops_database) {
+        postgres_database_drop(world->database);
+    }
     config_free(&world->config);
     authorities_stop(world->authorities);
     people_free(world->people);
@@ -322,8 +401,8 @@ struct cl_session *world_session(const struct world *world, const char *certific
     return world_session_at(world, world_target(world), certificate, key);
 }
 
-struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
-                                    enum world_key key)
+static struct cl_session *make_session(const struct world *world, const struct cl_clock *clock, const char *target,
+                                       const char *certificate, enum world_key key)
 {
     char name[64];
     char *ca = pki_files_text(&world->files, "ca.pem");
@@ -340,7 +419,7 @@ struct cl_session *world_session_at(const struct world *world, const char *targe
         .signer = world->signers[key],
         .keyring = world->keyring,
         .directory_key = *cl_signer_public_key(world->signers[WORLD_KEY_DIRECTORY]),
-        .clock = &world->clock,
+        .clock = clock,
     };
     struct cl_session *session = NULL;
     must(cl_session_create(&session, &options), "session");
@@ -348,6 +427,18 @@ struct cl_session *world_session_at(const struct world *world, const char *targe
     free(cert);
     free(tls_key);
     return session;
+}
+
+struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
+                                    enum world_key key)
+{
+    return make_session(world, &world->clock, target, certificate, key);
+}
+
+struct cl_session *world_session_by(const struct world *world, const struct cl_clock *clock, const char *certificate,
+                                    enum world_key key)
+{
+    return make_session(world, clock, world_target(world), certificate, key);
 }
 
 /* -- Submissions --------------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* world.h - a whole centre in this process, for end-to-end tests: files, certificates, keys, the simulated authorities
- * with the personas, and coloand on a real port with mutual TLS and SQLite.
+ * with the personas, and coloand on a real port with mutual TLS; on SQLite, or on PostgreSQL when ctest says so.
  *
  * Everything lives in a temporary folder that world_close removes. One thread drives it. Aborts on failure: it is not
  * what is tested. Call world_open first in a program: it runs other programs, and gRPC does not outlive a fork. */
@@ -7,6 +7,8 @@
 #define COLOAN_TESTS_E2E_WORLD_H
 
 #include <coloan/v1/application.pb-c.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "libcoloan/rpc.h"
 #include "libcoloan/session.h"
@@ -46,12 +48,24 @@ struct world {
     struct cl_signer *signers[WORLD_KEY_COUNT];
     struct cl_keyring *keyring;
     struct config config;
+    char database[256]; /* its address, as in the configuration */
+    bool drops_database; /* it was made for this world alone */
     struct coloand *server;
-    struct cl_clock clock; /* the machine's, moved by ahead_ms */
+    pthread_t cutter;
+    bool cuts; /* the cutter runs */
+    atomic_bool over;
+    atomic_long cut_count;
+    atomic_bool store_failed; /* as the server told, since it was started */
+    struct cl_clock clock;    /* the machine's, moved by ahead_ms */
     int64_t ahead_ms;
+    struct cl_clock server_clock; /* the same, moved further by server_ahead_ms; or it stands still there */
+    int64_t server_ahead_ms, server_stands_ms; /* 0: it goes */
 };
 
+/* With COLOAN_TEST_CUTS in the environment, on PostgreSQL: the server's transactions are cut, again and again, by ending the
+ * backend that has the turn to write; what a test sees must be the same. */
 struct world_options {
+    const char *database; /* the address of a cluster; NULL: a file, or as ctest says */
     int64_t authority_delay_ms;
     int64_t authority_timeout_ms; /* of one attempt; 0: 300 */
     const char *extra;            /* lines for the configuration; NULL: none */
@@ -68,10 +82,16 @@ void world_close(struct world *world);
 void world_prepare(struct world *world, const struct world_options *options);
 const char *world_config_path(const struct world *world);
 
+/* The address of the server's database, which a test may read beside it. */
+const char *world_database(const struct world *world);
+bool world_on_file(const struct world *world); /* not on a cluster */
+
 /* Stops the server in good order; starts another on the same database; both. */
 void world_stop(struct world *world);
 void world_start(struct world *world);
 void world_restart(struct world *world);
+/* Starts it where that may fail. */
+struct cl_status world_try_start(struct world *world);
 
 /* "127.0.0.1:<port>" of the server; one static buffer. */
 const char *world_target(const struct world *world);
@@ -85,7 +105,11 @@ char *world_http_get(const struct world *world, const char *path);
 /* A party's session: certificate "alpha" or "beta" of the pki folder, signing with that key. */
 struct cl_session *world_session(const struct world *world, const char *certificate, enum world_key key);
 
-/* The same with the server that listens on `target`. */
+/* The same with a clock of its own. */
+struct cl_session *world_session_by(const struct world *world, const struct cl_clock *clock, const char *certificate,
+                                    enum world_key key);
+
+/* The same as world_session with the server that listens on `target`. */
 struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
                                     enum world_key key);
 

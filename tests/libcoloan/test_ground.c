@@ -58,6 +58,30 @@ static void arena_hands_out_zeroed_aligned_memory_again_and_again(void **state)
     cl_arena_free(NULL);
 }
 
+static void arena_goes_back_to_a_mark_and_wipes_what_came_after(void **state)
+{
+    (void)state;
+    struct cl_arena *arena = NULL;
+    assert_true(cl_is_ok(cl_arena_create(&arena, 64 * 1024)));
+    const char *kept = cl_arena_text(arena, "kept");
+    const struct cl_arena_mark mark = cl_arena_mark(arena);
+    size_t used = cl_arena_used(arena);
+    for (int round = 0; round < 20; round++) { /* more than the cap in all */
+        char *same_block = cl_arena_text(arena, "secret");
+        for (int i = 0; i < 10; i++) {
+            assert_non_null(cl_arena_alloc(arena, 5000));
+        }
+        assert_null(cl_arena_alloc(arena, 64 * 1024));
+        assert_true(cl_arena_overflowed(arena));
+        cl_arena_rewind(arena, &mark);
+        assert_false(cl_arena_overflowed(arena));
+        assert_int_equal(cl_arena_used(arena), used);
+        assert_string_equal(kept, "kept");
+        assert_int_equal(same_block[0], '\0'); /* the block is the arena's still */
+    }
+    cl_arena_free(arena);
+}
+
 static void arena_keeps_its_cap(void **state)
 {
     (void)state;
@@ -158,6 +182,7 @@ int main(void)
         cmocka_unit_test(hex_reads_back_what_it_wrote),
         cmocka_unit_test(hex_refuses_other_text),
         cmocka_unit_test(arena_hands_out_zeroed_aligned_memory_again_and_again),
+        cmocka_unit_test(arena_goes_back_to_a_mark_and_wipes_what_came_after),
         cmocka_unit_test(arena_keeps_its_cap),
         cmocka_unit_test(queue_is_first_in_first_out_and_bounded),
         cmocka_unit_test(queue_loses_nothing_between_threads),

@@ -99,6 +99,8 @@ enum mode {
     STREAM_REPEATS,
     STREAM_GAPS,
     STREAM_GAPS_BADLY,
+    STREAM_HOLDS,
+    STREAM_HOLDS_BADLY,
     STREAM_OTHER_OPEN,
     STREAM_OTHER_SENDER,
     STREAM_FENCES,
@@ -332,6 +334,15 @@ static void push_gap(struct cl_rpc_call *call, struct cl_arena *arena, struct dr
     push(call, arena, &draft);
 }
 
+static void push_held(struct cl_rpc_call *call, struct cl_arena *arena, struct draft draft, uint64_t from, uint64_t to)
+{
+    Coloan__V1__Held held = COLOAN__V1__HELD__INIT;
+    held.from = from;
+    held.to = to;
+    draft.body = &held.base;
+    push(call, arena, &draft);
+}
+
 static void push_heartbeat(struct cl_rpc_call *call, struct cl_arena *arena, struct draft draft)
 {
     Coloan__V1__Heartbeat heartbeat = COLOAN__V1__HEARTBEAT__INIT;
@@ -376,6 +387,12 @@ static void on_open(struct cl_rpc_call *call, struct cl_arena *arena, const stru
         push_event(call, arena, draft, next + 5);
         return;
     }
+    if (mode == STREAM_HOLDS || mode == STREAM_HOLDS_BADLY) {
+        push_held(call, arena, draft, next, next + (mode == STREAM_HOLDS_BADLY ? UINT64_MAX - next : 2));
+        push_event(call, arena, draft, next + 3);
+        push_event(call, arena, draft, next + 1);
+        return;
+    }
     push_event(call, arena, draft, next);
     push_event(call, arena, draft, mode == STREAM_REPEATS ? next : next + (mode == STREAM_JUMPS ? 2 : 1));
 }
@@ -417,7 +434,70 @@ static void deliver(struct cl_rpc_call *call, struct cl_bytes message, void *use
     cl_arena_free(arena);
 }
 
+/* -- Reconciling; the centre's chain(n) is n, but for what it has otherwise ------------------------------------ */
+
+#define RECONCILE "coloan.v1.JointApproval/Reconcile"
+
+static struct {
+    _Atomic uint64_t head, other_from; /* from here on the centre's events are others than the bank's */
+    atomic_bool lies;                  /* about which sequences it was asked for */
+} ledger;
+
+static struct cl_digest chain_value(uint64_t sequence, bool other)
+{
+    struct cl_digest value = {{0}};
+    memcpy(value.bytes, &sequence, sizeof sequence);
+    value.bytes[31] = other ? 1 : 0;
+    return value;
+}
+
+static void mark(Coloan__V1__ChainMark *out, struct cl_arena *arena, uint64_t sequence)
+{
+    struct cl_digest *value = cl_arena_alloc(arena, sizeof *value);
+    coloan__v1__chain_mark__init(out);
+    *value = chain_value(sequence, sequence >= ledger.other_from);
+    out->sequence = sequence + (atomic_load(&ledger.lies) ? 1 : 0);
+    out->chain = (ProtobufCBinaryData){.data = value->bytes, .len = sizeof value->bytes};
+}
+
+static void reconcile(struct cl_rpc_call *call, struct cl_bytes message, void *user)
+{
+    (void)user;
+    static const struct cl_expected_body bodies[] = {
+        {&coloan__v1__reconcile_query__descriptor, COLOAN__V1__DIRECTION__DIRECTION_REQUEST}};
+    struct cl_arena *arena = NULL;
+    ProtobufCMessage *body = NULL;
+    assert_true(cl_is_ok(cl_arena_create(&arena, CL_MESSAGE_ARENA_BYTES_MAX)));
+    struct cl_opened opened = open_request(arena, message, RECONCILE, bodies, 1);
+    assert_true(cl_is_ok(cl_opened_body(&body, arena, &opened)));
+    const Coloan__V1__ReconcileQuery *query = (const void *)body;
+    Coloan__V1__ReconcileAnswer answer = COLOAN__V1__RECONCILE_ANSWER__INIT;
+    Coloan__V1__ChainMark head;
+    Coloan__V1__ChainMark marks[64];
+    Coloan__V1__ChainMark *list[64];
+    assert_true(query->n_sequences >= 1 && query->n_sequences <= 64);
+    for (size_t i = 0; i < query->n_sequences; i++) {
+        assert_true(i == 0 || query->sequences[i] > query->sequences[i - 1]);
+        if (query->sequences[i] > ledger.head) {
+            refuse(call, CL_EVENT_UNKNOWN, cl_bytes(NULL, 0));
+            cl_arena_free(arena);
+            return;
+        }
+        mark(&marks[i], arena, query->sequences[i]);
+        list[i] = &marks[i];
+    }
+    mark(&head, arena, ledger.head);
+    head.sequence = ledger.head;
+    answer.head = &head;
+    answer.marks = list;
+    answer.n_marks = query->n_sequences;
+    struct draft draft = reply_to(&opened, RECONCILE, &answer.base);
+    cl_rpc_reply(call, seal(arena, &draft).envelope);
+    cl_arena_free(arena);
+}
+
 static const struct cl_rpc_method methods[] = {
+    {"/" RECONCILE, CL_RPC_UNARY, reconcile, NULL},
     {"/" ASK, CL_RPC_UNARY, ask, NULL},
     {"/" KEYS, CL_RPC_UNARY, keys, NULL},
     {"/" DELIVER, CL_RPC_BIDI, deliver, NULL},
@@ -461,8 +541,11 @@ static int start_centre(void **state)
     false_directory = issue(3, false_signer, fund_signer);
     struct cl_directory_trust pinned = trust();
     assert_true(cl_is_ok(cl_keyring_load(&keyring, older_directory, &pinned, NULL)));
-    struct cl_rpc_server_options options = {
-        .methods = methods, .method_count = 3, .poll_thread_count = 2, .accept_count = 8, .send_queue_max = 64};
+    struct cl_rpc_server_options options = {.methods = methods,
+                                            .method_count = sizeof methods / sizeof methods[0],
+                                            .poll_thread_count = 2,
+                                            .accept_count = 8,
+                                            .send_queue_max = 64};
     struct cl_rpc_listen listen = {
         .address = "127.0.0.1:0", .ca_pem = pki.ca, .cert_pem = pki.server_cert, .key_pem = pki.server_key};
     assert_true(cl_is_ok(cl_rpc_server_create(&server, &options)));
@@ -854,8 +937,8 @@ static void frames_out_of_place_are_refused(void **state)
         unsigned good; /* frames before */
         enum cl_reason reason;
     } rows[] = {
-        {STREAM_JUMPS, 2, CL_SEQUENCE_WRONG},      {STREAM_REPEATS, 2, CL_SEQUENCE_WRONG},
-        {STREAM_GAPS_BADLY, 1, CL_SEQUENCE_WRONG}, {STREAM_OTHER_OPEN, 0, CL_IN_REPLY_TO_WRONG},
+        {STREAM_JUMPS, 2, CL_SEQUENCE_WRONG},       {STREAM_GAPS_BADLY, 1, CL_SEQUENCE_WRONG},
+        {STREAM_HOLDS_BADLY, 1, CL_SEQUENCE_WRONG}, {STREAM_OTHER_OPEN, 0, CL_IN_REPLY_TO_WRONG},
         {STREAM_OTHER_SENDER, 1, CL_KEY_UNKNOWN},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -872,6 +955,86 @@ static void frames_out_of_place_are_refused(void **state)
     }
 }
 
+/* What was passed before is told from what is new. Covers: COL-DEL-011, COL-DEL-024 */
+static void repetitions_and_held_events_are_told(void **state)
+{
+    (void)state;
+    struct cl_delivery *delivery = open_stream(STREAM_REPEATS, 3);
+    (void)next(delivery);
+    struct cl_delivered delivered = next(delivery);
+    assert_int_equal(delivered.sequence, 4);
+    assert_false(delivered.again);
+    delivered = next(delivery);
+    assert_int_equal(delivered.sequence, 4);
+    assert_true(delivered.again);
+    cl_session_deliver_close(delivery);
+
+    delivery = open_stream(STREAM_HOLDS, 3);
+    (void)next(delivery);
+    delivered = next(delivery);
+    assert_int_equal(delivered.kind, CL_DELIVERED_HELD);
+    assert_int_equal(delivered.from, 4);
+    assert_int_equal(delivered.to, 6);
+    delivered = next(delivery);
+    assert_int_equal(delivered.sequence, 7);
+    assert_false(delivered.again);
+    delivered = next(delivery);
+    assert_int_equal(delivered.sequence, 5);
+    assert_true(delivered.again);
+    cl_session_deliver_close(delivery);
+}
+
+static struct cl_status chain_held(void *user, uint64_t sequence, struct cl_digest *out)
+{
+    assert_true(sequence >= 1 && sequence <= *(const uint64_t *)user);
+    *out = chain_value(sequence, false);
+    return cl_ok();
+}
+
+/* Covers: COL-DEL-029 */
+static void the_first_difference_is_found_in_few_exchanges(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t held, head, other_from, same;
+        bool equal;
+        unsigned exchanges_max;
+    } rows[] = {
+        {0, 0, UINT64_MAX, 0, true, 1},
+        {1, 1, UINT64_MAX, 1, true, 1},
+        {5, 0, UINT64_MAX, 0, false, 1},
+        {0, 5, UINT64_MAX, 0, false, 1},
+        {1, 1, 1, 0, false, 1},
+        {100, 100, 2, 1, false, 3},
+        {100, 100, 100, 99, false, 3},
+        {1000000, 1000000, UINT64_MAX, 1000000, true, 5},
+        {1000000, 1000000, 654321, 654320, false, 5},
+        {1000000, 1000000, 1000000, 999999, false, 5},
+        {999000, 1000000, UINT64_MAX, 999000, false, 5},
+        {1000000, 999000, UINT64_MAX, 999000, false, 5},
+        {1000000, 999000, 3, 2, false, 5},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t count = rows[i].held;
+        struct cl_events_held held = {.count = count, .chain = chain_held, .user = &count};
+        struct cl_reconciled found;
+        atomic_store(&ledger.head, rows[i].head);
+        atomic_store(&ledger.other_from, rows[i].other_from);
+        assert_string_equal(cl_status_name(cl_session_reconcile(&found, session, arena, &held)), "OK");
+        if (found.same != rows[i].same || found.equal != rows[i].equal || found.exchanges > rows[i].exchanges_max ||
+            found.head != rows[i].head) {
+            fail_msg("row %zu: the same to %d, %u exchanges", i, (int)found.same, found.exchanges);
+        }
+    }
+    uint64_t count = 100;
+    struct cl_events_held held = {.count = count, .chain = chain_held, .user = &count};
+    struct cl_reconciled found;
+    atomic_store(&ledger.head, 100);
+    atomic_store(&ledger.lies, true);
+    assert_string_equal(cl_status_name(cl_session_reconcile(&found, session, arena, &held)), "PEER_ANSWER_INVALID");
+    atomic_store(&ledger.lies, false);
+}
+
 /* Covers: COL-DEL-016 */
 static void gaps_drains_and_fences_are_told(void **state)
 {
@@ -880,8 +1043,8 @@ static void gaps_drains_and_fences_are_told(void **state)
     (void)next(delivery);
     struct cl_delivered delivered = next(delivery);
     assert_int_equal(delivered.kind, CL_DELIVERED_GAP);
-    assert_int_equal(delivered.gap_from, 4);
-    assert_int_equal(delivered.gap_to, 8);
+    assert_int_equal(delivered.from, 4);
+    assert_int_equal(delivered.to, 8);
     assert_int_equal(next(delivery).sequence, 9);
     cl_session_deliver_close(delivery);
 
@@ -922,6 +1085,8 @@ int main(void)
         ONE(events_come_in_order_and_are_acknowledged),
         ONE(a_stream_is_resumed),
         ONE(frames_out_of_place_are_refused),
+        ONE(repetitions_and_held_events_are_told),
+        ONE(the_first_difference_is_found_in_few_exchanges),
         ONE(gaps_drains_and_fences_are_told),
     };
     return cmocka_run_group_tests(tests, start_centre, stop_centre);

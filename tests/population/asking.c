@@ -8,13 +8,14 @@
 
 #define REQUEST_ID "00112233445566778899aabbccddeeff"
 
-enum source_failure asking_answer(struct source_question *question, const struct people *people, int64_t now_ms)
+enum source_failure asking_answer(struct source_question *question, const struct people *people,
+                                  struct history *history, int64_t now_ms)
 {
     char request[SOURCE_REQUEST_BYTES_MAX];
     size_t len = 0;
     struct answer answer;
     struct source_mapping mapping;
-    const struct answer_moment moment = {.now_ms = now_ms, .serial = 1};
+    const struct answer_moment moment = {.now_ms = now_ms, .serial = 1, .history = history};
     source_mapping_default(&mapping, source_item_row(question->item));
     struct cl_status status = source_request_write(request, &len, question, &mapping, REQUEST_ID);
     assert(cl_is_ok(status));

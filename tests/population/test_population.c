@@ -39,7 +39,7 @@ static size_t verdicts[VERDICT_MANUAL + 1];
 /* What the authority says, as a server would read it. */
 static void answer_in_process(struct source_question *question)
 {
-    assert_false(source_failure_is_technical(asking_answer(question, people, world_now_ms())));
+    assert_false(source_failure_is_technical(asking_answer(question, people, NULL, world_now_ms())));
 }
 
 static void result_of(struct item_result *out, const struct population_one *one, const struct source_question *question)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "sandbox/answers.h"
+#include "sandbox/history.h"
 #include "sandbox/people.h"
 #include "server/source/wording.h"
 
@@ -416,12 +417,29 @@ static void generated_people_mostly_pass(void **state)
     people_free(people);
 }
 
+/* Some of so many share their place in the table, whatever it hashes by. */
+static void every_question_has_a_count_of_its_own(void **state)
+{
+    (void)state;
+    enum { QUESTIONS = 4000, ROUNDS = 3 };
+    struct history *history = NULL;
+    assert_true(cl_is_ok(history_create(&history)));
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < QUESTIONS; i++) {
+            char about[32];
+            (void)snprintf(about, sizeof about, "REG-%u", i);
+            assert_int_equal(history_count(history, "REGISTRATION", about), round);
+        }
+    }
+    history_free(history);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_checked),          cmocka_unit_test(every_persona_is_answered),
         cmocka_unit_test(odd_requests_are_refused),     cmocka_unit_test(a_registration_is_done_in_time),
-        cmocka_unit_test(generated_people_mostly_pass),
+        cmocka_unit_test(generated_people_mostly_pass), cmocka_unit_test(every_question_has_a_count_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

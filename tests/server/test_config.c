@@ -165,6 +165,27 @@ static void test_an_authority_is_configured(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+static void test_a_database_may_be_a_cluster(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {
+        "postgresql://coloan@/coloan?host=/run/postgresql",
+        "postgresql://coloan@db1,db2:5433/coloan?sslmode=verify-full&passfile=/etc/coloan/pgpass",
+        "postgres://coloan@localhost/coloan",
+    };
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        char line[160];
+        (void)snprintf(line, sizeof line, "database: %s", addresses[i]);
+        struct spoil with = {"", "database: coloan.db", line, {NULL}};
+        (void)spoil_write(file_path, good, &with);
+        struct config config;
+        struct cl_setting_error error;
+        assert_true(cl_is_ok(config_load(&config, file_path, &error)));
+        assert_string_equal(config.database, addresses[i]);
+        config_free(&config);
+    }
+}
+
 static void test_each_mistake_is_named(void **state)
 {
     (void)state;
@@ -185,6 +206,30 @@ static void test_each_mistake_is_named(void **state)
          "directory_key: \"0100000000000000000000000000000000000000000000000000000000000000\"",
          {"directory_key", "64 hex digits"}},
         {"no certificate", "certificate: server.pem, ", "", {"certificate"}},
+        {"a database with a password",
+         "database: coloan.db",
+         "database: postgresql://coloan:secret@/coloan?host=/run",
+         {"database", "passfile"}},
+        {"a database over a network without TLS",
+         "database: coloan.db",
+         "database: postgresql://coloan@db1,db2/coloan",
+         {"database", "verify-full"}},
+        {"a database over a network with half of TLS",
+         "database: coloan.db",
+         "database: postgres://coloan@10.0.0.1/coloan?sslmode=require",
+         {"database", "verify-full"}},
+        {"a cluster without a database",
+         "database: coloan.db",
+         "database: postgresql://coloan@/?host=/run",
+         {"names no"}},
+        {"no address at all",
+         "database: coloan.db",
+         "database: postgresql://coloan@/coloan?colour=blue",
+         {"database", "no connection URI"}},
+        {"an archive of a cluster",
+         "database: coloan.db",
+         "database: postgresql://coloan@/coloan?host=/run\n  archive: log",
+         {"archive", "archives its own log"}},
         {"no rules", "rules: [a.yaml, b.yaml]", "rules: []", {"rules"}},
         {"an item nobody answers", "IDENTITY, MARRIAGE", "IDENTITY", {"MARRIAGE", "name an authority"}},
         {"an item that is none", "IDENTITY, MARRIAGE", "IDENTITY, MARRIAGE, INCOME", {"INCOME", "no item"}},
@@ -288,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_a_good_file_reads_with_defaults),
         cmocka_unit_test(test_a_token_is_read_from_a_file_of_its_own),
         cmocka_unit_test(test_an_authority_is_configured),
+        cmocka_unit_test(test_a_database_may_be_a_cluster),
         cmocka_unit_test(test_each_mistake_is_named),
         cmocka_unit_test(test_addresses_of_metrics),
     };

@@ -12,6 +12,7 @@
 #include "server/domain/lifecycle.h"
 #include "server/operate.h"
 #include "server/vault/vault.h"
+#include "tests/support/postgres.h"
 #include "tests/support/store_fixture.h"
 
 enum { ENDED = 1, OPEN = 2 };
@@ -59,7 +60,7 @@ static int set_up(void **state)
     }
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
     vault_close(vault);
-    config = (struct config){.database = store_fixture_path(fixture), .master_key = keys[0]};
+    config = (struct config){.database = store_fixture_address(fixture), .master_key = keys[0]};
     return 0;
 }
 
@@ -97,7 +98,9 @@ static int values_of(const char *key, unsigned application)
 static void only_what_has_ended_is_erased(void **state)
 {
     (void)state;
-    run(operate_erase, fixture_application_id(ENDED), CL_CONFIG_INVALID, "Stop the coloand"); /* the fixture owns it */
+    if (!fixture_on_postgres()) { /* the fixture owns its file; a cluster is shared */
+        run(operate_erase, fixture_application_id(ENDED), CL_CONFIG_INVALID, "Stop the coloand");
+    }
     store_fixture_release(fixture);
     run(operate_erase, fixture_application_id(OPEN), CL_STATE_CONFLICT, "Only what has ended");
     run(operate_erase, fixture_application_id(9), CL_APPLICATION_UNKNOWN, "no such application");
@@ -131,11 +134,32 @@ static void a_master_key_is_changed(void **state)
     run(operate_rekey_vault, keys[2], CL_CONFIG_INVALID, "has to be the database's");
 }
 
+static void a_store_moves_into_an_empty_cluster(void **state)
+{
+    (void)state;
+    struct postgres_server server;
+    char address[POSTGRES_URI_BYTES];
+    run(operate_move, "postgresql://coloan:secret@/x?host=/run", CL_CONFIG_INVALID, "password");
+    if (!postgres_server_shared(&server)) {
+        return;
+    }
+    postgres_database_create(address, &server);
+    run(operate_move, address, CL_CONFIG_INVALID, "out of use"); /* the fixture has it open */
+    store_fixture_release(fixture);
+    run(operate_move, address, CL_OK, "the same on both sides");
+    assert_non_null(strstr(said, "messages"));
+    run(operate_move, address, CL_CONFIG_INVALID, "empty");
+    config.database = address;
+    run(operate_erase, fixture_application_id(ENDED), CL_OK, "erased");
+    postgres_database_drop(address);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(only_what_has_ended_is_erased, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_master_key_is_changed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_store_moves_into_an_empty_cluster, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

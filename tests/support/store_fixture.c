@@ -8,12 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/support/postgres.h"
+
 enum { ARENA_BYTES_MAX = 8 * 1024 * 1024, FOLDER_BYTES = 64, ROWS_MAX = 100 };
 
 struct store_fixture {
     struct store_command command;
     char folder[FOLDER_BYTES];
-    char path[FOLDER_BYTES + 16];
+    char address[FIXTURE_ADDRESS_BYTES];
     struct store *store;
     struct cl_arena *arena;
     pthread_mutex_t mutex; /* guards what follows */
@@ -74,9 +76,32 @@ bool fixture_folder_holds(const char *folder, const char *needle)
     return holds;
 }
 
+bool fixture_on_postgres(void)
+{
+    struct postgres_server server;
+    return postgres_server_shared(&server);
+}
+
+void fixture_make_address(char out[FIXTURE_ADDRESS_BYTES], const char *folder)
+{
+    struct postgres_server server;
+    if (postgres_server_shared(&server)) {
+        postgres_database_create(out, &server);
+    } else {
+        (void)snprintf(out, FIXTURE_ADDRESS_BYTES, "%s/coloan.db", folder);
+    }
+}
+
+void fixture_drop_address(const char *address)
+{
+    if (address[0] != '/') {
+        postgres_database_drop(address);
+    }
+}
+
 static void open_store(struct store_fixture *fixture)
 {
-    const struct store_options options = {.path = fixture->path, .clock = cl_clock_system()};
+    const struct store_options options = {.address = fixture->address, .clock = cl_clock_system()};
     struct cl_status status = store_open(&fixture->store, &options);
     assert(cl_is_ok(status));
 }
@@ -88,7 +113,7 @@ struct store_fixture *store_fixture_create(void)
     (void)pthread_mutex_init(&fixture->mutex, NULL);
     (void)pthread_cond_init(&fixture->changed, NULL);
     fixture_make_folder(fixture->folder);
-    (void)snprintf(fixture->path, sizeof fixture->path, "%s/coloan.db", fixture->folder);
+    fixture_make_address(fixture->address, fixture->folder);
     struct cl_status status = cl_arena_create(&fixture->arena, ARENA_BYTES_MAX);
     assert(cl_is_ok(status));
     open_store(fixture);
@@ -98,6 +123,7 @@ struct store_fixture *store_fixture_create(void)
 void store_fixture_free(struct store_fixture *fixture)
 {
     store_close(fixture->store);
+    fixture_drop_address(fixture->address);
     cl_arena_free(fixture->arena);
     fixture_remove_folder(fixture->folder);
     (void)pthread_cond_destroy(&fixture->changed);
@@ -122,9 +148,14 @@ struct store *store_fixture_store(struct store_fixture *fixture)
     return fixture->store;
 }
 
-const char *store_fixture_path(const struct store_fixture *fixture)
+const char *store_fixture_address(const struct store_fixture *fixture)
 {
-    return fixture->path;
+    return fixture->address;
+}
+
+const char *store_fixture_folder(const struct store_fixture *fixture)
+{
+    return fixture->folder;
 }
 
 struct cl_arena *store_fixture_arena(struct store_fixture *fixture)

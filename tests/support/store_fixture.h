@@ -1,4 +1,4 @@
-/* store_fixture.h - a store in a new folder, and a transaction that a test's own thread may use.
+/* store_fixture.h - a store of its own, and a transaction that a test's own thread may use.
  *
  * cmocka fails a test by a jump, which must not leave the writer thread; so the writer waits inside a command while the
  * test works with its transaction. */
@@ -21,12 +21,20 @@ void store_fixture_reopen(struct store_fixture *fixture);
 void store_fixture_release(struct store_fixture *fixture);
 
 struct store *store_fixture_store(struct store_fixture *fixture);
-const char *store_fixture_path(const struct store_fixture *fixture); /* of the database */
+const char *store_fixture_address(const struct store_fixture *fixture);
+const char *store_fixture_folder(const struct store_fixture *fixture);
 struct cl_arena *store_fixture_arena(struct store_fixture *fixture);
 
 struct store_tx *store_fixture_begin(struct store_fixture *fixture);
 /* The command ends with `status`; returns what its sender would be told. */
 struct cl_status store_fixture_end(struct store_fixture *fixture, struct cl_status status);
+
+/* The address of an empty database: a file in the folder, or, when ctest says so (coloan_on_postgres), a database of its
+ * own on the server that the tests share, which has to be dropped. */
+#define FIXTURE_ADDRESS_BYTES 256
+bool fixture_on_postgres(void);
+void fixture_make_address(char out[FIXTURE_ADDRESS_BYTES], const char *folder);
+void fixture_drop_address(const char *address);
 
 /* Makes a folder under /tmp; `out` has 64 bytes. */
 void fixture_make_folder(char *out);

@@ -88,13 +88,13 @@ CREATE TABLE case_states (
 
 CREATE TRIGGER applications_counted AFTER INSERT ON applications
 BEGIN
-    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = cases + 1;
+    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = case_states.cases + 1;
 END;
 
 CREATE TRIGGER applications_moved AFTER UPDATE OF state ON applications WHEN OLD.state <> NEW.state
 BEGIN
     UPDATE case_states SET cases = cases - 1 WHERE state = OLD.state;
-    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = cases + 1;
+    INSERT INTO case_states (state, cases) VALUES (NEW.state, 1) ON CONFLICT (state) DO UPDATE SET cases = case_states.cases + 1;
 END;
 
 -- What has to happen at a time. A row is taken away by whoever does it, in the same transaction.
@@ -391,20 +391,22 @@ CREATE TABLE reason_counts (
 CREATE TRIGGER officer_actions_count AFTER INSERT ON officer_actions
 BEGIN
     INSERT INTO officer_counts (officer, step, count) VALUES (NEW.officer, NEW.step, 1)
-    ON CONFLICT (officer, step) DO UPDATE SET count = count + 1;
+    ON CONFLICT (officer, step) DO UPDATE SET count = officer_counts.count + 1;
 END;
 
 CREATE TRIGGER officer_actions_count_reasons AFTER INSERT ON officer_actions WHEN NEW.step IN (3, 5)
 BEGIN
     INSERT INTO reason_counts (item, reason, referred, settled, overridden)
-    VALUES (NEW.item, NEW.reason, 0, NEW.step = 3, NEW.step = 5)
-    ON CONFLICT (item, reason) DO UPDATE SET settled = settled + excluded.settled, overridden = overridden + excluded.overridden;
+    VALUES (NEW.item, NEW.reason, 0, CASE WHEN NEW.step = 3 THEN 1 ELSE 0 END,
+        CASE WHEN NEW.step = 5 THEN 1 ELSE 0 END)
+    ON CONFLICT (item, reason) DO UPDATE SET settled = reason_counts.settled + excluded.settled,
+        overridden = reason_counts.overridden + excluded.overridden;
 END;
 
 CREATE TRIGGER tasks_count AFTER INSERT ON tasks WHEN NEW.kind IN (1, 2)
 BEGIN
     INSERT INTO reason_counts (item, reason, referred, settled, overridden) VALUES (NEW.item, NEW.reason, 1, 0, 0)
-    ON CONFLICT (item, reason) DO UPDATE SET referred = referred + 1;
+    ON CONFLICT (item, reason) DO UPDATE SET referred = reason_counts.referred + 1;
 END;
 
 CREATE TABLE offers (
@@ -481,15 +483,18 @@ CREATE TABLE outbox_heads (
     recipient TEXT NOT NULL PRIMARY KEY,
     head INTEGER NOT NULL CHECK (head > 0),
     received_floor INTEGER NOT NULL DEFAULT 0 CHECK (received_floor BETWEEN 0 AND head),
-    applied_floor INTEGER NOT NULL DEFAULT 0 CHECK (applied_floor BETWEEN 0 AND received_floor)
+    applied_floor INTEGER NOT NULL DEFAULT 0 CHECK (applied_floor BETWEEN 0 AND received_floor),
+    chain BLOB NOT NULL CHECK (length(chain) = 32)
 ) STRICT, WITHOUT ROWID;
 
+-- `chain` stands for all events up to here (libcoloan/chain.h).
 CREATE TABLE outbox (
     recipient TEXT NOT NULL,
     sequence INTEGER NOT NULL CHECK (sequence > 0),
     application_id TEXT NOT NULL REFERENCES applications (id),
     kind INTEGER NOT NULL,
     digest BLOB NOT NULL REFERENCES messages (digest),
+    chain BLOB NOT NULL CHECK (length(chain) = 32),
     made_ms INTEGER NOT NULL,
     PRIMARY KEY (recipient, sequence)
 ) STRICT, WITHOUT ROWID;
@@ -523,6 +528,66 @@ END;
 CREATE TRIGGER outbox_acks_keep BEFORE UPDATE ON outbox_acks
 BEGIN
     SELECT RAISE(ABORT, 'acknowledgements never change');
+END;
+
+-- Events that are still to be received, and those asked for again; the row goes with the acknowledgement.
+-- state: 0 fresh, 1 asked for again, 2 waits until next_ms, 3 on a call whose answer is awaited until next_ms, 4 parked.
+-- What is above 1 holds back the later events of its application.
+CREATE TABLE pending (
+    recipient TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    application_id TEXT NOT NULL,
+    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),
+    tries INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    first_ms INTEGER NOT NULL DEFAULT 0,
+    next_ms INTEGER NOT NULL DEFAULT 0,
+    cause INTEGER NOT NULL DEFAULT 0 CHECK (cause BETWEEN 0 AND 3),
+    note TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (recipient, sequence),
+    FOREIGN KEY (recipient, sequence) REFERENCES outbox (recipient, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pending_holds ON pending (recipient, application_id, sequence) WHERE state > 1;
+
+-- Servers on this database, when there are several, and for which applications each asks the authorities.
+CREATE TABLE nodes (
+    node TEXT NOT NULL PRIMARY KEY,
+    seen_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE inquiries (
+    application_id TEXT NOT NULL PRIMARY KEY REFERENCES applications (id),
+    node TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How often a recipient's stream was opened.
+CREATE TABLE sessions (
+    recipient TEXT NOT NULL PRIMARY KEY,
+    number INTEGER NOT NULL CHECK (number > 0)
+) STRICT, WITHOUT ROWID;
+
+-- What became of trying to deliver an event, and who interfered.
+CREATE TABLE delivery_log (
+    recipient TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    number INTEGER NOT NULL CHECK (number > 0),
+    at_ms INTEGER NOT NULL,
+    step INTEGER NOT NULL CHECK (step BETWEEN 1 AND 5),
+    by_party TEXT NOT NULL,
+    note TEXT NOT NULL,
+    message BLOB REFERENCES messages (digest),
+    PRIMARY KEY (recipient, sequence, number),
+    FOREIGN KEY (recipient, sequence) REFERENCES outbox (recipient, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER delivery_log_stay BEFORE DELETE ON delivery_log
+BEGIN
+    SELECT RAISE(ABORT, 'what was tried stays');
+END;
+
+CREATE TRIGGER delivery_log_keep BEFORE UPDATE ON delivery_log
+BEGIN
+    SELECT RAISE(ABORT, 'what was tried never changes');
 END;
 
 -- Who allowed what, to whom, until when: for ever. A withdrawal is written once and takes nothing away.
@@ -625,7 +690,7 @@ END;
 
 -- Uploaded documents. `number` is the store's own; the pieces of unfinished ones may be dropped.
 CREATE TABLE documents (
-    number INTEGER PRIMARY KEY,
+    number INTEGER NOT NULL PRIMARY KEY,
     application_id TEXT NOT NULL REFERENCES applications (id),
     sha256 BLOB NOT NULL CHECK (length(sha256) = 32),
     size_bytes INTEGER NOT NULL CHECK (size_bytes > 0),

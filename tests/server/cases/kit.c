@@ -61,7 +61,7 @@ int kit_set_up(void **state)
     (void)state;
     char key_path[128];
     kit.fixture = store_fixture_create();
-    (void)snprintf(key_path, sizeof key_path, "%s.key", store_fixture_path(kit.fixture));
+    (void)snprintf(key_path, sizeof key_path, "%s/master.key", store_fixture_folder(kit.fixture));
     assert_true(cl_is_ok(vault_key_generate(key_path)));
     assert_true(cl_is_ok(vault_open(&kit.vault, key_path)));
     kit.cases.vault = kit.vault;

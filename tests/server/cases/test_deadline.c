@@ -100,6 +100,53 @@ static void half_paid_is_told_again_at_the_end_of_the_day(void **state)
     assert_int_equal(cl_date_from_ms(at_ms - 1), cl_date_from_ms(NOW));
 }
 
+/* What an authority is asked for the first time, or from then on once a day, goes by the register's hours. */
+static void what_is_asked_for_first_goes_by_the_registers_hours(void **state)
+{
+    (void)state;
+    static const int64_t opens_ms = 8 * HOUR_MS + HOUR_MS / 2;
+    static const int64_t closes_ms = 17 * HOUR_MS + HOUR_MS / 2;
+    static const int64_t first_ms = 30 * 1000;
+    static const struct {
+        const char *name;
+        due_when *when;
+        enum registry_track registry;
+        bool awaited;
+        int64_t of_day_ms, at_ms; /* since midnight; 0: never */
+    } asked[] = {
+        {"filed in its hours", registry_poll_at, REGISTRY_FILED, false, 10 * HOUR_MS, 10 * HOUR_MS + first_ms},
+        {"filed just before it closes", registry_poll_at, REGISTRY_FILED, false, closes_ms - first_ms, closes_ms},
+        {"and a moment later", registry_poll_at, REGISTRY_FILED, false, closes_ms - first_ms + 1,
+         KIT_DAY_MS + opens_ms},
+        {"filed at night", registry_poll_at, REGISTRY_FILED, false, 3 * HOUR_MS, opens_ms},
+        {"filed as it opens", registry_poll_at, REGISTRY_SUPPLEMENT, false, opens_ms - first_ms, opens_ms},
+        {"not filed", registry_poll_at, REGISTRY_NOT_STARTED, false, 10 * HOUR_MS, 0},
+        {"completion awaited by day", check_completion_at, REGISTRY_REGISTERED, true, 10 * HOUR_MS,
+         KIT_DAY_MS + opens_ms},
+        {"completion awaited at night", check_completion_at, REGISTRY_REGISTERED, true, 1, KIT_DAY_MS + opens_ms},
+        {"no completion awaited", check_completion_at, REGISTRY_REGISTERED, false, 10 * HOUR_MS, 0},
+    };
+    const struct polling_plan before = kit.centre.registry;
+    int64_t midnight_ms = cl_date_to_ms(cl_date_from_ms(NOW));
+    kit.centre.registry = (struct polling_plan){
+        .opens_ms = opens_ms, .closes_ms = closes_ms, .first_ms = first_ms, .every_ms = 5 * KIT_MINUTE_MS};
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        const struct case_tx tx = {.cases = &kit.cases, .now_ms = midnight_ms + asked[i].of_day_ms};
+        struct case_file file = {.tracks = {.fund = FUND_SIGNED,
+                                            .bank = BANK_SIGNED,
+                                            .registry = asked[i].registry,
+                                            .items = {.total = 14},
+                                            .checks = {.total = 3, .completion_awaited = asked[i].awaited},
+                                            .offer_version = 1,
+                                            .round = 1}};
+        int64_t at_ms = asked[i].when(&file, &tx, 0);
+        if (at_ms != (asked[i].at_ms == 0 ? 0 : midnight_ms + asked[i].at_ms)) {
+            fail_msg("%s: %lld from midnight", asked[i].name, (long long)(at_ms - midnight_ms));
+        }
+    }
+    kit.centre.registry = before;
+}
+
 /* -- Doing ----------------------------------------------------------------------------------------------------- */
 
 enum way { RUN, POSTPONE };
@@ -187,6 +234,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_due_follows_from_the_case),
+        cmocka_unit_test(what_is_asked_for_first_goes_by_the_registers_hours),
         cmocka_unit_test(half_paid_is_told_again_at_the_end_of_the_day),
         cmocka_unit_test_setup_teardown(an_offer_expires_once, kit_set_up, kit_tear_down),
         cmocka_unit_test_setup_teardown(what_fails_is_put_off_and_stays, kit_set_up, kit_tear_down),

@@ -192,11 +192,10 @@ struct picture {
 static struct picture picture_of(const char *id)
 {
     static const char query[] =
-        "SELECT (SELECT group_concat(fund || ',' || bank_track || ',' || registry || ',' || state || ',' || deadline_ms"
-        " || ',' || changed_ms) FROM applications WHERE id = $1), (SELECT count(*) FROM case_log), (SELECT count(*) "
-        "FROM"
-        " milestones), (SELECT count(*) FROM vault_values), (SELECT count(*) FROM outbox), (SELECT group_concat(subject"
-        " || kind || at_ms) FROM due), (SELECT count(*) FROM messages)";
+        "SELECT (SELECT fund || ',' || bank_track || ',' || registry || ',' || state || ',' || deadline_ms || ',' ||"
+        " changed_ms FROM applications WHERE id = $1), (SELECT count(*) FROM case_log), (SELECT count(*) FROM"
+        " milestones), (SELECT count(*) FROM vault_values), (SELECT count(*) FROM outbox),"
+        " (SELECT CAST(coalesce(sum(at_ms + 1000 * kind), 0) AS BIGINT) FROM due), (SELECT count(*) FROM messages)";
     struct picture out = {""};
     struct sql_statement *statement = NULL;
     bool row = false;
@@ -204,11 +203,10 @@ static struct picture picture_of(const char *id)
     assert_int_equal(sql_prepare(&statement, store_tx_sql(tx), query).reason, CL_OK);
     sql_bind_text(statement, 1, id);
     assert_int_equal(sql_step(&row, statement).reason, CL_OK);
-    const char *due = sql_column_text(statement, 5);
-    (void)snprintf(out.text, sizeof out.text, "%s|%d|%d|%d|%d|%s|%d", sql_column_text(statement, 0),
+    (void)snprintf(out.text, sizeof out.text, "%s|%d|%d|%d|%d|%lld|%d", sql_column_text(statement, 0),
                    (int)sql_column_i64(statement, 1), (int)sql_column_i64(statement, 2),
-                   (int)sql_column_i64(statement, 3), (int)sql_column_i64(statement, 4), due == NULL ? "" : due,
-                   (int)sql_column_i64(statement, 6));
+                   (int)sql_column_i64(statement, 3), (int)sql_column_i64(statement, 4),
+                   (long long)sql_column_i64(statement, 5), (int)sql_column_i64(statement, 6));
     sql_finish(statement);
     assert_int_equal(store_fixture_end(kit.fixture, cl_ok()).reason, CL_OK);
     return out;
@@ -216,10 +214,7 @@ static struct picture picture_of(const char *id)
 
 static bool database_holds(const char *needle)
 {
-    char folder[64];
-    const char *path = store_fixture_path(kit.fixture);
-    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
-    return fixture_folder_holds(folder, needle);
+    return fixture_folder_holds(store_fixture_folder(kit.fixture), needle);
 }
 
 /* -- Tests ----------------------------------------------------------------------------------------------------- */

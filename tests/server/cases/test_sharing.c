@@ -49,7 +49,7 @@ static int set_up(void **state)
     (void)state;
     char key_path[128];
     fixture = store_fixture_create();
-    (void)snprintf(key_path, sizeof key_path, "%s.key", store_fixture_path(fixture));
+    (void)snprintf(key_path, sizeof key_path, "%s/master.key", store_fixture_folder(fixture));
     assert_true(cl_is_ok(vault_key_generate(key_path)));
     assert_true(cl_is_ok(vault_open(&vault, key_path)));
     centre = (struct centre){.party = SIGNING_CENTRE,

@@ -207,7 +207,7 @@ static int set_up(void **state)
     (void)snprintf(room->base, sizeof room->base, "%s/base.db", room->folder);
     (void)snprintf(room->copy, sizeof room->copy, "%s/copy.db", room->folder);
     room->options = (struct store_options){
-        .path = room->path,
+        .address = room->path,
         .round_pages = ROUND_PAGES,
         .restart_pages = RESTART_PAGES,
         .idle_ms = IDLE_MS,
@@ -666,7 +666,7 @@ static void only_a_folder_of_ones_own_will_do(void **state)
     char path[96];
     struct store_options options = room->options;
     (void)snprintf(path, sizeof path, "%s/other.db", room->folder);
-    options.path = path;
+    options.address = path;
     assert_int_equal(store_open(&other, &options).reason, CL_CONFIG_INVALID); /* another store's */
     options.archive.folder = "/nowhere/at/all";
     assert_int_equal(store_open(&other, &options).reason, CL_CONFIG_INVALID);

@@ -125,7 +125,7 @@ static void traces_are_numbered_and_the_last_is_read(void **state)
     assert_int_equal(read.number, 1);
     other.application_id = fixture_application_id(9);
     assert_int_equal(decisions_add_trace(tx, &other).reason, CL_INTERNAL);
-    assert_int_equal(sql_script(sql, "UPDATE traces SET trace = x'00'").reason, CL_STATE_CONFLICT);
+    assert_int_equal(sql_script(sql, "UPDATE traces SET trace = digest").reason, CL_STATE_CONFLICT);
     assert_int_equal(sql_script(sql, "DELETE FROM traces").reason, CL_STATE_CONFLICT);
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
 }

@@ -162,8 +162,8 @@ static void a_complete_document_stays(void **state)
         "DELETE FROM documents",
         "DELETE FROM document_pieces",
         "UPDATE documents SET complete = 0",
-        "UPDATE documents SET sha256 = zeroblob(32)",
-        "UPDATE document_pieces SET sealed = x'00'",
+        "UPDATE documents SET sha256 = hash",
+        "UPDATE document_pieces SET sealed = sealed",
     };
     struct store_tx *tx = store_fixture_begin(fixture);
     int64_t number = begin(tx, 50, 4);

@@ -113,7 +113,7 @@ static void terms_never_change(void **state)
     struct store_fixture *fixture = *state;
     static const char *const refused[] = {
         "DELETE FROM offers",
-        "UPDATE offers SET terms = x'00'",
+        "UPDATE offers SET terms = terms_digest",
         "UPDATE offers SET valid_until_ms = 1",
         "UPDATE offers SET bank_decision = NULL",
     };

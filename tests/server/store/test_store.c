@@ -24,7 +24,7 @@
 
 struct harness {
     char folder[64];
-    char path[80];
+    char address[FIXTURE_ADDRESS_BYTES];
     struct store *store;
     atomic_uint commits, failures, done_ok, done_failed;
 };
@@ -42,7 +42,7 @@ static void count_failure(void *user)
 static struct store_options options_of(struct harness *harness)
 {
     return (struct store_options){
-        .path = harness->path,
+        .address = harness->address,
         .clock = cl_clock_system(),
         .committed = count_commit,
         .failed = count_failure,
@@ -54,7 +54,7 @@ static int set_up(void **state)
 {
     struct harness *harness = calloc(1, sizeof *harness);
     fixture_make_folder(harness->folder);
-    (void)snprintf(harness->path, sizeof harness->path, "%s/coloan.db", harness->folder);
+    fixture_make_address(harness->address, harness->folder);
     *state = harness;
     return 0;
 }
@@ -63,6 +63,7 @@ static int tear_down(void **state)
 {
     struct harness *harness = *state;
     store_close(harness->store);
+    fixture_drop_address(harness->address);
     fixture_remove_folder(harness->folder);
     free(harness);
     return 0;
@@ -294,7 +295,7 @@ static void one_process_owns_the_file(void **state)
     struct store_options options = options_of(harness);
     assert_int_equal(store_open(&second, &options).reason, CL_CONFIG_INVALID);
     assert_null(second);
-    assert_int_equal(stat(harness->path, &info), 0);
+    assert_int_equal(stat(harness->address, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
     store_close(harness->store);
     harness->store = NULL;
@@ -304,11 +305,11 @@ static void one_process_owns_the_file(void **state)
 static void an_idle_store_empties_its_log(void **state)
 {
     struct harness *harness = *state;
-    char path[128];
+    char path[FIXTURE_ADDRESS_BYTES + 8];
     struct stat info;
     open_store(harness, 0, 0);
     assert_int_equal(store_submit(harness->store, &make_write(harness, 1, CL_OK)->command).reason, CL_OK);
-    (void)snprintf(path, sizeof path, "%s-wal", harness->path);
+    (void)snprintf(path, sizeof path, "%s-wal", harness->address);
     for (int i = 0; i < 100; i++) {
         (void)usleep(50 * 1000);
         assert_int_equal(stat(path, &info), 0);
@@ -365,10 +366,10 @@ static void a_log_that_grows_is_taken_over(void **state)
     (void)state;
     static uint8_t envelope[400 * 1024];
     struct store_fixture *fixture = store_fixture_create();
-    char path[128];
+    char path[FIXTURE_ADDRESS_BYTES + 8];
     struct stat info;
     off_t largest = 0;
-    (void)snprintf(path, sizeof path, "%s-wal", store_fixture_path(fixture));
+    (void)snprintf(path, sizeof path, "%s-wal", store_fixture_address(fixture));
     for (unsigned i = 0; i < 400; i++) { /* 160 MB */
         struct store_tx *tx = store_fixture_begin(fixture);
         struct message_row row = fixture_message(i);
@@ -386,9 +387,9 @@ static void a_log_that_grows_is_taken_over(void **state)
 static off_t largest_log(struct harness *harness, const struct store_options *options)
 {
     static uint8_t envelope[20 * 1024];
-    char path[128];
+    char path[FIXTURE_ADDRESS_BYTES + 8];
     off_t largest = 0;
-    (void)snprintf(path, sizeof path, "%s-wal", harness->path);
+    (void)snprintf(path, sizeof path, "%s-wal", harness->address);
     assert_int_equal(store_open(&harness->store, options).reason, CL_OK);
     for (unsigned i = 0; i < 200; i++) {
         struct stat info;
@@ -400,7 +401,7 @@ static off_t largest_log(struct harness *harness, const struct store_options *op
     }
     store_close(harness->store);
     harness->store = NULL;
-    (void)unlink(harness->path);
+    (void)unlink(harness->address);
     return largest;
 }
 
@@ -414,6 +415,42 @@ static void a_smaller_log_is_taken_over_sooner(void **state)
     assert_true(largest_log(harness, &options) < 2 * 1024 * 1024); /* 64 pages, and what came during a round */
 }
 
+/* -- By hand -------------------------------------------------------------------------------------------------- */
+
+static void nothing_happens_by_hand_but_in_a_turn(void **state)
+{
+    struct harness *harness = *state;
+    struct store_options options = options_of(harness);
+    options.by_hand = true;
+    options.batch_max = 2;
+    assert_int_equal(store_open(&harness->store, &options).reason, CL_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(store_submit(harness->store, &make_write(harness, i, CL_OK)->command).reason, CL_OK);
+    }
+    assert_int_equal(atomic_load(&harness->done_ok), 0);
+    assert_true(store_turn(harness->store));
+    assert_int_equal(atomic_load(&harness->done_ok), 2);
+    assert_true(store_turn(harness->store));
+    assert_false(store_turn(harness->store));
+    assert_int_equal(atomic_load(&harness->done_ok), 3);
+    assert_int_equal(store_commits(harness->store), 2);
+    assert_int_equal(count_messages(harness->store), 3); /* store_run takes the turns by itself */
+}
+
+static void a_stop_by_hand_answers_what_is_queued(void **state)
+{
+    struct harness *harness = *state;
+    struct store_options options = options_of(harness);
+    options.by_hand = true;
+    assert_int_equal(store_open(&harness->store, &options).reason, CL_OK);
+    assert_int_equal(store_submit(harness->store, &make_write(harness, 1, CL_OK)->command).reason, CL_OK);
+    store_stop(harness->store);
+    assert_int_equal(atomic_load(&harness->done_ok), 1);
+    struct write *late = make_write(harness, 2, CL_OK);
+    assert_int_equal(store_submit(harness->store, &late->command).reason, CL_SHUTTING_DOWN);
+    free(late);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,11 +458,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(commands_are_applied_and_answered_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_queue_is_told_at_once_and_a_stop_drains_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(run_waits_for_the_answer, set_up, tear_down),
+    };
+    const struct CMUnitTest of_a_file[] = {
         cmocka_unit_test_setup_teardown(one_process_owns_the_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_disk_that_is_nearly_full_is_told_and_recovers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_idle_store_empties_its_log, set_up, tear_down),
         cmocka_unit_test(a_log_that_grows_is_taken_over),
         cmocka_unit_test_setup_teardown(a_smaller_log_is_taken_over_sooner, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_happens_by_hand_but_in_a_turn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stop_by_hand_answers_what_is_queued, set_up, tear_down),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return fixture_on_postgres() ? failed : failed + cmocka_run_group_tests(of_a_file, NULL, NULL);
 }

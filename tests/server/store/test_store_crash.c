@@ -60,7 +60,8 @@ static void event_done(struct store_command *command, struct cl_status status)
 static void run_child(const char *path, int pipe, uint32_t first)
 {
     struct store *store = NULL;
-    const struct store_options options = {.path = path, .clock = cl_clock_system(), .batch_max = 16, .queue_max = 64};
+    const struct store_options options = {
+        .address = path, .clock = cl_clock_system(), .batch_max = 16, .queue_max = 64};
     if (cl_failed(store_open(&store, &options))) {
         _exit(3);
     }
@@ -122,7 +123,7 @@ static uint32_t compare(const char *path, const uint32_t *acked, size_t count, b
     struct store *store = NULL;
     struct sql *sql = NULL;
     struct cl_arena *arena = NULL;
-    const struct store_options options = {.path = path, .clock = cl_clock_system()};
+    const struct store_options options = {.address = path, .clock = cl_clock_system()};
     assert_int_equal(store_open(&store, &options).reason, CL_OK);
     if (check) {
         assert_int_equal(store_check(store).reason, CL_OK);
@@ -135,7 +136,7 @@ static uint32_t compare(const char *path, const uint32_t *acked, size_t count, b
         bool found = false;
         assert_int_equal(messages_get(&found, &message, sql, arena, &message.digest).reason, CL_OK);
         assert_true(found);
-        assert_int_equal(outbox_read(&rows, sql, arena, RECIPIENT, acked[i] - 1, 1).reason, CL_OK);
+        assert_int_equal(outbox_read(&rows, sql, arena, RECIPIENT, acked[i] - 1, 1, 0).reason, CL_OK);
         assert_int_equal(rows.count, 1);
         assert_int_equal(rows.rows[0].sequence, acked[i]);
         assert_true(cl_digest_equal(&rows.rows[0].digest, &message.digest));
@@ -163,7 +164,7 @@ static void nothing_acknowledged_is_lost(void **state)
     fixture_add_application(tx, 1);
     assert_int_equal(store_fixture_end(fixture, cl_ok()).reason, CL_OK);
     /* The fixture's store stays closed while children own the file. */
-    (void)snprintf(path, sizeof path, "%s", store_fixture_path(fixture));
+    (void)snprintf(path, sizeof path, "%s", store_fixture_address(fixture));
     store_fixture_release(fixture);
     srandom(20261125);
     uint32_t head = compare(path, acked, 0, true);

@@ -178,7 +178,7 @@ static void a_damaged_key_stops_it_and_an_erasure_lets_it_go_on(void **state)
     struct bench *bench = *state;
     static const char *damages[] = {
         "UPDATE vault_keys SET wrapped = zeroblob(72) WHERE application_id LIKE '%000000000300'",
-        "UPDATE vault_keys SET wrapped = x'00' WHERE application_id LIKE '%000000000300'",
+        "UPDATE vault_keys SET wrapped = zeroblob(1) WHERE application_id LIKE '%000000000300'",
         "UPDATE vault_keys SET master_id = zeroblob(16) WHERE application_id LIKE '%000000000300'",
     };
     struct store *store = store_fixture_store(bench->fixture);
@@ -213,7 +213,7 @@ static void a_damaged_key_stops_it_and_an_erasure_lets_it_go_on(void **state)
 static void run_child(const struct bench *bench, int die_after)
 {
     struct store *store = NULL;
-    struct store_options options = {.path = store_fixture_path(bench->fixture), .clock = cl_clock_system()};
+    struct store_options options = {.address = store_fixture_address(bench->fixture), .clock = cl_clock_system()};
     struct vault_rekey rekey = {.old = bench->vaults[0], .fresh = bench->vaults[1]};
     struct cl_status status = store_open(&store, &options);
     if (cl_failed(status)) {

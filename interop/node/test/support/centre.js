@@ -119,7 +119,7 @@ export class Centre {
   }
 
   partyOf(call) {
-    const [, party] = /^URI:urn:coloan:party:([a-z:0-9-]+)$/.exec(call.getAuthContext().sslPeerCertificate.subjectaltname);
+    const [, party] = /(?:^|, )URI:urn:coloan:party:([a-z:0-9-]+)(?:,|$)/.exec(call.getAuthContext().sslPeerCertificate.subjectaltname);
     return party;
   }
 

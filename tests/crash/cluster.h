@@ -1,0 +1,30 @@
+/* cluster.h - a PostgreSQL cluster of two under Patroni and etcd, as demo/cluster makes it, for campaigns.
+ *
+ * Owner: whoever made it stops it; its data are under /tmp, its logs in the folder that was named. One thread. Fails: a
+ * function says false, and the script said why on standard error. gRPC may be in use: nothing is forked, only spawned. */
+#ifndef COLOAN_TESTS_CRASH_CLUSTER_H
+#define COLOAN_TESTS_CRASH_CLUSTER_H
+
+#include <stdbool.h>
+
+#define CLUSTER_WORD_BYTES 256
+
+struct cluster {
+    char folder[128];
+    char address[CLUSTER_WORD_BYTES]; /* of the store */
+};
+
+bool cluster_start(struct cluster *out, const char *folder);
+void cluster_stop(const struct cluster *cluster);
+
+/* 'a' or 'b'; '\0': nobody leads, or follows synchronously. */
+char cluster_primary(const struct cluster *cluster);
+char cluster_standby(const struct cluster *cluster);
+
+/* "kill", "crash", "revive", "pause", "resume" of a node. */
+bool cluster_do(const struct cluster *cluster, const char *what, char node);
+
+/* Waits until one leads and the other follows. */
+bool cluster_settle(const struct cluster *cluster);
+
+#endif
