@@ -201,6 +201,7 @@ static enum cli_exit replay(struct cli *cli)
 struct chain {
     struct cl_digest *values; /* values[n]: up to event n */
     uint64_t count;
+    size_t room;
 };
 
 static struct cl_status chain_at(void *user, uint64_t sequence, struct cl_digest *out)
@@ -228,21 +229,32 @@ static bool read_line(struct chain *chain, const char *line)
     return true;
 }
 
+/* For chain(0) and one event more than there are. */
+static bool make_room(struct chain *chain)
+{
+    if (chain->count + 2 <= chain->room) {
+        return true;
+    }
+    size_t room = chain->room == 0 ? 1024 : chain->room * 2;
+    if (room > 2 * (size_t)EVENTS_MAX) {
+        return false;
+    }
+    struct cl_digest *values = realloc(chain->values, room * sizeof values[0]);
+    if (values == NULL) {
+        return false;
+    }
+    memset(values, 0, sizeof values[0]); /* chain(0) */
+    chain->values = values;
+    chain->room = room;
+    return true;
+}
+
 static enum cli_exit read_chain(struct chain *chain, const struct cli *cli, FILE *file)
 {
     char line[128];
-    size_t room = 0;
     while (fgets(line, sizeof line, file) != NULL) {
-        if (chain->count + 2 > room) {
-            room = room == 0 ? 1024 : room * 2;
-            struct cl_digest *values = realloc(chain->values, room * sizeof values[0]);
-            if (values == NULL || room > 2 * (size_t)EVENTS_MAX) {
-                free(values);
-                chain->values = NULL;
-                return cli_fail(cli, CLI_FAILED, NULL, "there is no memory for so many events");
-            }
-            memset(values, 0, sizeof values[0]); /* chain(0) */
-            chain->values = values;
+        if (!make_room(chain)) {
+            return cli_fail(cli, CLI_FAILED, NULL, "there is no memory for so many events");
         }
         if (!read_line(chain, line)) {
             return cli_fail(cli, CLI_USAGE, "`coloan-bank --list-events` shows how it looks",
@@ -297,7 +309,7 @@ static enum cli_exit tell(const struct cli *cli, const struct cl_reconciled *fou
 
 static enum cli_exit reconcile(struct cli *cli)
 {
-    struct chain chain = {NULL, 0};
+    struct chain chain = {.values = NULL};
     struct cl_reconciled found;
     enum cli_exit code = load_chain(&chain, cli, cli->arguments[1]);
     if (code == CLI_DONE) {

@@ -47,6 +47,7 @@ struct coloand {
     struct vault *vault;
     struct cl_signer *signer;
     struct keydir keydir;
+    atomic_bool keys_told; /* another server may have issued a directory */
     struct centre centre;
     struct authorisation *authorisation; /* NULL: letters are not verified */
     struct cases cases;
@@ -129,13 +130,18 @@ static void store_has_failed(void *user)
     }
 }
 
-/* What another server on the database told: "open NUMBER PARTY" of a stream, or a party for which there is something. */
+/* What another server on the database told: "open NUMBER PARTY" of a stream, that there is a new directory, or a party for
+ * which there is something. */
 static void heard(void *user, const char *text)
 {
     struct coloand *server = user;
     char party[CL_PARTY_BYTES_MAX + 1] = "";
     uint64_t number = 0;
-    if (atomic_load(&server->told) == NULL) {
+    bool keys = strcmp(text, CENTRE_TELLS_KEYS) == 0;
+    if (keys || text[0] == '\0') {
+        atomic_store(&server->keys_told, true);
+    }
+    if (keys || atomic_load(&server->told) == NULL) {
         return; /* nobody is here yet; whoever comes reads what there is */
     }
     if (sscanf(text, "open %" SCNu64 " %64s", &number, party) == 2) {
@@ -726,8 +732,23 @@ struct cl_status coloand_reload(struct coloand *server, struct cl_setting_error 
     return cl_failed(status) ? status : directory;
 }
 
+/* A directory that another server issued. What fails now is tried again with the next tick. */
+static void take_over_keys(struct coloand *server)
+{
+    struct cl_setting_error error;
+    if (!atomic_exchange(&server->keys_told, false)) {
+        return;
+    }
+    struct cl_status status = keydir_restore(&server->keydir, server->store, &error);
+    if (cl_failed(status)) {
+        atomic_store(&server->keys_told, true);
+        cl_log(CL_LOG_WARNING, "coloand.keys_not_taken", cl_log_text("reason", cl_status_name(status)));
+    }
+}
+
 void coloand_tick(struct coloand *server)
 {
+    take_over_keys(server);
     keydir_publish(&server->keydir);
     int64_t now_ms = cl_clock_monotonic_ms(server->clock);
     if (now_ms - server->swept_ms >= SWEEP_EVERY_MS) {

@@ -135,6 +135,14 @@ static struct cl_status take_over(struct keydir *keydir, const struct directory_
     return status;
 }
 
+static uint64_t number_in_force(const struct keydir *keydir)
+{
+    struct cl_keyring *held = cl_keyring_slot_take(keydir->slot);
+    uint64_t number = cl_keyring_number(held);
+    cl_keyring_unref(held);
+    return number;
+}
+
 struct cl_status keydir_restore(struct keydir *keydir, struct store *store, struct cl_setting_error *error)
 {
     struct cl_arena *arena = NULL;
@@ -149,7 +157,7 @@ struct cl_status keydir_restore(struct keydir *keydir, struct store *store, stru
     if (cl_is_ok(status)) {
         status = directories_newest(&found, &row, sql, arena);
     }
-    if (cl_is_ok(status) && found && row.number > keydir->written) {
+    if (cl_is_ok(status) && found && row.number > number_in_force(keydir)) {
         status = take_over(keydir, &row, error);
     }
     sql_close(sql);

@@ -31,7 +31,7 @@ CL_MUST_CHECK struct cl_status keydir_open(struct keydir *out, const struct conf
                                            struct cl_setting_error *error);
 void keydir_close(struct keydir *keydir); /* harmless on zeros */
 
-/* Puts in force what the server issued last, when the file is behind. */
+/* Puts in force what this server, or another on its database, issued last, when that is ahead. */
 CL_MUST_CHECK struct cl_status keydir_restore(struct keydir *keydir, struct store *store,
                                               struct cl_setting_error *error);
 

@@ -119,6 +119,12 @@ struct cl_status bank_remember(struct bank *bank, const struct bank_record *reco
     return cl_failed(status) ? status : bank_sync(bank);
 }
 
+struct cl_status bank_note_said(struct bank *bank, uint64_t sequence, bool answered)
+{
+    return bank_note(bank,
+                     &(struct bank_record){.kind = BANK_RECORD_SAID, .sequence = sequence, .number = answered ? 1 : 0});
+}
+
 /* All events of one application go to one worker, in order. */
 void bank_dispatch(struct bank *bank, struct bank_entry *entry)
 {

@@ -56,7 +56,8 @@ struct bank {
     bool stream_runs;
     struct bank_inbox *inbox; /* NULL: a stream is kept open */
     uint16_t inbox_port;
-    bool log; /* one JSON line on standard output for each thing done */
+    atomic_bool acks_lost; /* there was no room in `acks`; the state knows them */
+    bool log;              /* one JSON line on standard output for each thing done */
     atomic_bool failed;
 };
 
@@ -100,6 +101,9 @@ CL_MUST_CHECK struct cl_status bank_sync(struct bank *bank);
 
 /* Notes and waits. */
 CL_MUST_CHECK struct cl_status bank_remember(struct bank *bank, const struct bank_record *record);
+
+/* Notes that an applied event's acknowledgement left us, or that the centre answered it; durable with whatever is next. */
+CL_MUST_CHECK struct cl_status bank_note_said(struct bank *bank, uint64_t sequence, bool answered);
 
 /* Hands an entry to its worker. */
 void bank_dispatch(struct bank *bank, struct bank_entry *entry);

@@ -180,8 +180,8 @@ static void *take(void *argument)
 
 /* -- What was applied ----------------------------------------------------------------------------------------- */
 
-/* Asks until there is an answer; a refusal is one. */
-static void tell(struct bank *bank, struct cl_arena *arena, const struct bank_ack *ack)
+/* Asks until there is an answer, and notes that there was; a refusal is one. OK when we are to stop before it. */
+static struct cl_status tell(struct bank *bank, struct cl_arena *arena, const struct bank_ack *ack)
 {
     struct cl_backoff backoff = {0};
     Coloan__V1__Ack body = COLOAN__V1__ACK__INIT;
@@ -201,26 +201,46 @@ static void tell(struct bank *bank, struct cl_arena *arena, const struct bank_ac
                                                       .acknowledges = &ack->digest,
                                                   },
                                                   (struct cl_patience){.attempt_ms = 0});
-        bool over = cl_is_ok(status) || cl_session_stopped(bank->session) ||
-                    (answer.refused && cl_reason_info(status.reason)->retry != CL_RETRY_DELAY);
-        if (over) {
-            return;
+        if (cl_is_ok(status) || (answer.refused && cl_reason_info(status.reason)->retry != CL_RETRY_DELAY)) {
+            return bank_note_said(bank, ack->sequence, true);
+        }
+        if (cl_session_stopped(bank->session)) {
+            return cl_ok();
         }
         (void)cl_session_pause(bank->session, cl_backoff_next(&backoff, answer.retry_after_ms, cl_random_system()));
     }
 }
 
-/* Nobody knows which of the last acknowledgements the centre got before we stopped; it takes each once. */
-static void tell_recent(struct bank *bank, struct cl_arena *arena)
+/* What was applied before we stopped and not said, or sent on a stream without an answer; the centre takes each once. */
+static struct cl_status tell_unheard(struct bank *bank, struct cl_arena *arena)
 {
-    struct bank_applied *recent = calloc(BANK_RECENT_MAX, sizeof *recent);
-    size_t count = recent == NULL ? 0 : bank_state_recent(recent, bank->state);
-    for (size_t i = 0; i < count && !cl_session_stopped(bank->session); i++) {
-        struct bank_ack ack = {.sequence = recent[i].sequence, .digest = recent[i].digest};
-        memcpy(ack.reference, recent[i].reference, sizeof ack.reference);
-        tell(bank, arena, &ack);
+    struct bank_applied *unheard = NULL;
+    size_t count = 0;
+    struct cl_status status = bank_state_unheard(&unheard, &count, bank->state);
+    if (cl_is_ok(status)) {
+        status = bank_sync(bank);
     }
-    free(recent);
+    for (size_t i = 0; i < count && cl_is_ok(status) && !cl_session_stopped(bank->session); i++) {
+        struct bank_ack ack = {.sequence = unheard[i].sequence, .digest = unheard[i].digest};
+        memcpy(ack.reference, unheard[i].reference, sizeof ack.reference);
+        status = tell(bank, arena, &ack);
+    }
+    free(unheard);
+    return status;
+}
+
+static struct cl_status tell_queued(struct bank *bank, struct cl_arena *arena)
+{
+    void *acks[ACKS_MAX];
+    size_t count = cl_queue_take(bank->acks, acks, ACKS_MAX, SLICE_MS);
+    struct cl_status status = count == 0 ? cl_ok() : bank_sync(bank);
+    for (size_t i = 0; i < count; i++) {
+        if (cl_is_ok(status)) {
+            status = tell(bank, arena, acks[i]);
+        }
+        free(acks[i]);
+    }
+    return status;
 }
 
 static void *tell_applied(void *argument)
@@ -231,17 +251,14 @@ static void *tell_applied(void *argument)
         bank_give_up(bank, "bank.inbox", cl_fail(CL_MEMORY_LIMIT));
         return NULL;
     }
-    tell_recent(bank, arena);
-    while (!cl_session_stopped(bank->session)) {
-        void *acks[ACKS_MAX];
-        size_t count = cl_queue_take(bank->acks, acks, ACKS_MAX, SLICE_MS);
-        struct cl_status status = count == 0 ? cl_ok() : bank_sync(bank);
-        for (size_t i = 0; i < count; i++) {
-            if (cl_is_ok(status)) {
-                tell(bank, arena, acks[i]);
-            }
-            free(acks[i]);
-        }
+    atomic_store(&bank->acks_lost, true); /* for what was before us */
+    struct cl_status status = cl_ok();
+    while (cl_is_ok(status) && !cl_session_stopped(bank->session)) {
+        bool lost = atomic_exchange(&bank->acks_lost, false);
+        status = lost ? tell_unheard(bank, arena) : tell_queued(bank, arena);
+    }
+    if (cl_failed(status)) {
+        bank_give_up(bank, "bank.inbox", status);
     }
     cl_arena_free(arena);
     return NULL;

@@ -24,6 +24,7 @@ enum bank_record_kind {
     BANK_RECORD_ENDED,   /* text: application, which we decide on no more */
     BANK_RECORD_APPLIED, /* sequence, digest: of the event, text: our reference */
     BANK_RECORD_HELD,    /* number to sequence: the events that are held back and come later */
+    BANK_RECORD_SAID,    /* sequence: that it was applied left us, number: 1 when the centre answered */
 };
 
 struct bank_record {

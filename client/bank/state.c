@@ -22,8 +22,7 @@ struct bank_state {
     struct known_case *cases[BUCKET_COUNT];   /* by the application id's hash */
     uint64_t *missing;                        /* not above `received` and yet to come, rising */
     size_t missing_count, missing_room;
-    struct bank_applied recent[BANK_RECENT_MAX];
-    size_t recent_count; /* ever; the ring's next place is its remainder */
+    struct bank_applied_list applied;
 };
 
 static size_t bucket_of(const char *text)
@@ -84,6 +83,7 @@ void bank_state_free(struct bank_state *state)
         }
     }
     (void)pthread_mutex_destroy(&state->lock);
+    bank_applied_close(&state->applied);
     free(state->missing);
     free(state);
 }
@@ -258,13 +258,11 @@ static struct cl_status take_request(struct bank_state *state, const struct bank
     return cl_ok();
 }
 
-static void take_applied(struct bank_state *state, const struct bank_record *record)
+static struct cl_status take_applied(struct bank_state *state, const struct bank_record *record)
 {
-    struct bank_applied *place = &state->recent[state->recent_count++ % BANK_RECENT_MAX];
+    struct bank_applied applied = {.sequence = record->sequence, .digest = record->digest};
     struct bank_entry **at = &state->entries[record->sequence % BUCKET_COUNT];
-    place->sequence = record->sequence;
-    place->digest = record->digest;
-    copy_text(place->reference, record->text);
+    copy_text(applied.reference, record->text);
     while (*at != NULL && (*at)->sequence != record->sequence) {
         at = &(*at)->next;
     }
@@ -272,6 +270,16 @@ static void take_applied(struct bank_state *state, const struct bank_record *rec
         struct bank_entry *gone = *at;
         *at = gone->next;
         entry_free(gone);
+    }
+    return bank_applied_add(&state->applied, &applied);
+}
+
+static void take_said(struct bank_state *state, const struct bank_record *record)
+{
+    if (record->number == 1) {
+        bank_applied_answered(&state->applied, record->sequence);
+    } else {
+        bank_applied_sent(&state->applied, record->sequence);
     }
 }
 
@@ -294,10 +302,12 @@ static struct cl_status take(struct bank_state *state, const struct bank_record 
         take_ended(state, record);
         return cl_ok();
     case BANK_RECORD_APPLIED:
-        take_applied(state, record);
-        return cl_ok();
+        return take_applied(state, record);
     case BANK_RECORD_HELD:
         return take_held(state, record);
+    case BANK_RECORD_SAID:
+        take_said(state, record);
+        return cl_ok();
     }
     return cl_fail(CL_CONFIG_INVALID);
 }
@@ -386,13 +396,10 @@ bool bank_state_case(struct bank_case *out, struct bank_state *state, const char
     return found != NULL;
 }
 
-size_t bank_state_recent(struct bank_applied *out, struct bank_state *state)
+struct cl_status bank_state_unheard(struct bank_applied **out, size_t *count_out, struct bank_state *state)
 {
     (void)pthread_mutex_lock(&state->lock);
-    size_t count = state->recent_count < BANK_RECENT_MAX ? state->recent_count : BANK_RECENT_MAX;
-    for (size_t i = 0; i < count; i++) {
-        out[i] = state->recent[(state->recent_count - count + i) % BANK_RECENT_MAX];
-    }
+    struct cl_status status = bank_applied_copy(out, count_out, &state->applied);
     (void)pthread_mutex_unlock(&state->lock);
-    return count;
+    return status;
 }

@@ -3,19 +3,16 @@
  *
  * Owner: whoever made it. Any thread; an entry handed out belongs to the worker that handles its sequence until
  * bank_state_applied. Bounded by what is outstanding: entries go when they are applied, cases when they are over for us, what is missing
- * (held back, or overtaken) when it comes. Fails:
- * MEMORY_LIMIT. */
+ * (held back, or overtaken) when it comes, what was applied as applied.h says. Fails: MEMORY_LIMIT. */
 #ifndef COLOAN_BANK_STATE_H
 #define COLOAN_BANK_STATE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/bank/applied.h"
 #include "client/bank/journal.h"
 #include "libcoloan/ids.h"
-
-/* Acknowledgements that are repeated after a reconnect: as many as may be outstanding. */
-#define BANK_RECENT_MAX 1000
 
 struct bank_state;
 
@@ -39,13 +36,6 @@ struct bank_case {
     char contract_no[CL_TEXT_BYTES_MAX + 1]; /* of the home, which is filed under it */
 };
 
-/* An applied event, as it was acknowledged. */
-struct bank_applied {
-    uint64_t sequence;
-    struct cl_digest digest;
-    char reference[CL_TEXT_BYTES_MAX + 1];
-};
-
 CL_MUST_CHECK struct cl_status bank_state_create(struct bank_state **out);
 void bank_state_free(struct bank_state *state); /* NULL is fine */
 
@@ -67,7 +57,8 @@ void bank_state_each(struct bank_state *state, void (*visit)(void *user, struct 
 /* False when the case is not known, or is over for us. */
 bool bank_state_case(struct bank_case *out, struct bank_state *state, const char *application_id);
 
-/* Copies the last up to BANK_RECENT_MAX applied ones, oldest first; returns how many. */
-size_t bank_state_recent(struct bank_applied *out, struct bank_state *state);
+/* The applied ones of which the centre may not have heard, for the caller to free; as bank_applied_copy. */
+CL_MUST_CHECK struct cl_status bank_state_unheard(struct bank_applied **out, size_t *count_out,
+                                                  struct bank_state *state);
 
 #endif

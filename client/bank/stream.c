@@ -42,26 +42,36 @@ static struct cl_status acknowledge(struct streaming *streaming, Coloan__V1__Ack
 }
 
 /* Nobody says that an acknowledgement came in, so the last ones are repeated; the centre takes each once. */
-static struct cl_status acknowledge_recent(struct streaming *streaming)
+static struct cl_status acknowledge_unheard(struct streaming *streaming)
 {
-    struct bank_applied *recent = calloc(BANK_RECENT_MAX, sizeof *recent);
-    size_t count = recent == NULL ? 0 : bank_state_recent(recent, streaming->bank->state);
-    struct cl_status status = recent == NULL ? cl_fail(CL_MEMORY_LIMIT) : bank_sync(streaming->bank);
+    struct bank *bank = streaming->bank;
+    struct bank_applied *unheard = NULL;
+    size_t count = 0;
+    struct cl_status status = bank_state_unheard(&unheard, &count, bank->state);
+    if (cl_is_ok(status)) {
+        status = bank_sync(bank);
+    }
     for (size_t i = 0; i < count && cl_is_ok(status); i++) {
-        status = acknowledge(streaming, COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED, recent[i].sequence,
-                             &recent[i].digest, NULL);
+        status = acknowledge(streaming, COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED, unheard[i].sequence,
+                             &unheard[i].digest, NULL);
         if (cl_is_ok(status)) {
-            status = acknowledge(streaming, COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED, recent[i].sequence,
-                                 &recent[i].digest, recent[i].reference);
+            status = acknowledge(streaming, COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED, unheard[i].sequence,
+                                 &unheard[i].digest, unheard[i].reference);
+        }
+        if (cl_is_ok(status) && !unheard[i].sent) {
+            status = bank_note_said(bank, unheard[i].sequence, false);
         }
     }
-    free(recent);
+    free(unheard);
     return status;
 }
 
 static struct cl_status acknowledge_applied(struct streaming *streaming)
 {
     void *acks[ACKS_MAX];
+    if (atomic_exchange(&streaming->bank->acks_lost, false)) {
+        return acknowledge_unheard(streaming);
+    }
     size_t count = cl_queue_take(streaming->bank->acks, acks, ACKS_MAX, 0);
     struct cl_status status = count == 0 ? cl_ok() : bank_sync(streaming->bank);
     for (size_t i = 0; i < count; i++) {
@@ -70,7 +80,10 @@ static struct cl_status acknowledge_applied(struct streaming *streaming)
             status = acknowledge(streaming, COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED, ack->sequence, &ack->digest,
                                  ack->reference);
         }
-        free(ack); /* on failure it is among the recent ones after the reconnect */
+        if (cl_is_ok(status)) {
+            status = bank_note_said(streaming->bank, ack->sequence, false);
+        }
+        free(ack); /* on failure it is among the unheard ones after the reconnect */
     }
     return status;
 }
@@ -236,7 +249,7 @@ static struct cl_status stream_once(struct streaming *streaming)
     }
     bool over = false;
     streaming->heard_ms = cl_clock_monotonic_ms(cl_clock_system());
-    status = acknowledge_recent(streaming);
+    status = acknowledge_unheard(streaming);
     if (status.reason == CL_CALL_CANCELLED) {
         status = cl_ok(); /* the receive below says why */
     }

@@ -546,7 +546,8 @@ static void apply(struct job *job)
         job->entry = NULL; /* the state freed it */
     }
     if (cl_failed(status) || cl_failed(cl_queue_push(job->bank->acks, ack))) {
-        free(ack); /* repeated after the next reconnect */
+        free(ack);
+        atomic_store(&job->bank->acks_lost, true);
     }
 }
 

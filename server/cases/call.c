@@ -30,8 +30,8 @@ static struct cl_status take(bool *taken_out, struct case_call *out, struct case
 {
     struct cl_bytes bytes;
     struct cl_status status = case_event_bytes(&bytes, tx->arena, tx->sql, tx->cases, event, tx->now_ms);
-    bool may_pass = status.reason == CL_STORE_FAILED || status.reason == CL_STORE_UNREACHABLE ||
-                    status.reason == CL_MEMORY_LIMIT;
+    bool may_pass =
+        status.reason == CL_STORE_FAILED || status.reason == CL_STORE_UNREACHABLE || status.reason == CL_MEMORY_LIMIT;
     if (cl_failed(status)) {
         return may_pass ? status : park(tx, event->recipient, row, status);
     }

@@ -11,6 +11,9 @@
 #include "libcoloan/signer.h"
 #include "server/domain/polling.h"
 
+/* What the other servers on the database are told when a directory was issued; no party is called so. */
+#define CENTRE_TELLS_KEYS "keys"
+
 struct centre {
     const char *party;       /* "fund:cn-nj-prov" */
     const char *environment; /* "prod", "test", "conf/<run>" */

@@ -94,6 +94,9 @@ static struct cl_status issue(struct cl_bytes *out, struct case_tx *tx, struct b
     }
     struct directory_row row = {.number = base->draft.number, .issued_ms = tx->now_ms, .envelope = *out};
     status = directories_add(tx->tx, &row);
+    if (cl_is_ok(status)) {
+        status = store_tell(tx->tx, CENTRE_TELLS_KEYS);
+    }
     if (cl_failed(status)) {
         cl_keyring_unref(issued);
         return status;

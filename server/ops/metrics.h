@@ -15,8 +15,8 @@
 #include "libcoloan/status.h"
 
 #define OPS_METRICS_MAX 1024 /* some 30 methods x partner-independent outcomes, six of each bank, and the rest */
-#define OPS_BUCKETS_MAX 16  /* of one histogram: a factor of two from 0.1 ms to 3 s */
-#define OPS_LABEL_MAX   64  /* bytes of a label's value; a party id fits */
+#define OPS_BUCKETS_MAX 16   /* of one histogram: a factor of two from 0.1 ms to 3 s */
+#define OPS_LABEL_MAX   64   /* bytes of a label's value; a party id fits */
 
 struct ops_metrics;
 struct ops_counter;

@@ -303,21 +303,55 @@ static void what_is_missing_is_known(void **state)
     bank_state_free(bank);
 }
 
-static void the_last_applied_are_kept(void **state)
+/* How many are unheard, and the first and last of them. */
+static void assert_unheard(struct bank_state *bank, size_t expected, uint64_t first, uint64_t last)
 {
+    struct bank_applied *unheard = NULL;
+    size_t count = 0;
+    assert_true(cl_is_ok(bank_state_unheard(&unheard, &count, bank)));
+    assert_int_equal(count, expected);
+    if (count > 0) {
+        assert_int_equal(unheard[0].sequence, first);
+        assert_int_equal(unheard[count - 1].sequence, last);
+    }
+    free(unheard);
+}
+
+static void say(struct bank_state *bank, uint64_t sequence, bool answered)
+{
+    take(bank, (struct bank_record){.kind = BANK_RECORD_SAID, .sequence = sequence, .number = answered ? 1 : 0});
+}
+
+static void what_was_applied_is_kept_until_the_centre_heard_of_it(void **state)
+{
+    enum { MANY = 3 * BANK_SENT_MAX };
     (void)state;
     struct bank_state *bank = NULL;
-    struct bank_applied *recent = calloc(BANK_RECENT_MAX, sizeof *recent);
-    assert_non_null(recent);
     assert_true(cl_is_ok(bank_state_create(&bank)));
-    assert_int_equal(bank_state_recent(recent, bank), 0);
-    for (uint64_t i = 1; i <= BANK_RECENT_MAX + 5; i++) {
+    assert_unheard(bank, 0, 0, 0);
+    for (uint64_t i = 1; i <= MANY; i++) {
         take(bank, (struct bank_record){.kind = BANK_RECORD_APPLIED, .sequence = i, .text = "L"});
     }
-    assert_int_equal(bank_state_recent(recent, bank), BANK_RECENT_MAX);
-    assert_int_equal(recent[0].sequence, 6);
-    assert_int_equal(recent[BANK_RECENT_MAX - 1].sequence, BANK_RECENT_MAX + 5);
-    free(recent);
+    assert_unheard(bank, MANY, 1, MANY); /* more than may be outstanding: it was told nobody */
+    say(bank, 2, true);
+    assert_unheard(bank, MANY - 1, 1, MANY);
+    say(bank, 3, false);
+    assert_unheard(bank, MANY - 1, 1, 3); /* sent: behind those that never were */
+    say(bank, 3, true);
+    say(bank, 3, true); /* again, or of nothing: fine */
+    say(bank, MANY + 1, false);
+    assert_unheard(bank, MANY - 2, 1, MANY);
+    for (uint64_t i = 4; i < MANY; i++) {
+        say(bank, i, false);
+    }
+    struct bank_applied *unheard = NULL;
+    size_t count = 0;
+    assert_true(cl_is_ok(bank_state_unheard(&unheard, &count, bank)));
+    assert_in_range(count, BANK_SENT_MAX + 2, 2 * BANK_SENT_MAX + 2); /* of what was sent only the last ones stay */
+    assert_int_equal(unheard[0].sequence, 1);
+    assert_int_equal(unheard[1].sequence, MANY);
+    assert_int_equal(unheard[count - 1].sequence, MANY - 1);
+    free(unheard);
     bank_state_free(bank);
 }
 
@@ -507,7 +541,7 @@ int main(void)
         ONE(many_write_at_once),
         ONE(the_state_is_what_the_records_say),
         ONE(what_is_missing_is_known),
-        ONE(the_last_applied_are_kept),
+        ONE(what_was_applied_is_kept_until_the_centre_heard_of_it),
         ONE(customers_are_found_or_made_up),
         ONE(a_submission_is_verified),
         ONE(every_offer_has_its_answer),

@@ -408,8 +408,9 @@ static struct cl_status has_event(bool *out, struct books *books, struct sql *sq
 {
     struct outbox_rows rows = {.count = 0};
     struct cl_digest digest = digest_of(deed->number, PART_EVENT);
-    struct cl_status status = deed->sequence == 0 ? cl_ok() /* never applied */
-                                                  : outbox_read(&rows, sql, books->arena, BANK, deed->sequence - 1, 1, 0);
+    struct cl_status status = deed->sequence == 0
+                                  ? cl_ok() /* never applied */
+                                  : outbox_read(&rows, sql, books->arena, BANK, deed->sequence - 1, 1, 0);
     if (cl_is_ok(status)) {
         *out = rows.count == 1 && rows.rows[0].sequence == deed->sequence &&
                cl_digest_equal(&rows.rows[0].digest, &digest);

@@ -1,7 +1,8 @@
 /* kill_campaign: a real coloand under load is killed with SIGKILL again and again, sometimes while it still starts, and
  * is held to every word it gave.
  *
- * A small log can be asked for, so that every life has rounds of the checkpointer and logs that begin anew in it. */
+ * A small log can be asked for, so that every life has rounds of the checkpointer and logs that begin anew in it. On
+ * PostgreSQL the database server crashes with it at times. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +11,14 @@
 
 #include "tests/crash/centre.h"
 #include "tests/support/campaign.h"
+#include "tests/support/postgres.h"
 
 enum {
     KILL_MS_MIN = 50,
     KILL_MS_MAX = 800,
     START_KILLED_ONE_IN = 8, /* a start that is killed on the way */
     START_KILL_MS_MAX = 60,
+    DATABASE_CRASHES_ONE_IN = 8,
     /* The planted fault: what the database held after one kill comes back after a later one. */
     PLANT_COPY_CYCLE = 2,
     PLANT_BACK_CYCLE = 4,
@@ -34,6 +37,8 @@ static uint64_t open_cases = 200;
 static uint64_t round_pages = 256;
 static uint64_t restart_pages = 1024;
 static bool planted;
+static bool on_postgres;
+static struct postgres_server server;
 
 static int64_t now_ms(void)
 {
@@ -43,16 +48,16 @@ static int64_t now_ms(void)
 /* -- Counts --------------------------------------------------------------------------------------------------- */
 
 static struct bank_counts counts;
-static uint64_t killed_starts, restart_p50_ms, restart_p99_ms, restart_max_ms, log_bytes_max;
+static uint64_t killed_starts, database_crashes, restart_p50_ms, restart_p99_ms, restart_max_ms, log_bytes_max;
 
 static const struct campaign_count told[] = {
     {"applications", &counts.applications},      {"acknowledged", &counts.requests.acknowledged},
     {"sent_again", &counts.requests.sent_again}, {"done_before_the_kill", &counts.late_answers},
     {"repeated", &counts.requests.repeated},     {"events", &counts.events},
     {"events_again", &counts.events_again},      {"joint_decisions", &counts.joint_decisions},
-    {"killed_starts", &killed_starts},           {"log_bytes_max", &log_bytes_max},
-    {"restart_p50_ms", &restart_p50_ms},         {"restart_p99_ms", &restart_p99_ms},
-    {"restart_max_ms", &restart_max_ms},
+    {"killed_starts", &killed_starts},           {"database_crashes", &database_crashes},
+    {"log_bytes_max", &log_bytes_max},           {"restart_p50_ms", &restart_p50_ms},
+    {"restart_p99_ms", &restart_p99_ms},         {"restart_max_ms", &restart_max_ms},
 };
 
 static int compare_ms(const void *a, const void *b)
@@ -123,6 +128,16 @@ static bool start(struct process *process)
     return centre_start(process, &files);
 }
 
+/* Without a word to anybody: what is not in its log is lost. */
+static void crash_database(void)
+{
+    if (on_postgres && campaign_dice(&chance, DATABASE_CRASHES_ONE_IN) == 0) {
+        postgres_server_stop(&server, "immediate");
+        postgres_server_start(&server);
+        database_crashes++;
+    }
+}
+
 static void note_log(void)
 {
     uint64_t bytes = (uint64_t)centre_file_bytes(&files, "coloan.db-wal");
@@ -148,6 +163,7 @@ static const char *run_cycle(void)
     (void)poll(NULL, 0, (int)(KILL_MS_MIN + campaign_dice(&chance, KILL_MS_MAX - KILL_MS_MIN + 1)));
     process_kill(&process);
     bank_disconnect(bank);
+    crash_database();
     note_log();
     return plant() ? bank_violation(bank) : "the planted fault cannot be made";
 }
@@ -174,6 +190,8 @@ static const struct campaign_option options[] = {
     {"open-cases", "N", "cases under way at once", .number = &open_cases, .min = 1, .max = 100000},
     {"round-pages", "N", "log_round_pages of the centre", .number = &round_pages, .min = 1, .max = 4096},
     {"restart-pages", "N", "log_restart_pages of the centre", .number = &restart_pages, .min = 1, .max = 16384},
+    {"postgres", NULL, "the store on a PostgreSQL server of its own, which crashes one time in eight",
+     .flag = &on_postgres},
     {"plant", NULL, "brings old data back after a kill, which has to be found", .flag = &planted},
 };
 
@@ -186,7 +204,8 @@ static const struct campaign_plan plan = {
     .runs_alias = "cycles",
     .examples =
         "  ./dev campaign kill --runs 200 --seed 7\n"
-        "  ./dev campaign kill --runs 200 --round-pages 4096 --restart-pages 16384   the log as it is in service\n",
+        "  ./dev campaign kill --runs 200 --round-pages 4096 --restart-pages 16384   the log as it is in service\n"
+        "  ./dev campaign kill --runs 200 --postgres\n",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .counts = told,
@@ -194,10 +213,34 @@ static const struct campaign_plan plan = {
     .look = look,
 };
 
+static void open_centre(void)
+{
+    char log_fields[128];
+    char database[POSTGRES_URI_BYTES];
+    struct centre_options centre = {.program = program};
+    (void)snprintf(log_fields, sizeof log_fields, "log_round_pages: %u, log_restart_pages: %u", (unsigned)round_pages,
+                   (unsigned)restart_pages);
+    if (on_postgres) {
+        postgres_server_create(&server, "");
+        postgres_database_create(database, &server);
+        centre.database = database;
+    } else {
+        centre.store = log_fields;
+    }
+    centre_open(&files, &centre);
+}
+
+static void close_centre(void)
+{
+    centre_close(&files);
+    if (on_postgres) {
+        postgres_server_remove(&server);
+    }
+}
+
 int main(int argc, char **argv)
 {
     int result = EXIT_FAILURE;
-    char log_fields[128];
     if (!campaign_begin(&campaign, &result, &plan, argc, argv)) {
         return result;
     }
@@ -205,10 +248,7 @@ int main(int argc, char **argv)
     if (restart_ms == NULL) {
         return EXIT_FAILURE;
     }
-    (void)snprintf(log_fields, sizeof log_fields, "log_round_pages: %u, log_restart_pages: %u", (unsigned)round_pages,
-                   (unsigned)restart_pages);
-    struct centre_options centre = {.program = program, .store = log_fields};
-    centre_open(&files, &centre);
+    open_centre();
     struct bank_options bank_options = {.world = &files.world,
                                         .seed = campaign.seed,
                                         .thread_count = (unsigned)threads,
@@ -217,9 +257,10 @@ int main(int argc, char **argv)
     run_cycles();
     result = campaign_end(&campaign);
     if (result == EXIT_SUCCESS || planted) {
-        centre_close(&files);
+        close_centre();
     } else {
-        (void)printf("its files are kept in %s\n", files.world.files.folder);
+        (void)printf("its files are kept in %s%s%s\n", files.world.files.folder,
+                     on_postgres ? ", the database's in " : "", server.folder);
     }
     bank_free(bank);
     free(restart_ms);

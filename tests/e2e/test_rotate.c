@@ -357,6 +357,40 @@ static void a_server_with_the_key_issues_at_once(void **state)
     cl_signer_free(fresh);
 }
 
+/* Of several servers on a database one issues; the others do not wait for a file. */
+static void another_server_on_the_database_takes_it_over(void **state)
+{
+    (void)state;
+    if (world_on_file(&world)) {
+        skip(); /* a file has one server */
+    }
+    struct coloand *other = NULL;
+    struct cl_setting_error error;
+    const struct coloand_options options = {.config = &world.config, .clock = &world.clock};
+    assert_true(cl_is_ok(coloand_start(&other, &options, &error)));
+    char target[32];
+    (void)snprintf(target, sizeof target, "127.0.0.1:%u", coloand_port(other));
+    struct cl_session *channel = world_session_at(&world, target, "channel", WORLD_KEY_CHANNEL);
+    struct cl_session *alpha = world_session(&world, "alpha", WORLD_KEY_ALPHA);
+    uint64_t before = directory_number(channel);
+    struct cl_signer *fresh = signer_of(0x75, WORLD_ALPHA);
+    struct rotation rotation;
+    struct cl_answer answer;
+    make_rotation(&rotation, fresh);
+    struct cl_session_call what = rotate_call(&rotation);
+    assert_string_equal(cl_status_name(call(&answer, alpha, &what)), "OK");
+    int64_t end_ms = cl_clock_monotonic_ms(cl_clock_system()) + WAIT_MS;
+    while (directory_number(channel) == before && cl_clock_monotonic_ms(cl_clock_system()) < end_ms) {
+        coloand_tick(other);
+    }
+    assert_int_equal(directory_number(channel), before + 1);
+    cl_session_free(channel);
+    cl_session_free(alpha);
+    cl_signer_free(fresh);
+    coloand_stop(other);
+    coloand_tick(world.server);
+}
+
 static void the_file_that_fell_behind_is_written_again(void **state)
 {
     (void)state;
@@ -434,6 +468,7 @@ int main(void)
         ONE(a_rotation_waits_for_the_operator),
         ONE(too_many_wait),
         ONE(a_server_with_the_key_issues_at_once),
+        ONE(another_server_on_the_database_takes_it_over),
         ONE(the_file_that_fell_behind_is_written_again),
         ONE(an_older_file_is_refused),
         ONE(the_running_server_owns_its_store),

@@ -353,6 +353,11 @@ const char *world_target(const struct world *world)
 
 struct cl_rpc_client *world_raw_client(const struct world *world, const char *certificate)
 {
+    return world_raw_client_at(world, world_target(world), certificate);
+}
+
+struct cl_rpc_client *world_raw_client_at(const struct world *world, const char *target, const char *certificate)
+{
     char name[64];
     (void)snprintf(name, sizeof name, "%s.pem", certificate);
     char *ca = pki_files_text(&world->files, "ca.pem");
@@ -360,7 +365,7 @@ struct cl_rpc_client *world_raw_client(const struct world *world, const char *ce
     (void)snprintf(name, sizeof name, "%s.key", certificate);
     char *key = pki_files_text(&world->files, name);
     struct cl_rpc_client_options options = {
-        .target = world_target(world), .ca_pem = ca, .cert_pem = cert, .key_pem = key, .server_name = "localhost"};
+        .target = target, .ca_pem = ca, .cert_pem = cert, .key_pem = key, .server_name = "localhost"};
     struct cl_rpc_client *client = NULL;
     must(cl_rpc_client_create(&client, &options), "client");
     free(ca);
@@ -401,7 +406,7 @@ struct cl_session *world_session(const struct world *world, const char *certific
     return world_session_at(world, world_target(world), certificate, key);
 }
 
-static struct cl_session *make_session(const struct world *world, const struct cl_clock *clock, const char *target,
+struct cl_session *world_session_at_by(const struct world *world, const struct cl_clock *clock, const char *target,
                                        const char *certificate, enum world_key key)
 {
     char name[64];
@@ -432,13 +437,13 @@ static struct cl_session *make_session(const struct world *world, const struct c
 struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
                                     enum world_key key)
 {
-    return make_session(world, &world->clock, target, certificate, key);
+    return world_session_at_by(world, &world->clock, target, certificate, key);
 }
 
 struct cl_session *world_session_by(const struct world *world, const struct cl_clock *clock, const char *certificate,
                                     enum world_key key)
 {
-    return make_session(world, clock, world_target(world), certificate, key);
+    return world_session_at_by(world, clock, world_target(world), certificate, key);
 }
 
 /* -- Submissions --------------------------------------------------------------------------------------------- */

@@ -48,7 +48,7 @@ struct world {
     struct cl_signer *signers[WORLD_KEY_COUNT];
     struct cl_keyring *keyring;
     struct config config;
-    char database[256]; /* its address, as in the configuration */
+    char database[256];  /* its address, as in the configuration */
     bool drops_database; /* it was made for this world alone */
     struct coloand *server;
     pthread_t cutter;
@@ -98,6 +98,7 @@ const char *world_target(const struct world *world);
 
 /* A client with that certificate of the pki folder ("alpha", "officer"), for bytes as they are. */
 struct cl_rpc_client *world_raw_client(const struct world *world, const char *certificate);
+struct cl_rpc_client *world_raw_client_at(const struct world *world, const char *target, const char *certificate);
 
 /* The body of GET `path` at the metrics port; the caller's to free. */
 char *world_http_get(const struct world *world, const char *path);
@@ -112,6 +113,10 @@ struct cl_session *world_session_by(const struct world *world, const struct cl_c
 /* The same as world_session with the server that listens on `target`. */
 struct cl_session *world_session_at(const struct world *world, const char *target, const char *certificate,
                                     enum world_key key);
+
+/* Both: that server, that clock. */
+struct cl_session *world_session_at_by(const struct world *world, const struct cl_clock *clock, const char *target,
+                                       const char *certificate, enum world_key key);
 
 /* What somebody submits. Everything lives in `arena`. */
 struct world_submission {

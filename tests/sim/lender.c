@@ -101,13 +101,14 @@ static void open_stream(void *who, void *load)
     lender->stream_open = true;
     lender->next = opening.resume_after + 1;
     line_open(lender->sim, lender->role, &opening);
-    struct bank_applied *recent = calloc(BANK_RECENT_MAX, sizeof *recent);
-    assert(recent != NULL);
-    size_t count = bank_state_recent(recent, lender->state);
+    struct bank_applied *unheard = NULL;
+    size_t count = 0;
+    struct cl_status status = bank_state_unheard(&unheard, &count, lender->state);
+    assert(cl_is_ok(status));
     for (size_t i = 0; i < count; i++) {
-        lender_acknowledge(lender, recent[i].sequence, &recent[i].digest, recent[i].reference);
+        lender_acknowledge(lender, unheard[i].sequence, &unheard[i].digest, unheard[i].reference);
     }
-    free(recent);
+    free(unheard);
 }
 
 static void take_up(void *user, struct bank_entry *entry)

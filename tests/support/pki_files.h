@@ -2,6 +2,7 @@
  *
  *   ca.pem crl.pem server.pem server.key    a root, its list (`revoked` is on it), a server (localhost, 127.0.0.1, fund:cn-nj-prov)
  *   alpha beta                              bank:cn-alpha-js, bank:cn-beta-js
+ *   inbox beta-inbox                        of the same two, for a client and for a server (localhost)
  *   officer second channel fund             officer:cn-nj-prov-07, officer:cn-nj-prov-08, channel:cn-app-js, fund:cn-other
  *   revoked expired                         of the same root
  *   two-uris no-uri authority upper long    names that are not one party that may call; no-uri has a URN as its CN

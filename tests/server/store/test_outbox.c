@@ -123,7 +123,8 @@ static void events_are_read_in_order_from_any_place(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct outbox_rows events;
         assert_int_equal(
-            outbox_read(&events, sql, store_fixture_arena(fixture), ALPHA, rows[i].after, rows[i].max, 0).reason, CL_OK);
+            outbox_read(&events, sql, store_fixture_arena(fixture), ALPHA, rows[i].after, rows[i].max, 0).reason,
+            CL_OK);
         assert_int_equal(events.count, rows[i].count);
         for (size_t k = 0; k < events.count; k++) {
             struct message_row message = fixture_message(EVENTS + (unsigned)(rows[i].first + k));
@@ -160,8 +161,8 @@ static void large_events_are_read_in_pieces(void **state)
     unsigned reads = 0;
     while (after < COUNT) {
         struct outbox_rows events;
-        assert_int_equal(outbox_read(&events, store_tx_sql(tx), store_fixture_arena(fixture), ALPHA, after, 100, 0).reason,
-                         CL_OK);
+        assert_int_equal(
+            outbox_read(&events, store_tx_sql(tx), store_fixture_arena(fixture), ALPHA, after, 100, 0).reason, CL_OK);
         assert_true(events.count > 0 && (events.count - 1) * LARGE < OUTBOX_READ_BYTES);
         after += events.count;
         reads++;
