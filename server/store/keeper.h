@@ -3,8 +3,8 @@
  *
  * A database that cares for itself (PostgreSQL) has no keeper: every function takes NULL and does nothing then.
  *
- * Owner: the store. Thread: the writer's, but for keeper_disk_low and keeper_archive_stats, which any thread may ask. Fails: while it is made; a
- * failing disk latches the store's health. */
+ * Owner: the store. Thread: the writer's, but for keeper_disk_low and keeper_archive_stats, which any thread may ask.
+ * Fails: while it is made; a failing disk latches the store's health. */
 #ifndef COLOAN_STORE_KEEPER_H
 #define COLOAN_STORE_KEEPER_H
 
