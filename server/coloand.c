@@ -170,6 +170,7 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
                        "`coloand --make-master-key FILE` makes one; its mode has to be 0600.");
     }
     struct store_options options = {.address = config->database,
+                                    .archive = {.folder = config->archive},
                                     .round_pages = (size_t)config->log_round_pages,
                                     .restart_pages = (size_t)config->log_restart_pages,
                                     .clock = server->clock,
@@ -182,7 +183,8 @@ static struct cl_status make_store(struct coloand *server, struct cl_setting_err
             error, status, "store.database", config->database,
             status.reason == CL_STORE_UNREACHABLE
                 ? "The log says what the server answered."
-                : "See that the folder exists, no other coloand runs on it, and it is not from a newer version.");
+                : "See that the folder exists (store.archive, too), no other coloand runs on it, and it is not from a"
+                  " newer version.");
     }
     status = store_run(server->store, attach_vault, server->vault);
     if (cl_failed(status)) {
@@ -483,6 +485,7 @@ static struct cl_status make_ops(struct coloand *server, struct cl_setting_error
     server->watch.callbacks = atomic_load(&server->callbacks);
     server->watch.source = server->source;
     server->watch.store = server->store;
+    server->watch.clock = server->clock;
     struct cl_status status = watch_register(&server->watch, server->metrics);
     if (cl_failed(status) || server->config->metrics == NULL) {
         return status;

@@ -103,6 +103,10 @@ static const struct cl_setting_field store_fields[] = {
      " several servers share (no password in it)."},
     {"master_key", CL_SETTING_PATH, offsetof(struct config, master_key), true, NULL, 1, 4096, NULL,
      "The key of the vault (mode 0600): `coloand --make-master-key FILE` makes one. Keep it apart from backups."},
+    {"archive", CL_SETTING_PATH, offsetof(struct config, archive), false, NULL, 1, 4096, NULL,
+     "Folder, best on another disk, that every commit is copied to: with a backup, the database can be restored as it "
+     "was"
+     " at any moment. It has to exist. Left out: only backups can be restored."},
     {"log_round_pages", CL_SETTING_INT64, offsetof(struct config, log_round_pages), false, "4096", 1, 4096, NULL,
      "Pages of 4 KiB in the database's log until they are taken over beside the writer. Less only for small disks."},
     {"log_restart_pages", CL_SETTING_INT64, offsetof(struct config, log_restart_pages), false, "16384", 1, 16384, NULL,
@@ -222,7 +226,13 @@ static struct cl_status read_store(struct config *config, const struct cl_settin
     }
     config->database = cl_setting_text(database);
     status = sql_check_address(&why, config->database);
-    return cl_is_ok(status) ? status : cl_setting_refuse(error, database, "%s", why);
+    if (cl_failed(status)) {
+        return cl_setting_refuse(error, database, "%s", why);
+    }
+    return config->archive == NULL ? status
+                                   : cl_setting_refuse(error, cl_setting_find(section, "archive"),
+                                                       "only for a database that is a file; a cluster archives its own "
+                                                       "log: archive_mode, pgBackRest");
 }
 
 static struct cl_status read_file(struct config *out, const struct cl_setting *root, struct cl_setting_error *error)

@@ -31,6 +31,7 @@ struct config {
 
     const char *database; /* a path, or the address of a cluster (store/sql.h) */
     const char *master_key;
+    const char *archive; /* NULL: none; of a file only */
     int64_t log_round_pages, log_restart_pages;
     const char *rules[RULEBOOK_SETS_MAX];
     size_t rule_count;

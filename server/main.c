@@ -12,12 +12,14 @@
 #include <unistd.h>
 
 #include "libcoloan/log.h"
+#include "server/backup.h"
 #include "server/coloand.h"
 #include "server/operate.h"
 #include "server/ops/notify.h"
+#include "server/restore.h"
 #include "server/vault/vault.h"
 
-enum { EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_STORE = 4 };
+enum { EXIT_NOT_WHOLE = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_STORE = 4 };
 
 /* The store's failure has to end the process from whatever thread it shows on. */
 #define SIGNAL_STORE_FAILED SIGUSR1
@@ -34,6 +36,10 @@ static void print_help(FILE *out)
         "       coloand --config FILE --export-rotations FOLDER   key changes that wait for the next directory\n"
         "       coloand --config FILE --erase APPLICATION         destroy its personal values, for good\n"
         "       coloand --config FILE --rekey-vault NEWKEY        change the master key; again after a failure\n"
+        "       coloand --config FILE --backup FOLDER             copy the database, beside the running server\n"
+        "       coloand --config FILE --restore BACKUP [--archive FOLDER [--to MOMENT]] [--json]\n"
+        "                                        make a database of a backup, and of the archive up to that moment\n"
+        "       coloand --config FILE --verify [--json]           is the database whole, and what was signed?\n"
         "       coloand --config FILE --move-to ADDRESS           everything into an empty cluster, and the proof\n"
         "       coloand --help-config            what a configuration file may hold\n"
         "       coloand --help | --version\n"
@@ -42,15 +48,39 @@ static void print_help(FILE *out)
         "  coloand --make-master-key /etc/coloan/master.key\n"
         "  coloand --config /etc/coloan/coloand.yaml --check\n"
         "  coloand --config /etc/coloan/coloand.yaml\n"
+        "  coloand --config /etc/coloan/coloand.yaml --backup /var/backups/coloan\n"
+        "  coloand --config /etc/coloan/coloand.yaml --restore /var/backups/coloan/coloan-20261130T020000000Z \\\n"
+        "          --archive /var/lib/coloan/archive/log --to 2026-11-30T12:00:00Z\n"
         "\n"
-        "exit status: 0 stopped in good order or done, 2 wrong usage, 3 wrong configuration, 4 the store failed\n"
-        "             or cannot be reached\n");
+        "exit status: 0 stopped in good order or done, 1 --restore or --verify: not whole, or refused,\n"
+        "             2 wrong usage, 3 wrong configuration, 4 the store failed or cannot be reached\n");
 }
 
 struct options {
-    const char *config, *master_key, *rotations, *erase, *rekey, *move_to;
-    bool check, help, help_config, version;
+    const char *config, *master_key, *rotations, *erase, *rekey, *move_to, *backup;
+    struct restore_options restore;
+    bool check, verify, help, help_config, version;
 };
+
+/* Commands that do not serve. */
+static int count_commands(const struct options *options)
+{
+    const char *const named[] = {options->rotations, options->erase,          options->rekey,
+                                 options->backup,    options->restore.backup, options->move_to};
+    int commands = (options->check ? 1 : 0) + (options->verify ? 1 : 0);
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
+        commands += named[i] != NULL ? 1 : 0;
+    }
+    return commands;
+}
+
+static bool belong_together(const struct options *options)
+{
+    bool restore = options->restore.backup != NULL;
+    bool restores_only = options->restore.archive != NULL || options->restore.to != NULL;
+    return count_commands(options) <= 1 && (restore || !restores_only) &&
+           (restore || options->verify || !options->restore.json);
+}
 
 static bool read_options(struct options *out, int argc, char **argv)
 {
@@ -61,6 +91,12 @@ static bool read_options(struct options *out, int argc, char **argv)
         EXPORT_ROTATIONS,
         ERASE,
         REKEY_VAULT,
+        BACKUP,
+        RESTORE,
+        ARCHIVE,
+        TO,
+        VERIFY,
+        JSON,
         MOVE_TO,
         HELP,
         HELP_CONFIG,
@@ -73,6 +109,12 @@ static bool read_options(struct options *out, int argc, char **argv)
         {"export-rotations", required_argument, NULL, EXPORT_ROTATIONS},
         {"erase", required_argument, NULL, ERASE},
         {"rekey-vault", required_argument, NULL, REKEY_VAULT},
+        {"backup", required_argument, NULL, BACKUP},
+        {"restore", required_argument, NULL, RESTORE},
+        {"archive", required_argument, NULL, ARCHIVE},
+        {"to", required_argument, NULL, TO},
+        {"verify", no_argument, NULL, VERIFY},
+        {"json", no_argument, NULL, JSON},
         {"move-to", required_argument, NULL, MOVE_TO},
         {"help", no_argument, NULL, HELP},
         {"help-config", no_argument, NULL, HELP_CONFIG},
@@ -86,6 +128,12 @@ static bool read_options(struct options *out, int argc, char **argv)
         out->rotations = found == EXPORT_ROTATIONS ? optarg : out->rotations;
         out->erase = found == ERASE ? optarg : out->erase;
         out->rekey = found == REKEY_VAULT ? optarg : out->rekey;
+        out->backup = found == BACKUP ? optarg : out->backup;
+        out->restore.backup = found == RESTORE ? optarg : out->restore.backup;
+        out->restore.archive = found == ARCHIVE ? optarg : out->restore.archive;
+        out->restore.to = found == TO ? optarg : out->restore.to;
+        out->restore.json = out->restore.json || found == JSON;
+        out->verify = out->verify || found == VERIFY;
         out->move_to = found == MOVE_TO ? optarg : out->move_to;
         out->check = out->check || found == CHECK;
         out->help = out->help || found == HELP;
@@ -95,9 +143,7 @@ static bool read_options(struct options *out, int argc, char **argv)
             return false;
         }
     }
-    int commands = (out->check ? 1 : 0) + (out->rotations != NULL ? 1 : 0) + (out->erase != NULL ? 1 : 0) +
-                   (out->rekey != NULL ? 1 : 0) + (out->move_to != NULL ? 1 : 0);
-    return optind == argc && commands <= 1;
+    return optind == argc && belong_together(out);
 }
 
 static int make_master_key(const char *path)
@@ -121,6 +167,7 @@ static void harden(void)
     struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, which whoever wrote answers for */
 }
 
 static sigset_t block_signals(void)
@@ -133,7 +180,6 @@ static sigset_t block_signals(void)
     (void)sigaddset(&signals, SIGNAL_STORE_FAILED);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads made later inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a failed write, which the store answers for */
     return signals;
 }
 
@@ -223,12 +269,22 @@ static int operate(const struct config *config, const struct options *options)
         status = operate_export_rotations(&operate, options->rotations);
     } else if (options->erase != NULL) {
         status = operate_erase(&operate, options->erase);
+    } else if (options->backup != NULL) {
+        status = backup_make(&operate, options->backup);
+    } else if (options->restore.backup != NULL) {
+        status = restore_make(&operate, &options->restore);
+    } else if (options->verify) {
+        status = restore_verify(&operate, options->restore.json);
     } else if (options->rekey != NULL) {
         status = operate_rekey_vault(&operate, options->rekey);
     } else {
         status = operate_move(&operate, options->move_to);
     }
-    return cl_is_ok(status) ? EXIT_SUCCESS : exit_for(status);
+    if (cl_is_ok(status)) {
+        return EXIT_SUCCESS;
+    }
+    bool looked = options->restore.backup != NULL || options->verify;
+    return looked && exit_for(status) != EXIT_STORE ? EXIT_NOT_WHOLE : exit_for(status);
 }
 
 static int run(const struct options *options)
@@ -247,8 +303,7 @@ static int run(const struct options *options)
         result = cl_failed(status) ? EXIT_CONFIG : EXIT_SUCCESS;
         (void)fprintf(cl_failed(status) ? stderr : stdout, "coloand: %s\n",
                       cl_failed(status) ? error.text : "the configuration is good");
-    } else if (options->rotations != NULL || options->erase != NULL || options->rekey != NULL ||
-               options->move_to != NULL) {
+    } else if (count_commands(options) > 0) {
         result = operate(&config, options);
     } else {
         result = serve(&config);

@@ -20,10 +20,24 @@ static struct cl_status fail(const struct operate *operate, struct cl_status sta
     return status;
 }
 
+struct cl_status operate_needs_file(const struct operate *operate, const char *command, const char *tool)
+{
+    if (sql_keeps_file(operate->config->database)) {
+        return cl_ok();
+    }
+    (void)fprintf(operate->err,
+                  "coloand: %s is for a database that is a file. Of a PostgreSQL cluster use its own: %s.\n", command,
+                  tool);
+    return cl_fail(CL_CONFIG_INVALID);
+}
+
 /* On a cluster what changes more than one application is done alone; an erasure goes beside the servers. */
 static struct cl_status open_store(struct store **out, const struct operate *operate, bool alone)
 {
-    struct store_options options = {.address = operate->config->database, .alone = alone, .clock = operate->clock};
+    struct store_options options = {.address = operate->config->database,
+                                    .archive = {.folder = operate->config->archive},
+                                    .alone = alone,
+                                    .clock = operate->clock};
     struct cl_status status = store_open(out, &options);
     return cl_is_ok(status)
                ? status

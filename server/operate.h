@@ -15,6 +15,9 @@ struct operate {
     FILE *out, *err;
 };
 
+/* CONFIG_INVALID, and was said, when the database is a cluster, for which `command` is not made but `tool`. */
+CL_MUST_CHECK struct cl_status operate_needs_file(const struct operate *operate, const char *command, const char *tool);
+
 /* Writes the key rotations that wait for the next directory into the folder, one file each, for `coloan keys issue`.
  * Reads only; the server may run. KEY_* and file errors were said. */
 CL_MUST_CHECK struct cl_status operate_export_rotations(const struct operate *operate, const char *folder);

@@ -342,6 +342,40 @@ static struct cl_status register_reviews(struct watch *watch, struct ops_metrics
     return status;
 }
 
+static struct archive_stats archive_of(void *user)
+{
+    struct archive_stats stats;
+    store_archive_stats(((struct watch *)user)->store, &stats);
+    return stats;
+}
+
+static int64_t archive_pending(void *user)
+{
+    return (int64_t)archive_of(user).pending;
+}
+
+static int64_t archive_lag(void *user)
+{
+    int64_t oldest_ms = archive_of(user).oldest_ms;
+    int64_t now_ms = cl_clock_unix_ms(((struct watch *)user)->clock);
+    return oldest_ms == 0 || now_ms < oldest_ms ? 0 : (now_ms - oldest_ms) / 1000;
+}
+
+static int64_t archive_breaks(void *user)
+{
+    return (int64_t)archive_of(user).breaks;
+}
+
+static int64_t archive_stalled(void *user)
+{
+    return archive_of(user).stalled ? 1 : 0;
+}
+
+static int64_t archive_broken(void *user)
+{
+    return archive_of(user).broken ? 1 : 0;
+}
+
 static struct cl_status register_rooms(struct watch *watch, struct ops_metrics *metrics)
 {
     static const struct {
@@ -353,6 +387,15 @@ static struct cl_status register_rooms(struct watch *watch, struct ops_metrics *
         {"coloan_repeats_total", "Calls answered with the reply kept from before.", OPS_COUNTER, api_repeats},
         {"coloan_store_commits_total", "Transactions committed; one carries what waited at the time.", OPS_COUNTER,
          store_commit_count},
+        {"coloan_archive_pending_commits", "Commits that are not durable in the archive yet.", OPS_GAUGE,
+         archive_pending},
+        {"coloan_archive_lag_seconds", "Since the first of them.", OPS_GAUGE, archive_lag},
+        {"coloan_archive_stalled", "1: the archive's disk does not take it; the log grows.", OPS_GAUGE,
+         archive_stalled},
+        {"coloan_archive_broken", "1: nothing is archived; the line broke and no other has begun.", OPS_GAUGE,
+         archive_broken},
+        {"coloan_archive_breaks_total", "Lines of the archive that were broken off: each needs a new backup.",
+         OPS_COUNTER, archive_breaks},
         {"coloan_push_streams", "Deliver streams open.", OPS_GAUGE, push_streams},
         {"coloan_push_events_total", "Events sent on streams, repeats among them.", OPS_COUNTER, push_events},
         {"coloan_push_slow_readers_total", "Streams ended because the bank did not read.", OPS_COUNTER,

@@ -19,6 +19,7 @@ struct watch {
     size_t bank_count;           /* whose metrics are registered */
     struct source *source;
     struct store *store;
+    const struct cl_clock *clock;
     struct ops_histogram *replies[API_METHOD_COUNT]; /* NULL of a stream */
     struct ops_histogram *decisions;
 };

@@ -79,8 +79,11 @@ struct sql_engine {
     void (*unlisten)(struct sql_listener *listener);
     struct cl_status (*check)(struct sql *sql);
 
-    size_t (*log_pages)(struct sql *sql);                           /* only with keeps_file */
-    struct cl_status (*checkpoint)(struct sql *sql, bool truncate); /* the same */
+    size_t (*log_pages)(struct sql *sql);           /* only with keeps_file */
+    uint64_t (*log_commits)(const struct sql *sql); /* the same, as those that follow */
+    struct cl_status (*keep_log)(struct sql *sql);
+    struct cl_status (*checkpoint)(struct sql *sql, bool truncate);
+    struct cl_status (*hold)(struct sql *sql);
 };
 
 extern const struct sql_engine sql_sqlite;

@@ -1,17 +1,15 @@
 #include "server/store/keeper.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <assert.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "libcoloan/log.h"
 #include "server/store/checkpointer.h"
+#include "server/store/durable.h"
 
 enum {
     /* 256 MiB of log that a reader keeps from being taken over: somebody should know. */
@@ -24,6 +22,8 @@ struct keeper {
     int lock_fd;
     struct sql *sql;                   /* the writer's */
     struct checkpointer *checkpointer; /* NULL by hand */
+    struct archive *archive;           /* NULL: none */
+    bool works;                        /* between start and stop */
     size_t log_seen;                   /* pages in the log when the last round began; 0: none since it began anew */
     size_t log_last;                   /* pages in the log after the last commit that wrote */
     bool log_full;                     /* that round is the last before it begins anew */
@@ -39,18 +39,39 @@ static bool round_under_way(const struct keeper *keeper)
     return keeper->checkpointer != NULL && checkpointer_busy(keeper->checkpointer);
 }
 
+/* The archive first has all of the log, and knows the database file that holds it; until then it stays. */
+static struct cl_status empty_log(bool *emptied_out, struct keeper *keeper)
+{
+    *emptied_out = false;
+    if (!archive_before_round(keeper->archive)) {
+        return cl_ok();
+    }
+    if (keeper->archive != NULL) {
+        struct cl_status status = sql_checkpoint(keeper->sql, false);
+        if (cl_failed(status)) {
+            return status;
+        }
+    }
+    *emptied_out = archive_release(keeper->archive, true);
+    return *emptied_out ? sql_checkpoint(keeper->sql, true) : cl_ok();
+}
+
 static void take_over_log(struct keeper *keeper, bool truncate)
 {
+    bool let_go = true;
     if (round_under_way(keeper)) {
         return; /* two would be in each other's way */
     }
-    struct cl_status status = sql_checkpoint(keeper->sql, truncate);
+    if (!truncate && !archive_release(keeper->archive, false)) {
+        return; /* the log goes on; the next round is followed by another try */
+    }
+    struct cl_status status = truncate ? empty_log(&let_go, keeper) : sql_checkpoint(keeper->sql, false);
     if (cl_failed(status)) {
         return; /* latched */
     }
     size_t pages = sql_log_pages(keeper->sql);
     if (truncate) {
-        keeper->log_used = pages > 0;
+        keeper->log_used = pages > 0 || !let_go;
     }
     bool alarm = pages >= LOG_PAGES_ALARM;
     if (alarm && !keeper->log_alarm) {
@@ -92,6 +113,9 @@ static void care_for_log(struct keeper *keeper)
         take_over_log(keeper, false);
         return;
     }
+    if (!archive_before_round(keeper->archive)) {
+        return; /* the next commit asks again */
+    }
     keeper->log_seen = pages;
     keeper->log_full = pages >= keeper->options.restart_pages;
     begin_round(keeper);
@@ -113,49 +137,9 @@ static void look_at_disk(struct keeper *keeper)
 
 /* -- Opening ------------------------------------------------------------------------------------------------- */
 
-/* A file of its own beside the database, because SQLite's locks on the database would be dropped when our descriptor
- * closes. It is never removed: that would let two processes lock two files of the same name. */
-static struct cl_status lock_file(struct keeper *keeper)
-{
-    char name[4096];
-    int length = snprintf(name, sizeof name, "%s.lock", keeper->path);
-    if (length < 0 || (size_t)length >= sizeof name) {
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    keeper->lock_fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (keeper->lock_fd < 0) {
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    if (flock(keeper->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        cl_log(CL_LOG_ERROR, "store.owned_by_another_process", cl_log_number("errno", errno));
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    return cl_ok();
-}
-
-/* Makes the new names durable: SQLite syncs the folder for its log, not for the database. */
-static struct cl_status sync_folder(const char *path)
-{
-    char folder[4096];
-    const char *slash = strrchr(path, '/');
-    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
-    if (length >= sizeof folder) {
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    const char *name = slash == NULL ? "." : length == 0 ? "/" : folder;
-    int fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return cl_fail(CL_SYSTEM);
-    }
-    int failed = fsync(fd);
-    (void)close(fd);
-    return failed == 0 ? cl_ok() : cl_fail(CL_STORE_FAILED);
-}
-
 struct cl_status keeper_create(struct keeper **out, const struct keeper_options *options)
 {
+    assert(options->archive.folder == NULL || !options->by_hand); /* the archive has a thread */
     struct keeper *keeper = calloc(1, sizeof *keeper);
     if (keeper == NULL) {
         return cl_fail(CL_MEMORY_LIMIT);
@@ -163,7 +147,8 @@ struct cl_status keeper_create(struct keeper **out, const struct keeper_options 
     keeper->lock_fd = -1;
     keeper->options = *options;
     keeper->path = strdup(options->path);
-    struct cl_status status = keeper->path == NULL ? cl_fail(CL_MEMORY_LIMIT) : lock_file(keeper);
+    struct cl_status status =
+        keeper->path == NULL ? cl_fail(CL_MEMORY_LIMIT) : durable_own(&keeper->lock_fd, keeper->path);
     if (cl_failed(status)) {
         keeper_free(keeper);
         return status;
@@ -172,20 +157,47 @@ struct cl_status keeper_create(struct keeper **out, const struct keeper_options 
     return cl_ok();
 }
 
+struct cl_status keeper_hold_log(const struct keeper *keeper, struct sql *sql)
+{
+    bool archived = keeper != NULL && keeper->options.archive.folder != NULL;
+    return archived ? sql_keep_log(sql) : cl_ok();
+}
+
+/* Before anything is taken over: a crash may have left what the archive does not have. */
+static struct cl_status start_archive(struct keeper *keeper)
+{
+    struct archive_options options = keeper->options.archive;
+    if (options.folder == NULL) {
+        return cl_ok();
+    }
+    options.database = keeper->path;
+    struct cl_status status = archive_create(&keeper->archive, &options);
+    if (cl_failed(status)) {
+        cl_log(CL_LOG_ERROR, "archive.not_usable", cl_log_text("reason", cl_status_name(status)));
+    }
+    return status;
+}
+
 struct cl_status keeper_start(struct keeper *keeper, struct sql *sql, struct sql_health *health)
 {
     if (keeper == NULL) {
         return cl_ok();
     }
+    bool emptied = false;
     keeper->sql = sql;
-    struct cl_status status = sql_checkpoint(sql, true);
+    struct cl_status status = start_archive(keeper);
     if (cl_is_ok(status)) {
-        status = sync_folder(keeper->path);
+        status = empty_log(&emptied, keeper);
+    }
+    if (cl_is_ok(status)) {
+        status = durable_sync_folder(keeper->path);
     }
     if (cl_is_ok(status) && !keeper->options.by_hand) {
         status = checkpointer_create(&keeper->checkpointer, keeper->path, health);
     }
     if (cl_is_ok(status)) {
+        keeper->log_used = !emptied;
+        keeper->works = true;
         look_at_disk(keeper);
     }
     return status;
@@ -193,9 +205,24 @@ struct cl_status keeper_start(struct keeper *keeper, struct sql *sql, struct sql
 
 void keeper_stop(struct keeper *keeper)
 {
+    if (keeper == NULL) {
+        return;
+    }
+    checkpointer_free(keeper->checkpointer);
+    keeper->checkpointer = NULL;
+    if (keeper->works && keeper->archive != NULL) {
+        bool emptied = false;
+        (void)cl_is_ok(empty_log(&emptied, keeper)); /* what stays is archived by the next start */
+    }
+    keeper->works = false;
+}
+
+void keeper_close(struct keeper *keeper)
+{
     if (keeper != NULL) {
-        checkpointer_free(keeper->checkpointer);
-        keeper->checkpointer = NULL;
+        keeper_stop(keeper);
+        archive_free(keeper->archive);
+        keeper->archive = NULL;
     }
 }
 
@@ -218,6 +245,13 @@ int64_t keeper_wait_ms(const struct keeper *keeper)
     return keeper != NULL && (keeper->log_used || keeper_disk_low(keeper)) ? keeper->options.idle_ms : -1;
 }
 
+void keeper_committed(struct keeper *keeper)
+{
+    if (keeper != NULL) {
+        archive_committed(keeper->archive, keeper->sql);
+    }
+}
+
 void keeper_after_commit(struct keeper *keeper)
 {
     if (keeper != NULL) {
@@ -238,4 +272,9 @@ void keeper_idle(struct keeper *keeper)
 bool keeper_disk_low(const struct keeper *keeper)
 {
     return keeper != NULL && atomic_load(&keeper->disk_low);
+}
+
+void keeper_archive_stats(const struct keeper *keeper, struct archive_stats *out)
+{
+    archive_stats(keeper == NULL ? NULL : keeper->archive, out);
 }

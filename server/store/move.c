@@ -477,6 +477,9 @@ static struct cl_status copy_all(struct move *move, move_report *report, void *u
 static struct cl_status open_side(struct sql **out, const char *address, struct sql_health *health, int64_t now_ms)
 {
     struct cl_status status = sql_open(out, address, SQL_WRITE, health);
+    if (cl_is_ok(status) && sql_keeps_file(address)) {
+        status = sql_keep_log(*out); /* an archive may not have it yet */
+    }
     if (cl_is_ok(status)) {
         status = sql_be_alone(*out);
     }

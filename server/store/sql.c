@@ -413,6 +413,31 @@ size_t sql_log_pages(struct sql *sql)
     return sql->engine->log_pages(sql);
 }
 
+uint64_t sql_log_commits(const struct sql *sql)
+{
+    assert(sql->engine->keeps_file);
+    return sql->engine->log_commits(sql);
+}
+
+struct cl_status sql_keep_log(struct sql *sql)
+{
+    assert(sql->engine->keeps_file);
+    struct cl_status status = usable(sql);
+    return cl_is_ok(status) ? sql->engine->keep_log(sql) : status;
+}
+
+struct cl_status sql_hold(struct sql *sql)
+{
+    assert(sql->engine->keeps_file);
+    struct cl_status status = usable(sql);
+    return cl_is_ok(status) ? sql->engine->hold(sql) : status;
+}
+
+void sql_release(struct sql *sql)
+{
+    sql_rollback(sql);
+}
+
 struct cl_status sql_checkpoint(struct sql *sql, bool truncate)
 {
     assert(sql->engine->keeps_file);

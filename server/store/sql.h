@@ -181,15 +181,45 @@ CL_MUST_CHECK struct cl_status sql_claim(enum sql_claim *out, struct sql *sql);
 
 /* -- Care ---------------------------------------------------------------------------------------------------- */
 
-/* The first two are for a database that is a file (sql_keeps_file).
+/* All but sql_check is for a database that is a file (sql_keeps_file).
  * Pages in the log, of the last commit that wrote; after a checkpoint of this connection those it left. */
 size_t sql_log_pages(struct sql *sql);
+
+/* Commits of this connection that added to the log, since it was opened. */
+uint64_t sql_log_commits(const struct sql *sql);
+
+/* The log stays when the last connection closes, which would else take it over and remove it. A writer's. STORE_FAILED
+ * (latched). */
+CL_MUST_CHECK struct cl_status sql_keep_log(struct sql *sql);
 
 /* Takes the log over into the database as far as readers allow; `truncate` also empties its file when nobody reads.
  * Never waits for a reader. */
 CL_MUST_CHECK struct cl_status sql_checkpoint(struct sql *sql, bool truncate);
 
+/* A read transaction: until its end this connection sees the database as it is now, and the log is not taken over past
+ * that. As sql_script. */
+CL_MUST_CHECK struct cl_status sql_hold(struct sql *sql);
+void sql_release(struct sql *sql); /* harmless when nothing is held */
+
 /* The engine's full check of what is kept, as far as it has one. STORE_FAILED (latched) when it finds damage. */
 CL_MUST_CHECK struct cl_status sql_check(struct sql *sql);
+
+/* -- Copying ------------------------------------------------------------------------------------------------- */
+
+/* A copy of the whole database into a new file, page by page; a page keeps its number. */
+struct sql_copy;
+
+/* `source` holds (sql_hold) what is to be copied and is used for nothing else until sql_copy_end. `path` must not exist;
+ * the file gets mode 0600 and is not synced. CONFIG_INVALID when it cannot be made, STORE_FAILED, MEMORY_LIMIT. */
+CL_MUST_CHECK struct cl_status sql_copy_begin(struct sql_copy **out, struct sql *source, const char *path);
+
+struct sql_copied {
+    bool done;
+    size_t pages, pages_left;
+};
+
+/* Some pages more. STORE_FAILED (latched in the source's health): one of the two files cannot be read or written. */
+CL_MUST_CHECK struct cl_status sql_copy_step(struct sql_copied *out, struct sql_copy *copy, size_t pages);
+void sql_copy_end(struct sql_copy *copy); /* closes the file; NULL is fine */
 
 #endif

@@ -40,6 +40,7 @@ struct sqlite {
     struct sql base;
     sqlite3 *db;
     size_t log_pages;
+    uint64_t log_commits;
 };
 
 static struct sqlite *own(struct sql *sql)
@@ -189,7 +190,9 @@ static int count_log_pages(void *user, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
     (void)name;
-    ((struct sqlite *)user)->log_pages = (size_t)pages;
+    struct sqlite *sqlite = user;
+    sqlite->log_pages = (size_t)pages;
+    sqlite->log_commits++;
     return SQLITE_OK;
 }
 
@@ -480,6 +483,18 @@ static size_t sqlite_log_pages(struct sql *sql)
     return own(sql)->log_pages;
 }
 
+static uint64_t sqlite_log_commits(const struct sql *sql)
+{
+    return ((const struct sqlite *)sql)->log_commits;
+}
+
+static struct cl_status sqlite_keep_log(struct sql *sql)
+{
+    int now = -1;
+    int code = sqlite3_db_config(own(sql)->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &now);
+    return code == SQLITE_OK && now == 1 ? cl_ok() : latch(sql, code);
+}
+
 static struct cl_status sqlite_checkpoint(struct sql *sql, bool truncate)
 {
     int in_log = 0;
@@ -521,6 +536,78 @@ static struct cl_status sqlite_check(struct sql *sql)
     return cl_is_ok(status) ? expect(sql, references, NULL) : status;
 }
 
+/* The transaction alone holds nothing: SQLite takes the snapshot when something is read. */
+static struct cl_status sqlite_hold(struct sql *sql)
+{
+    return sqlite_script(sql, "BEGIN; SELECT count(*) FROM sqlite_schema");
+}
+
+/* -- Copying ------------------------------------------------------------------------------------------------- */
+
+struct sql_copy {
+    struct sql *source;
+    sqlite3 *target;
+    sqlite3_backup *backup;
+};
+
+/* Nobody reads a copy that is not whole: no journal, and whoever asked for it syncs it. */
+static int open_target(struct sql_copy *copy, const char *path)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int code = sqlite3_open_v2(path, &copy->target, flags, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_exec(copy->target, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL);
+    }
+    if (code != SQLITE_OK) {
+        return code;
+    }
+    copy->backup = sqlite3_backup_init(copy->target, "main", own(copy->source)->db, "main");
+    return copy->backup == NULL ? sqlite3_extended_errcode(copy->target) : SQLITE_OK;
+}
+
+struct cl_status sql_copy_begin(struct sql_copy **out, struct sql *source, const char *path)
+{
+    assert(source->engine == &sql_sqlite && sqlite3_get_autocommit(own(source)->db) == 0);
+    struct cl_status status = create_file(path);
+    if (cl_failed(status)) {
+        return status;
+    }
+    struct sql_copy *copy = calloc(1, sizeof *copy);
+    if (copy == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    copy->source = source;
+    status = judge(source, open_target(copy, path));
+    if (cl_failed(status)) {
+        sql_copy_end(copy);
+        return status;
+    }
+    *out = copy;
+    return cl_ok();
+}
+
+struct cl_status sql_copy_step(struct sql_copied *out, struct sql_copy *copy, size_t pages)
+{
+    int code = sqlite3_backup_step(copy->backup, (int)pages);
+    if (code != SQLITE_OK && code != SQLITE_DONE) {
+        return latch(copy->source, code);
+    }
+    *out = (struct sql_copied){.done = code == SQLITE_DONE,
+                               .pages = (size_t)sqlite3_backup_pagecount(copy->backup),
+                               .pages_left = (size_t)sqlite3_backup_remaining(copy->backup)};
+    return cl_ok();
+}
+
+void sql_copy_end(struct sql_copy *copy)
+{
+    if (copy == NULL) {
+        return;
+    }
+    (void)sqlite3_backup_finish(copy->backup);
+    (void)sqlite3_close(copy->target);
+    free(copy);
+}
+
 const struct sql_engine sql_sqlite = {
     .keeps_file = true,
     .open = sqlite_open,
@@ -546,5 +633,8 @@ const struct sql_engine sql_sqlite = {
     .claim = sqlite_claim,
     .check = sqlite_check,
     .log_pages = sqlite_log_pages,
+    .log_commits = sqlite_log_commits,
+    .keep_log = sqlite_keep_log,
     .checkpoint = sqlite_checkpoint,
+    .hold = sqlite_hold,
 };

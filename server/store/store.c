@@ -3,8 +3,8 @@
  * While one batch is synced to disk the next one gathers in the queue, so batches grow with the load by themselves and
  * a lone command does not wait for company.
  *
- * Order in a batch: BEGIN, each command behind a mark, COMMIT, every done(), committed(), then the care of the file
- * (keeper.h). A command that fails is undone to its mark; the transaction goes on.
+ * Order in a batch: BEGIN, each command behind a mark, COMMIT, its moment in the archive, every done(), committed(), then
+ * the care of the file (keeper.h). A command that fails is undone to its mark; the transaction goes on.
  *
  * On a cluster BEGIN also takes the one turn to write, so the batches of all processes are as serial as those of one, and
  * a transaction can be lost: the server went away, or gave it up. Nobody has been answered then, so the batch is applied
@@ -195,6 +195,9 @@ static struct cl_status bring_about(struct store *store, size_t count)
 static void run_batch(struct store *store, size_t count)
 {
     struct cl_status status = bring_about(store, count);
+    if (cl_is_ok(status)) {
+        keeper_committed(store->keeper);
+    }
     for (size_t i = 0; i < count; i++) {
         store->batch[i]->done(store->batch[i], cl_failed(status) ? status : store->statuses[i]);
     }
@@ -283,11 +286,23 @@ static struct cl_status migrate(struct store *store)
     return status;
 }
 
+/* A cluster has an archive of its own. */
+static struct cl_status refuse_archive(const struct store_options *options)
+{
+    if (options->archive.folder == NULL) {
+        return cl_ok();
+    }
+    cl_log(CL_LOG_ERROR, "archive.not_usable", cl_log_text("reason", "only a database that is a file has one"));
+    return cl_fail(CL_CONFIG_INVALID);
+}
+
 /* The file, if it is one, is owned before it is opened. */
 static struct cl_status open_database(struct store *store, const struct store_options *options)
 {
     struct cl_status status = cl_ok();
-    if (sql_keeps_file(store->address)) {
+    if (!sql_keeps_file(store->address)) {
+        status = refuse_archive(options);
+    } else {
         struct keeper_options keeper = {
             .path = store->address,
             .free_bytes_min = options->free_bytes_min == 0 ? STORE_FREE_BYTES_DEFAULT : options->free_bytes_min,
@@ -295,11 +310,16 @@ static struct cl_status open_database(struct store *store, const struct store_op
             .restart_pages = options->restart_pages == 0 ? STORE_RESTART_PAGES_DEFAULT : options->restart_pages,
             .idle_ms = options->idle_ms == 0 ? STORE_IDLE_MS_DEFAULT : options->idle_ms,
             .by_hand = options->by_hand,
+            .archive = options->archive,
         };
+        keeper.archive.clock = options->clock;
         status = keeper_create(&store->keeper, &keeper);
     }
     if (cl_is_ok(status)) {
         status = sql_open(&store->sql, store->address, SQL_WRITE, &store->health);
+    }
+    if (cl_is_ok(status)) {
+        status = keeper_hold_log(store->keeper, store->sql);
     }
     if (cl_is_ok(status) && options->alone) {
         status = sql_be_alone(store->sql);
@@ -368,7 +388,7 @@ void store_close(struct store *store)
         return;
     }
     store_stop(store);
-    keeper_stop(store->keeper);
+    keeper_close(store->keeper);
     sql_close(store->sql);
     keeper_free(store->keeper);
     cl_queue_free(store->queue);
@@ -383,6 +403,11 @@ void store_close(struct store *store)
 uint64_t store_commits(const struct store *store)
 {
     return atomic_load_explicit(&store->commits, memory_order_relaxed);
+}
+
+void store_archive_stats(const struct store *store, struct archive_stats *out)
+{
+    keeper_archive_stats(store->keeper, out);
 }
 
 bool store_failed(const struct store *store)

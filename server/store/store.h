@@ -25,6 +25,7 @@
 
 #include "libcoloan/clock.h"
 #include "libcoloan/status.h"
+#include "server/store/archive.h"
 #include "server/store/sql.h"
 
 /* Commands waiting: a second of work at full speed; more would only be answered too late. */
@@ -69,9 +70,10 @@ struct store_options {
     size_t round_pages;      /* of a file's log, until it is taken over; 0: STORE_ROUND_PAGES_DEFAULT */
     size_t restart_pages;    /* of it, until it begins anew; 0: STORE_RESTART_PAGES_DEFAULT */
     int64_t idle_ms;         /* until it is emptied; 0: STORE_IDLE_MS_DEFAULT */
-    const struct cl_clock *clock;  /* outlives the store */
-    bool by_hand;                  /* the caller lets it work, by store_turn; for simulations */
-    void (*committed)(void *user); /* writer thread, once after each commit and its done()s; NULL is fine */
+    struct archive_options archive; /* of a file, not by hand; its folder NULL: none; database and clock are ours */
+    const struct cl_clock *clock;   /* outlives the store; stamps migrations, and commits in the archive */
+    bool by_hand;                   /* the caller lets it work, by store_turn; for simulations */
+    void (*committed)(void *user);  /* writer thread, once after each commit and its done()s; NULL is fine */
     /* What another process on the cluster told by store_tell; "": anything may have been missed. On a thread of the store's,
        which it must not hold up; runs from store_open on, until store_stop. NULL is fine. */
     void (*heard)(void *user, const char *text);
@@ -80,7 +82,8 @@ struct store_options {
 };
 
 /* Opens, migrates and starts the writer. CONFIG_INVALID when the file is not ours to use (see schema.h, sql.h) or
- * another process owns it; STORE_FAILED, STORE_UNREACHABLE, MEMORY_LIMIT, SYSTEM. */
+ * another process owns it, or the archive's folder is not ours to use, or the database is none that can have an archive;
+ * STORE_FAILED, STORE_UNREACHABLE, MEMORY_LIMIT, SYSTEM. */
 CL_MUST_CHECK struct cl_status store_open(struct store **out, const struct store_options *options);
 
 /* By hand only: one turn of the writer, which takes a batch of what is queued, or, when nothing is, cares for the file as
@@ -95,6 +98,9 @@ void store_close(struct store *store);
 
 /* Transactions committed since it was opened: how many requests one fsync paid for. Any thread. */
 uint64_t store_commits(const struct store *store);
+
+/* How far the archive is behind; zeros without one. Any thread. */
+void store_archive_stats(const struct store *store, struct archive_stats *out);
 
 bool store_failed(const struct store *store);
 

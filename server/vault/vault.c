@@ -353,6 +353,17 @@ static struct cl_status take_blind_keys(struct vault *vault, const struct vault_
     return cl_ok();
 }
 
+static struct cl_status attach(struct vault *vault, const struct vault_master *master)
+{
+    if (master->changing) {
+        return cl_fail(CL_STATE_CONFLICT);
+    }
+    if (memcmp(master->id, vault->master_id, sizeof master->id) != 0) {
+        return cl_fail(CL_CONFIG_INVALID);
+    }
+    return take_blind_keys(vault, master);
+}
+
 struct cl_status vault_attach(struct vault *vault, struct store_tx *tx)
 {
     struct vault_master master;
@@ -361,16 +372,28 @@ struct cl_status vault_attach(struct vault *vault, struct store_tx *tx)
     if (cl_is_ok(status) && !found) {
         status = create_master(&master, vault, tx);
     }
+    return cl_is_ok(status) ? attach(vault, &master) : status;
+}
+
+struct cl_status vault_attach_reader(struct vault *vault, struct sql *sql)
+{
+    static const char text[] = "SELECT 1 FROM vault_keys LIMIT 1";
+    struct sql_statement *statement = NULL;
+    struct vault_master master;
+    bool found = false;
+    bool keys = false;
+    struct cl_status status = vault_master_get(&found, &master, sql);
+    if (cl_is_ok(status)) {
+        status = sql_ask(&statement, &keys, sql, text);
+    }
     if (cl_failed(status)) {
         return status;
     }
-    if (master.changing) {
-        return cl_fail(CL_STATE_CONFLICT);
+    sql_finish(statement);
+    if (!found) {
+        return keys ? cl_fail(CL_VAULT_CORRUPT) : cl_ok();
     }
-    if (memcmp(master.id, vault->master_id, sizeof master.id) != 0) {
-        return cl_fail(CL_CONFIG_INVALID);
-    }
-    return take_blind_keys(vault, &master);
+    return attach(vault, &master);
 }
 
 /* -- Values -------------------------------------------------------------------------------------------------- */

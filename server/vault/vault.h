@@ -32,6 +32,10 @@ void vault_close(struct vault *vault); /* wipes; NULL is fine */
  * was begun and not finished (rekey.h); VAULT_CORRUPT. */
 CL_MUST_CHECK struct cl_status vault_attach(struct vault *vault, struct store_tx *tx);
 
+/* The same for somebody who only reads: nothing is made, and a database without any key yet is VAULT_CORRUPT when it has
+ * values. */
+CL_MUST_CHECK struct cl_status vault_attach_reader(struct vault *vault, struct sql *sql);
+
 struct vault_value {
     const char *path; /* where the commitment stands, e.g. "persons[0].name" */
     uint8_t salt[CL_DISCLOSURE_SALT_BYTES];

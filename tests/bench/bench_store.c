@@ -1,7 +1,8 @@
 /* bench_store - what the store costs: commands a second for each number of commands that wait at once.
  *
  * A command is what an accepted request writes: the request, its reply and the link between them, and one event with
- * its message. Usage: bench_store FOLDER [SECONDS]. The folder should be on the disk that will be used. */
+ * its message. Usage: bench_store FOLDER [SECONDS [ARCHIVE]]; ARCHIVE is the folder of an archive, to see what that
+ * costs. The folders should be on the disks that will be used. */
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -173,12 +174,13 @@ int main(int argc, char **argv)
     struct bench bench = {.number = 1};
     char path[512];
     if (argc < 2) {
-        (void)fprintf(stderr, "usage: bench_store FOLDER [SECONDS]\n");
+        (void)fprintf(stderr, "usage: bench_store FOLDER [SECONDS [ARCHIVE]]\n");
         return 2;
     }
     unsigned seconds = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 3;
     (void)snprintf(path, sizeof path, "%s/bench.db", argv[1]);
     const struct store_options options = {.address = path,
+                                          .archive = {.folder = argc > 3 ? argv[3] : NULL},
                                           .clock = cl_clock_system(),
                                           .queue_max = WAITING_MAX,
                                           .batch_max = WAITING_MAX,

@@ -864,3 +864,10 @@ void bank_check_cases(struct bank *bank)
     ledger_each(bank->ledger, ENTRY_DECIDE, check_decision, bank);
     unlock(bank);
 }
+
+void bank_each_answered(struct bank *bank, void (*each)(void *user, const struct entry *entry), void *user)
+{
+    ledger_each(bank->ledger, ENTRY_SUBMIT, each, user);
+    ledger_each(bank->ledger, ENTRY_REPORT, each, user);
+    ledger_each(bank->ledger, ENTRY_DECIDE, each, user);
+}

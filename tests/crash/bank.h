@@ -62,6 +62,11 @@ struct bank_counts {
 };
 struct bank_counts bank_counts(struct bank *bank);
 
+/* -- While disconnected --------------------------------------------------------------------------------------- */
+
+/* Runs over every answered request. */
+void bank_each_answered(struct bank *bank, void (*each)(void *user, const struct entry *entry), void *user);
+
 /* -- While connected ------------------------------------------------------------------------------------------ */
 
 /* FINISH: waits until every request is answered and every case has ended; a violation when that takes longer. */

@@ -81,7 +81,8 @@ void ledger_add(struct ledger *ledger, const struct cl_request *request, enum en
                             .digest = request->digest,
                             .envelope = envelope,
                             .envelope_len = request->envelope.len,
-                            .expires_ms = request->expires_ms};
+                            .expires_ms = request->expires_ms,
+                            .added_ms = cl_clock_unix_ms(cl_clock_system())};
     (void)pthread_mutex_lock(&ledger->mutex);
     queue(ledger, entry);
     ledger->open_count++;
@@ -169,6 +170,7 @@ static void keep_first(struct ledger *ledger, struct entry *entry, const struct 
         ledger->answered = larger;
     }
     entry->acknowledged = true;
+    entry->acknowledged_ms = cl_clock_unix_ms(cl_clock_system());
     entry->reply = *reply;
     ledger->answered[ledger->answered_count++] = entry;
     ledger->open_count--;

@@ -25,7 +25,8 @@ struct entry {
     size_t envelope_len;
     int64_t expires_ms;
     bool acknowledged;
-    struct cl_digest reply; /* SHA-256 of the first answer's bytes */
+    int64_t added_ms, acknowledged_ms; /* Unix; when it was prepared, and when its first answer was here */
+    struct cl_digest reply;            /* SHA-256 of the first answer's bytes */
     unsigned sent_count;
     unsigned users; /* threads that hold it */
     struct entry *next;

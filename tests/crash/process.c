@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -171,6 +172,42 @@ struct process_end process_wait(struct process *process, int64_t wait_ms)
     process->pid = 0;
     close_output(process);
     return (struct process_end){.ended = got > 0, .status = WIFEXITED(state) ? WEXITSTATUS(state) : -1};
+}
+
+static pid_t spawn_to(int output, const char *program, const char *const *arguments)
+{
+    enum { ARGUMENTS_MAX = 16 };
+    char *all[ARGUMENTS_MAX] = {unconst("setpriv"), unconst("--pdeathsig"), unconst("KILL"), unconst(program)};
+    posix_spawn_file_actions_t actions;
+    pid_t pid = -1;
+    for (size_t i = 0; arguments[i] != NULL && i < ARGUMENTS_MAX - 5; i++) {
+        all[4 + i] = unconst(arguments[i]);
+    }
+    (void)posix_spawn_file_actions_init(&actions);
+    (void)posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    (void)posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    int failed = posix_spawnp(&pid, all[0], &actions, NULL, all, environ);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    return failed == 0 ? pid : -1;
+}
+
+int process_run(char *said, size_t said_size, const char *program, const char *const *arguments, int64_t kill_after_ms)
+{
+    int output = memfd_create("said", MFD_CLOEXEC);
+    struct process process = {.pid = output < 0 ? -1 : spawn_to(output, program, arguments), .output = -1};
+    struct process_end end = {.ended = false, .status = -1};
+    if (process.pid > 0) {
+        end = process_wait(&process, kill_after_ms < 0 ? INT64_MAX / 2 : kill_after_ms);
+    }
+    ssize_t got = said == NULL ? 0 : pread(output, said, said_size - 1, 0);
+    if (said != NULL) {
+        said[got > 0 ? got : 0] = '\0';
+    }
+    process_kill(&process);
+    if (output >= 0) {
+        (void)close(output);
+    }
+    return end.ended ? end.status : -1;
 }
 
 int process_readiness(const struct process *process)

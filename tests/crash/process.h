@@ -7,6 +7,7 @@
 #define COLOAN_TESTS_CRASH_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -42,6 +43,11 @@ struct process_end {
 
 /* Waits; reaps it when it ended. */
 struct process_end process_wait(struct process *process, int64_t wait_ms);
+
+/* Runs the program with these arguments, NULL at their end, and waits for its end: its exit status; -1: a signal ended it,
+ * or it could not be started. After kill_after_ms it is killed; negative: never. `said` gets what it wrote on both
+ * outputs, cut to fit; NULL: nobody wants to know. */
+int process_run(char *said, size_t said_size, const char *program, const char *const *arguments, int64_t kill_after_ms);
 
 /* What /readyz answers now: 200, 503; 0: nothing. */
 int process_readiness(const struct process *process);

@@ -20,7 +20,7 @@
 #include "server/rulebook.h"
 #include "tests/e2e/world.h"
 
-enum { ARGUMENTS_MAX = 4, GOOD = 0, USAGE = 2, CONFIG = 3, WAIT_TRIES = 400 };
+enum { ARGUMENTS_MAX = 5, GOOD = 0, NOT_WHOLE = 1, USAGE = 2, CONFIG = 3, WAIT_TRIES = 400 };
 
 extern char **environ;
 
@@ -105,6 +105,11 @@ static void test_usage(void **state)
     assert_runs((const char *[ARGUMENTS_MAX]){"--check"}, USAGE, "err", "usage: coloand");
     assert_runs((const char *[ARGUMENTS_MAX]){"--erase", "id"}, USAGE, "err", "usage: coloand");
     assert_runs((const char *[ARGUMENTS_MAX]){"--check", "--erase", "id"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--verify", "--check"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--backup", "b", "--restore", "b"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--verify", "--to", "x"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--backup", "b", "--archive", "a"}, USAGE, "err", "usage: coloand");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--check", "--json"}, USAGE, "err", "usage: coloand");
 }
 
 static void test_a_master_key_is_never_overwritten(void **state)
@@ -216,6 +221,21 @@ static void test_operators_commands(void **state)
     assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--export-rotations", "/"}, GOOD, "out", "0 pending");
 }
 
+/* Of a cluster each is refused with the name of the cluster's own tool. */
+static void test_backup_restore_and_verify(void **state)
+{
+    (void)state;
+    char path[160];
+    bool file = world_on_file(&world);
+    (void)snprintf(path, sizeof path, "%s", pki_files_path(&world.files, "coloand.yaml"));
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--verify", "--json"}, file ? GOOD : NOT_WHOLE,
+                file ? "out" : "err", file ? "\"whole\":true" : "pg_amcheck");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--backup", "/nowhere/at/all"}, CONFIG, "err",
+                file ? "Name a folder that exists" : "pg_basebackup");
+    assert_runs((const char *[ARGUMENTS_MAX]){"--config", path, "--restore", "/nowhere/at/all"}, NOT_WHOLE, "err",
+                file ? "not the manifest of a backup" : "base backup");
+}
+
 static void wait_for(const char *file, const char *words)
 {
     const struct timespec pause = {.tv_nsec = 50000000};
@@ -259,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_rules_are_signed_by_the_centre),
         cmocka_unit_test(test_one_file_has_one_server),
         cmocka_unit_test(test_operators_commands),
+        cmocka_unit_test(test_backup_restore_and_verify),
         cmocka_unit_test(test_it_serves_reloads_and_stops),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
