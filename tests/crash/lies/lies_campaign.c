@@ -65,6 +65,11 @@ static bool stolen;
 static const char fault_ack[] = "ack";       /* the liar acknowledges an event that the bank does not have */
 static const char fault_record[] = "record"; /* a journal loses a record */
 
+static bool is_planted(const char *which)
+{
+    return fault != NULL && strcmp(fault, which) == 0;
+}
+
 /* -- Counts --------------------------------------------------------------------------------------------------- */
 
 static struct facts_progress progress;
@@ -159,6 +164,12 @@ static const char *what_is_stuck(const struct facts_progress *at)
     return text;
 }
 
+/* How many may be decided up to now: some are left for the moment at which an event is stolen. */
+static uint64_t decisions_for_now(void)
+{
+    return is_planted(fault_ack) && !stolen ? decisions / 2 : decisions;
+}
+
 /* Until so many cases are decided; meanwhile people apply, for these and for those under way beyond them. */
 static const char *keep_pace(uint64_t goal)
 {
@@ -166,7 +177,7 @@ static const char *keep_pace(uint64_t goal)
     const char *wrong = NULL;
     for (;;) {
         struct facts_progress at = facts_progress(facts);
-        uint64_t last = goal + open_cases < decisions ? goal + open_cases : decisions;
+        uint64_t last = goal + open_cases < decisions_for_now() ? goal + open_cases : decisions_for_now();
         applicants_allow(applicants, last + at.with_a_person);
         if (wrong != NULL || at.decided >= goal) {
             return wrong;
@@ -238,11 +249,6 @@ static void wait_for_an_event(size_t bank, int wait_ms)
         }
         (void)poll(NULL, 0, LOOK_EVERY_MS);
     }
-}
-
-static bool is_planted(const char *which)
-{
-    return fault != NULL && strcmp(fault, which) == 0;
 }
 
 /* Of a bank that is called: on a stream every event is sent once, whatever was acknowledged. */
