@@ -8,6 +8,7 @@
 
 #include "server/api/acknowledge.h"
 #include "server/api/shared.h"
+#include "server/store/pending.h"
 #include "server/store/sessions.h"
 
 /* What a frame's handling leaves: the reason to end the stream for, and the field to blame. */
@@ -33,10 +34,12 @@ static void ended(struct cl_rpc_call *call, bool cancelled, void *user)
     *stream_of(call) = NULL;
 }
 
-/* The stream's place in the order of the party's streams, which other nodes learn of. */
+/* The stream's place in the order of the party's streams, which other nodes learn of. And the party is here: what could
+ * not get through to it by call waits no longer. */
 struct numbering {
     struct store_command command; /* first: a command is cast back */
     struct push *push;
+    int64_t now_ms;
     char party[CL_PARTY_BYTES_MAX + 1];
     struct cl_digest open;
     uint64_t number;
@@ -51,7 +54,8 @@ static struct cl_status numbering_apply(struct store_command *command, struct st
         return status;
     }
     (void)snprintf(text, sizeof text, "open %" PRIu64 " %s", numbering->number, numbering->party);
-    return store_tell(tx, text);
+    status = pending_hasten(tx, numbering->party, numbering->now_ms);
+    return cl_is_ok(status) ? store_tell(tx, text) : status;
 }
 
 static void numbering_done(struct store_command *command, struct cl_status status)
@@ -59,6 +63,7 @@ static void numbering_done(struct store_command *command, struct cl_status statu
     struct numbering *numbering = (struct numbering *)command;
     if (cl_is_ok(status)) {
         push_numbered(numbering->push, numbering->party, &numbering->open, numbering->number);
+        push_look(numbering->push, numbering->party);
     }
     free(numbering);
 }
@@ -72,6 +77,7 @@ static void number_stream(struct frame *frame)
     }
     numbering->command = (struct store_command){.apply = numbering_apply, .done = numbering_done};
     numbering->push = frame->api->push;
+    numbering->now_ms = cl_clock_unix_ms(frame->api->centre->clock);
     numbering->open = frame->request.opened.digest;
     memcpy(numbering->party, frame->request.sender, sizeof numbering->party);
     if (cl_failed(store_submit(frame->api->store, &numbering->command))) {

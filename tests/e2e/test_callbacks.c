@@ -399,13 +399,45 @@ static void test_after_five_working_days_it_is_parked(void **state)
     free(metrics);
 }
 
+/* Covers: COL-CAL-004 */
+static void test_a_bank_that_comes_by_stream_is_not_kept_waiting(void **state)
+{
+    (void)state;
+    cl_arena_reset(arena);
+    behave(RECEIVES, "");
+    close_inbox();
+    (void)submit("P10"); /* 11 */
+    const Coloan__V1__EventState *event = wait_for(11, WAITING);
+    for (int tries = 0; tries < WAIT_MS / 20 && event->tries < 3; tries++) {
+        world.ahead_ms += 40 * 1000; /* the first two waits are over */
+        nap();
+        cl_arena_reset(arena);
+        event = state_of(11);
+    }
+    assert_true(event->tries >= 3 && event->next_ms > world_now_ms(&world) + 40 * 1000);
+    struct cl_deliver_options options = {.resume_after = 10, .epoch = 2, .max_outstanding = 10};
+    struct cl_delivery *delivery = NULL;
+    struct cl_delivered delivered = {.kind = CL_DELIVERED_NOTHING};
+    assert_true(cl_is_ok(cl_session_deliver_open(&delivery, alpha, &options)));
+    while (delivered.kind != CL_DELIVERED_EVENT || delivered.sequence != 11) {
+        assert_true(cl_is_ok(cl_session_deliver_next(&delivered, delivery, arena, WAIT_MS)));
+        assert_int_not_equal(delivered.kind, CL_DELIVERED_NOTHING);
+    }
+    const struct cl_deliver_ack ack = {
+        .sequence = 11, .digest = delivered.opened.digest, .level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED};
+    assert_true(cl_is_ok(cl_session_deliver_ack(delivery, arena, &ack)));
+    (void)wait_for(11, RECEIVED);
+    cl_session_deliver_close(delivery);
+    open_inbox("inbox");
+}
+
 /* Stopping does not wait for a bank that does not answer. */
 static void test_a_hanging_bank_does_not_delay_the_stop(void **state)
 {
     (void)state;
     cl_arena_reset(arena);
     behave(HANGS, "");
-    (void)submit("P10"); /* 11 */
+    (void)submit("P11"); /* 12 */
     for (int tries = 0; tries < WAIT_MS / 20 && seen_count() == 0; tries++) {
         nap();
     }
@@ -434,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_who_keeps_a_stream_open_is_not_called),
         cmocka_unit_test(test_a_bank_that_is_away_is_left_alone_and_caught_up),
         cmocka_unit_test(test_after_five_working_days_it_is_parked),
+        cmocka_unit_test(test_a_bank_that_comes_by_stream_is_not_kept_waiting),
         cmocka_unit_test(test_a_hanging_bank_does_not_delay_the_stop),
     };
     int failed = made ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
