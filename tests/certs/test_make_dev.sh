@@ -72,15 +72,17 @@ leaf() { # leaf KIND ID NAMES USAGE
     equals "$id's signing key's public half" "$(openssl pkey -in "$pki/$id.sign.key" -pubout)" "$(<"$pki/$id.sign.pub")"
 }
 client='TLS Web Client Authentication'
-leaf fund cn-nj-prov ', DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1' \
-    "TLS Web Server Authentication, $client"
-leaf bank cn-alpha-js '' "$client"
-leaf bank cn-beta-js '' "$client"
+server="TLS Web Server Authentication, $client"
+here=', DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1'
+leaf fund cn-nj-prov "$here" "$server"
+leaf bank cn-alpha-js "$here" "$server"
+leaf bank cn-beta-js "$here" "$server"
 leaf channel app-nj '' "$client"
 leaf officer zhang-test '' "$client"
 leaf officer li-test '' "$client"
 check "the centre as a server" verify cn-nj-prov sslserver
-refuse "a bank as a server" verify cn-alpha-js sslserver
+check "a bank that takes calls as a server" verify cn-alpha-js sslserver
+refuse "an officer as a server" verify zhang-test sslserver
 check "the CA may sign lists" grep -q 'CRL Sign' <(extension "$pki/ca.pem" keyUsage)
 
 # A server that demands a certificate and a fresh list takes the banks and nobody else.
@@ -102,7 +104,7 @@ refuse "without a list" openssl verify -CAfile "$pki/ca.pem" -crl_check_all "$pk
 
 # More parties.
 check "add" "$make_dev" add "$pki" bank:cn-gamma-js
-leaf bank cn-gamma-js '' "$client"
+leaf bank cn-gamma-js "$here" "$server"
 refuse "adding twice" "$make_dev" add "$pki" bank:cn-gamma-js
 for party in bank 'bank:' bank:UPPER 'bank:a b' 'bank:a/b' 'bank:-a' clerk:x 'bank:a,URI:urn:coloan:party:fund:x'; do
     refuse "party '$party'" "$make_dev" add "$pki" "$party"
