@@ -101,18 +101,6 @@ static struct cl_status each_row(struct verify *verify, const char *text, const 
     return status;
 }
 
-static struct cl_status count(int64_t *out, struct verify *verify, const char *text)
-{
-    struct sql_statement *statement = NULL;
-    bool row = false;
-    struct cl_status status = sql_ask(&statement, &row, verify->options->sql, text);
-    if (cl_is_ok(status)) {
-        *out = row ? sql_column_i64(statement, 0) : 0;
-        sql_finish(statement);
-    }
-    return status;
-}
-
 /* -- Messages ------------------------------------------------------------------------------------------------ */
 
 /* The header of a kept message, believed by nobody yet; NULL: it cannot be read. */
@@ -260,10 +248,10 @@ static struct cl_status check_outbox(struct verify *verify)
     int64_t without_head = 0;
     struct cl_status status = each_row(verify, heads, "outbox", check_head);
     if (cl_is_ok(status)) {
-        status = count(&events, verify, all);
+        status = sql_ask_number(&events, verify->options->sql, all);
     }
     if (cl_is_ok(status)) {
-        status = count(&without_head, verify, headless);
+        status = sql_ask_number(&without_head, verify->options->sql, headless);
     }
     if (cl_is_ok(status) && (uint64_t)events != verify->report->events) {
         fault(verify, "the outbox has %" PRId64 " events, the message log %" PRIu64, events, verify->report->events);
@@ -314,7 +302,7 @@ static struct cl_status check_decisions(struct verify *verify)
         status = each_row(verify, traces, "traces", check_trace);
     }
     if (cl_is_ok(status)) {
-        status = count(&wrong, verify, tally);
+        status = sql_ask_number(&wrong, verify->options->sql, tally);
     }
     if (cl_is_ok(status) && wrong != 0) {
         fault(verify, "the tally of %" PRId64 " states is not what the applications say", wrong);
@@ -443,7 +431,7 @@ static struct cl_status check_file(struct verify *verify)
     (void)fprintf(verify->options->progress, "coloand: verifying the file's pages and references\n");
     struct cl_status status = sql_check(sql);
     if (cl_is_ok(status)) {
-        status = count(&migration, verify, text);
+        status = sql_ask_number(&migration, verify->options->sql, text);
     }
     if (cl_failed(status)) {
         fault(verify, "SQLite finds the file damaged, or it is none of ours; nothing else was looked at");

@@ -23,19 +23,6 @@ static const struct {
 
 enum { TABLE_COUNT = sizeof tables / sizeof tables[0] };
 
-static struct cl_status ask_number(int64_t *out, struct sql *sql, const char *text)
-{
-    struct sql_statement *statement = NULL;
-    bool row = false;
-    struct cl_status status = sql_ask(&statement, &row, sql, text);
-    if (cl_failed(status)) {
-        return status;
-    }
-    *out = row ? sql_column_i64(statement, 0) : 0;
-    sql_finish(statement);
-    return cl_ok();
-}
-
 static struct cl_status count_tables(struct inventory *inventory, struct sql *sql, struct cl_arena *arena)
 {
     struct inventory_table *counted = cl_arena_array(arena, TABLE_COUNT, sizeof *counted);
@@ -44,7 +31,7 @@ static struct cl_status count_tables(struct inventory *inventory, struct sql *sq
     }
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         counted[i].name = tables[i].name;
-        struct cl_status status = ask_number(&counted[i].rows, sql, tables[i].text);
+        struct cl_status status = sql_ask_number(&counted[i].rows, sql, tables[i].text);
         if (cl_failed(status)) {
             return status;
         }
@@ -60,7 +47,7 @@ static struct cl_status read_heads(struct inventory *inventory, struct sql *sql,
     static const char text[] = "SELECT recipient, head FROM outbox_heads ORDER BY recipient LIMIT $1";
     struct sql_statement *statement = NULL;
     int64_t count = 0;
-    struct cl_status status = ask_number(&count, sql, count_text);
+    struct cl_status status = sql_ask_number(&count, sql, count_text);
     if (cl_is_ok(status)) {
         status = sql_prepare(&statement, sql, text);
     }
@@ -88,10 +75,10 @@ struct cl_status inventory_take(struct inventory *out, struct sql *sql, struct c
         status = read_heads(&inventory, sql, arena);
     }
     if (cl_is_ok(status)) {
-        status = ask_number(&inventory.newest_message_ms, sql, newest);
+        status = sql_ask_number(&inventory.newest_message_ms, sql, newest);
     }
     if (cl_is_ok(status)) {
-        status = ask_number(&inventory.migration, sql, migration);
+        status = sql_ask_number(&inventory.migration, sql, migration);
     }
     if (cl_is_ok(status)) {
         *out = inventory;

@@ -625,18 +625,6 @@ static struct cl_status postgres_define(struct sql *sql, const char *text)
     return status;
 }
 
-static struct cl_status ask_number(int64_t *out, struct sql *sql, const char *text)
-{
-    struct sql_statement *statement = NULL;
-    bool row = false;
-    struct cl_status status = sql_ask(&statement, &row, sql, text);
-    if (cl_is_ok(status)) {
-        *out = row ? sql_column_i64(statement, 0) : 0;
-        sql_finish(statement);
-    }
-    return status;
-}
-
 /* The table of the nodes marks the schema as ours. A node's row is of use as long as its process lives, and a week is
  * longer than any process looks back. */
 static struct cl_status postgres_claim(enum sql_claim *out, struct sql *sql)
@@ -649,9 +637,9 @@ static struct cl_status postgres_claim(enum sql_claim *out, struct sql *sql)
     static const char prune[] = "DELETE FROM store_writers WHERE at < now() - interval '7 days'";
     int64_t tables = 0;
     int64_t ours = 0;
-    struct cl_status status = ask_number(&tables, sql, count);
+    struct cl_status status = sql_ask_number(&tables, sql, count);
     if (cl_is_ok(status)) {
-        status = ask_number(&ours, sql, mark);
+        status = sql_ask_number(&ours, sql, mark);
     }
     if (cl_is_ok(status) && tables == 0) {
         status = sql_script(sql, create);
@@ -704,7 +692,7 @@ static struct cl_status postgres_check(struct sql *sql)
 {
     static const char text[] = "SELECT coalesce(sum(checksum_failures), 0)::bigint FROM pg_stat_database";
     int64_t failures = 0;
-    struct cl_status status = ask_number(&failures, sql, text);
+    struct cl_status status = sql_ask_number(&failures, sql, text);
     if (cl_is_ok(status) && failures > 0) {
         sql_health_fail(sql->health, 0);
         return cl_fail(CL_STORE_FAILED);

@@ -261,6 +261,18 @@ struct cl_status sql_ask(struct sql_statement **out, bool *row_out, struct sql *
     return cl_is_ok(status) ? sql_step(row_out, *out) : status;
 }
 
+struct cl_status sql_ask_number(int64_t *out, struct sql *sql, const char *text)
+{
+    struct sql_statement *statement = NULL;
+    bool row = false;
+    struct cl_status status = sql_ask(&statement, &row, sql, text);
+    if (cl_is_ok(status)) {
+        *out = row ? sql_column_i64(statement, 0) : 0;
+        sql_finish(statement);
+    }
+    return status;
+}
+
 struct cl_status sql_find(bool *found_out, void *out, struct sql_statement *statement, sql_reader *read,
                           struct cl_arena *arena)
 {

@@ -112,6 +112,9 @@ struct cl_bytes sql_copy_bytes(struct cl_arena *arena, struct sql_statement *sta
 /* Prepares a text without values and takes its first row, if there is one: sql_finish ends it then. */
 CL_MUST_CHECK struct cl_status sql_ask(struct sql_statement **out, bool *row_out, struct sql *sql, const char *text);
 
+/* The number in its first row; 0: there is none. */
+CL_MUST_CHECK struct cl_status sql_ask_number(int64_t *out, struct sql *sql, const char *text);
+
 /* Copies the current row into the caller's struct `out`; untouched on failure. */
 typedef struct cl_status sql_reader(void *out, struct sql_statement *statement, struct cl_arena *arena);
 

@@ -438,19 +438,6 @@ static struct cl_status sqlite_script(struct sql *sql, const char *text)
 /* "COLN": marks the file as ours, for us and for file(1). */
 #define APPLICATION_ID "1129270350"
 
-static struct cl_status ask_number(int64_t *out, struct sql *sql, const char *text)
-{
-    struct sql_statement *statement = NULL;
-    bool row = false;
-    struct cl_status status = sql_ask(&statement, &row, sql, text);
-    if (cl_failed(status)) {
-        return status;
-    }
-    *out = row ? sql_column_i64(statement, 0) : 0;
-    sql_finish(statement);
-    return cl_ok();
-}
-
 static struct cl_status sqlite_claim(enum sql_claim *out, struct sql *sql)
 {
     static const char count_text[] = "SELECT count(*) FROM sqlite_schema";
@@ -459,12 +446,12 @@ static struct cl_status sqlite_claim(enum sql_claim *out, struct sql *sql)
     int64_t tables = 0;
     int64_t id = 0;
     int64_t ours = 0;
-    struct cl_status status = ask_number(&tables, sql, count_text);
+    struct cl_status status = sql_ask_number(&tables, sql, count_text);
     if (cl_is_ok(status)) {
-        status = ask_number(&id, sql, id_text);
+        status = sql_ask_number(&id, sql, id_text);
     }
     if (cl_is_ok(status)) {
-        status = ask_number(&ours, sql, ours_text);
+        status = sql_ask_number(&ours, sql, ours_text);
     }
     bool empty = tables == 0 && id == 0;
     if (cl_is_ok(status) && empty) {

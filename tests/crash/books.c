@@ -537,18 +537,6 @@ static struct cl_status look_at_deeds(struct books *books, struct sql *sql, size
     return cl_ok();
 }
 
-static struct cl_status count_rows(int64_t *out, struct sql *sql, const char *text)
-{
-    struct sql_statement *statement = NULL;
-    bool row = false;
-    struct cl_status status = sql_ask(&statement, &row, sql, text);
-    if (cl_is_ok(status)) {
-        *out = sql_column_i64(statement, 0);
-        sql_finish(statement);
-    }
-    return status;
-}
-
 static struct totals expected_totals(const struct books *books)
 {
     struct totals totals = {0};
@@ -583,7 +571,7 @@ static struct cl_status look_at_totals(struct books *books, struct sql *sql)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int64_t count = 0;
-        struct cl_status status = count_rows(&count, sql, rows[i].text);
+        struct cl_status status = sql_ask_number(&count, sql, rows[i].text);
         if (cl_failed(status)) {
             return status;
         }
