@@ -111,7 +111,6 @@ static struct cl_status take_open(struct frame *frame)
         .epoch = open->epoch,
         .max_outstanding = open->max_outstanding,
     };
-    memcpy(opening.session.bytes, open->session_id.data, sizeof opening.session.bytes);
     struct push_stream *stream = NULL;
     struct cl_status status = push_open(&stream, frame->api->push, &opening);
     if (cl_failed(status)) {

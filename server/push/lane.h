@@ -16,7 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "libcoloan/ids.h"
 #include "libcoloan/limits.h"
 #include "server/store/outbox.h"
 

@@ -36,7 +36,7 @@ struct sayings {
     size_t count, room;
 };
 
-/* A bank's lane outlives its streams, so that a reconnect of the same session keeps its leases. The push thread's. */
+/* A bank's lane outlives its streams; each stream begins it anew. The push thread's. */
 struct line {
     struct line *next;
     struct lane lane;
@@ -47,7 +47,6 @@ struct push_stream {
     struct push *push;
     struct cl_rpc_call *call;
     char party[CL_PARTY_BYTES_MAX + 1];
-    struct cl_uuid session;
     struct cl_digest open_digest;
     uint64_t resume_after, epoch;
 
@@ -592,7 +591,6 @@ struct cl_status push_open(struct push_stream **out, struct push *push, const st
         return cl_fail(CL_MEMORY_LIMIT);
     }
     stream->push = push;
-    stream->session = opening->session;
     stream->open_digest = opening->digest;
     stream->resume_after = opening->resume_after;
     stream->epoch = opening->epoch;

@@ -47,7 +47,6 @@ struct push_opening {
     struct cl_digest digest; /* of the Open: heartbeats answer it */
     uint64_t resume_after;
     uint64_t epoch;
-    struct cl_uuid session; /* 16 random bytes */
     uint32_t max_outstanding;
 };
 
