@@ -46,8 +46,7 @@ static struct cl_status acknowledgement_apply(struct store_command *command, str
                                    .body = ack->request.body,
                                    .sender = ack->request.sender,
                                    .sender_kind = ack->request.sender_kind};
-    ProtobufCMessage *none = NULL;
-    return ack->request.method->handler(&none, &tx, &request);
+    return ack->request.method->handler(NULL, &tx, &request);
 }
 
 static void acknowledgement_again(struct store_command *command)

@@ -89,6 +89,9 @@ struct cl_status case_acknowledge(ProtobufCMessage **reply_out, struct case_tx *
     }
     Coloan__V1__EventState *state = NULL;
     tx->effect->delivery.recipient = request->sender;
+    if (reply_out == NULL) {
+        return cl_ok();
+    }
     status = delivery_state(&state, tx, request->sender, tx->effect->delivery.sequence, false);
     if (cl_is_ok(status)) {
         *reply_out = &state->base;

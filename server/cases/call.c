@@ -60,13 +60,12 @@ struct cl_status case_claim_event(bool *found_out, struct case_call *out, struct
 
 struct cl_status case_call_answered(struct case_tx *tx, const struct case_request *request, bool hasten)
 {
-    ProtobufCMessage *ignored = NULL;
     struct cl_status status = cl_header_check_time(request->opened->header, tx->now_ms);
     if (cl_is_ok(status)) {
         status = case_keep_received(tx, request->opened, request->opened->header->application_id, NULL);
     }
     if (cl_is_ok(status)) {
-        status = case_acknowledge(&ignored, tx, request);
+        status = case_acknowledge(NULL, tx, request);
     }
     return cl_is_ok(status) && hasten ? pending_hasten(tx->tx, request->sender, tx->now_ms) : status;
 }

@@ -140,7 +140,7 @@ case_handler case_choose_rules;         /* RuleChoice -> ApplicationStatus */
 case_handler case_get_application;      /* ApplicationQuery -> ApplicationView */
 case_handler case_list_applications;    /* ApplicationListQuery -> ApplicationList */
 case_handler case_rotate_key;           /* KeyRotation -> KeyRotationReceipt */
-case_handler case_acknowledge;          /* Ack, Nack -> EventState; on the stream it is not sent */
+case_handler case_acknowledge;          /* Ack, Nack -> EventState; reply_out NULL: it is not told */
 case_handler case_list_events;          /* EventListQuery -> EventList */
 case_handler case_get_event;            /* EventQuery -> EventView */
 case_handler case_steer_events;         /* EventSteering -> EventList */
