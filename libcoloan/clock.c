@@ -1,7 +1,5 @@
 #include "libcoloan/clock.h"
 
-#include <time.h>
-
 enum { CHINA_OFFSET_S = 8 * 3600 };
 
 static int64_t read_us(clockid_t id)
@@ -32,6 +30,16 @@ const struct cl_clock *cl_clock_system(void)
 int64_t cl_monotonic_us(void)
 {
     return read_us(CLOCK_MONOTONIC);
+}
+
+struct timespec cl_monotonic_after(int64_t wait_ms)
+{
+    struct timespec after;
+    (void)clock_gettime(CLOCK_MONOTONIC, &after);
+    int64_t ns = after.tv_nsec + wait_ms % 1000 * 1000000;
+    after.tv_sec += (time_t)(wait_ms / 1000 + ns / 1000000000);
+    after.tv_nsec = (long)(ns % 1000000000);
+    return after;
 }
 
 int32_t cl_date_china(int64_t unix_ms)

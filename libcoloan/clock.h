@@ -6,6 +6,7 @@
 #define COLOAN_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 struct cl_clock {
     int64_t (*unix_ms)(void *user);
@@ -28,6 +29,9 @@ static inline int64_t cl_clock_monotonic_ms(const struct cl_clock *clock)
 
 /* Microseconds of CLOCK_MONOTONIC, for measuring. */
 int64_t cl_monotonic_us(void);
+
+/* CLOCK_MONOTONIC in `wait_ms`, 0 or more: for conditions that wait by that clock. */
+struct timespec cl_monotonic_after(int64_t wait_ms);
 
 /* The calendar date in China (UTC+8, no summer time) as yyyymmdd. */
 int32_t cl_date_china(int64_t unix_ms);

@@ -3,7 +3,8 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "libcoloan/clock.h"
 
 struct cl_queue {
     pthread_mutex_t mutex;
@@ -59,20 +60,10 @@ struct cl_status cl_queue_push(struct cl_queue *queue, void *element)
     return status;
 }
 
-static struct timespec deadline_after(int64_t wait_ms)
-{
-    struct timespec deadline;
-    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
-    int64_t ns = deadline.tv_nsec + wait_ms % 1000 * 1000000;
-    deadline.tv_sec += (time_t)(wait_ms / 1000 + ns / 1000000000);
-    deadline.tv_nsec = (long)(ns % 1000000000);
-    return deadline;
-}
-
 /* With the mutex held. */
 static void wait_for_element(struct cl_queue *queue, int64_t wait_ms)
 {
-    struct timespec deadline = deadline_after(wait_ms < 0 ? 0 : wait_ms);
+    struct timespec deadline = cl_monotonic_after(wait_ms < 0 ? 0 : wait_ms);
     while (queue->count == 0 && !queue->closed) {
         if (wait_ms < 0) {
             (void)pthread_cond_wait(&queue->filled, &queue->mutex);

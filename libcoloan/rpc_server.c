@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "libcoloan/clock.h"
 #include "libcoloan/limits.h"
 #include "libcoloan/rpc_call.h"
 
@@ -390,23 +390,10 @@ struct cl_status cl_rpc_server_start(struct cl_rpc_server *server)
     return cl_ok();
 }
 
-static struct timespec time_after(uint32_t ms)
-{
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    time.tv_sec += ms / 1000;
-    time.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (time.tv_nsec >= 1000000000) {
-        time.tv_sec++;
-        time.tv_nsec -= 1000000000;
-    }
-    return time;
-}
-
 /* True when core said within grace_ms that all connections are gone. */
 static bool wait_notified(struct cl_rpc_server *server, uint32_t grace_ms)
 {
-    struct timespec until = time_after(grace_ms);
+    struct timespec until = cl_monotonic_after(grace_ms);
     int waited = 0;
     (void)pthread_mutex_lock(&server->mutex);
     while (!server->notified && waited != ETIMEDOUT) {

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "libcoloan/clock.h"
 #include "libcoloan/dsse.h"
 #include "libcoloan/session_core.h"
 #include "libcoloan/wirescan.h"
@@ -84,14 +84,7 @@ bool cl_session_stopped(const struct cl_session *session)
 
 bool cl_session_pause(struct cl_session *session, int64_t wait_ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = cl_monotonic_after(wait_ms);
     (void)pthread_mutex_lock(&session->lock);
     int waited = 0;
     while (!atomic_load(&session->stopped) && waited != ETIMEDOUT) {

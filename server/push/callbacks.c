@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "libcoloan/breaker.h"
+#include "libcoloan/clock.h"
 #include "libcoloan/log.h"
 #include "libcoloan/refusal.h"
 #include "libcoloan/rpc.h"
@@ -325,16 +325,6 @@ static struct cl_status deliver(struct job *job)
 
 /* -- The threads ---------------------------------------------------------------------------------------------- */
 
-static struct timespec in_ms(int64_t wait_ms)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (wait_ms % 1000) * 1000000;
-    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return until;
-}
-
 static void wake(struct inbox *inbox)
 {
     (void)pthread_mutex_lock(&inbox->mutex);
@@ -345,7 +335,7 @@ static void wake(struct inbox *inbox)
 
 static void wait_for_news(struct inbox *inbox, int64_t wait_ms)
 {
-    struct timespec until = in_ms(wait_ms);
+    struct timespec until = cl_monotonic_after(wait_ms);
     int waited = 0;
     (void)pthread_mutex_lock(&inbox->mutex);
     while (!inbox->woken && !atomic_load(&inbox->callbacks->stopping) && waited == 0) {

@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "libcoloan/clock.h"
 #include "libcoloan/dsse.h"
 #include "libcoloan/limits.h"
 #include "libcoloan/log.h"
@@ -426,20 +426,10 @@ static void remove_stream(struct push *push, struct push_stream *stream)
     free(stream);
 }
 
-static struct timespec after_ms(int64_t wait_ms)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (wait_ms % 1000) * 1000000;
-    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return until;
-}
-
 /* The first stream, after something happened or the time is up; `stop_out` when the thread has to end. */
 static struct push_stream *wait(struct push *push, int64_t wait_ms, bool *stop_out)
 {
-    struct timespec until = after_ms(wait_ms);
+    struct timespec until = cl_monotonic_after(wait_ms);
     int waited = 0;
     (void)pthread_mutex_lock(&push->mutex);
     while (!push->woken && !push->stopping && waited == 0) {

@@ -24,9 +24,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "libcoloan/clock.h"
 #include "libcoloan/log.h"
 #include "server/store/durable.h"
 
@@ -103,14 +103,7 @@ static void unlock(struct archive *archive)
 /* Under the mutex. */
 static void wait_at_most(struct archive *archive, int64_t ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / SECOND_MS);
-    until.tv_nsec += (long)(ms % SECOND_MS) * NS_PER_MS;
-    if (until.tv_nsec >= SECOND_MS * (long)NS_PER_MS) {
-        until.tv_sec++;
-        until.tv_nsec -= SECOND_MS * (long)NS_PER_MS;
-    }
+    struct timespec until = cl_monotonic_after(ms);
     (void)pthread_cond_timedwait(&archive->changed, &archive->mutex, &until);
 }
 
