@@ -40,6 +40,18 @@ CL_MUST_CHECK struct cl_status session_seal(struct cl_sealed *out, struct cl_mes
                                             struct cl_session *session, struct cl_arena *arena,
                                             const struct session_message *message);
 
+/* What a bank says of an event by `method`: the body, and the message around it, which refers to the body and to what was
+ * said. MEMORY_LIMIT. */
+struct session_acknowledgement {
+    Coloan__V1__Ack ack;
+    Coloan__V1__Nack nack;
+    struct session_message message;
+};
+CL_MUST_CHECK struct cl_status session_write_ack(struct session_acknowledgement *out, struct cl_arena *arena,
+                                                 const char *method, const struct cl_deliver_ack *ack);
+CL_MUST_CHECK struct cl_status session_write_nack(struct session_acknowledgement *out, struct cl_arena *arena,
+                                                  const char *method, const struct cl_deliver_nack *nack);
+
 /* What is expected of a message of the centre, with that keyring and now. */
 struct cl_expectation session_expect(struct cl_session *session, const struct cl_keyring *keyring, const char *method,
                                      const struct cl_expected_body *bodies, size_t body_count,

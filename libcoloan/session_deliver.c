@@ -220,44 +220,56 @@ struct cl_status cl_session_deliver_next(struct cl_delivered *out, struct cl_del
 
 /* -- Sending -------------------------------------------------------------------------------------------------- */
 
+static struct session_message of_event(const char *method, const ProtobufCMessage *body, const struct cl_digest *event,
+                                       const char *application_id)
+{
+    return (struct session_message){.method = method,
+                                    .direction = COLOAN__V1__DIRECTION__DIRECTION_ACK,
+                                    .body = body,
+                                    .in_reply_to = event,
+                                    .application_id = application_id};
+}
+
+struct cl_status session_write_ack(struct session_acknowledgement *out, struct cl_arena *arena, const char *method,
+                                   const struct cl_deliver_ack *ack)
+{
+    Coloan__V1__Ack *body = &out->ack;
+    coloan__v1__ack__init(body);
+    body->sequence = ack->sequence;
+    body->level = ack->level;
+    body->bank_reference = cl_arena_text(arena, ack->reference == NULL ? "" : ack->reference);
+    out->message = of_event(method, &body->base, &ack->digest, ack->application_id);
+    return body->bank_reference == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
+}
+
+struct cl_status session_write_nack(struct session_acknowledgement *out, struct cl_arena *arena, const char *method,
+                                    const struct cl_deliver_nack *nack)
+{
+    Coloan__V1__Nack *body = &out->nack;
+    coloan__v1__nack__init(body);
+    body->sequence = nack->sequence;
+    body->delay_ms = nack->delay_ms;
+    body->reason = cl_arena_text(arena, nack->reason);
+    out->message = of_event(method, &body->base, &nack->digest, nack->application_id);
+    return body->reason == NULL ? cl_fail(CL_MEMORY_LIMIT) : cl_ok();
+}
+
 struct cl_status cl_session_deliver_ack(struct cl_delivery *delivery, struct cl_arena *arena,
                                         const struct cl_deliver_ack *ack)
 {
     struct cl_digest digest;
-    Coloan__V1__Ack body = COLOAN__V1__ACK__INIT;
-    body.sequence = ack->sequence;
-    body.level = ack->level;
-    if (ack->reference != NULL) {
-        body.bank_reference = cl_arena_text(arena, ack->reference);
-    }
-    if (body.bank_reference == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    return send_message(delivery, arena, &digest,
-                        &(struct session_message){.method = DELIVER_METHOD,
-                                                  .direction = COLOAN__V1__DIRECTION__DIRECTION_ACK,
-                                                  .body = &body.base,
-                                                  .in_reply_to = &ack->digest,
-                                                  .application_id = ack->application_id});
+    struct session_acknowledgement said;
+    struct cl_status status = session_write_ack(&said, arena, DELIVER_METHOD, ack);
+    return cl_is_ok(status) ? send_message(delivery, arena, &digest, &said.message) : status;
 }
 
 struct cl_status cl_session_deliver_nack(struct cl_delivery *delivery, struct cl_arena *arena,
                                          const struct cl_deliver_nack *nack)
 {
     struct cl_digest digest;
-    Coloan__V1__Nack body = COLOAN__V1__NACK__INIT;
-    body.sequence = nack->sequence;
-    body.delay_ms = nack->delay_ms;
-    body.reason = cl_arena_text(arena, nack->reason);
-    if (body.reason == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    return send_message(delivery, arena, &digest,
-                        &(struct session_message){.method = DELIVER_METHOD,
-                                                  .direction = COLOAN__V1__DIRECTION__DIRECTION_ACK,
-                                                  .body = &body.base,
-                                                  .in_reply_to = &nack->digest,
-                                                  .application_id = nack->application_id});
+    struct session_acknowledgement said;
+    struct cl_status status = session_write_nack(&said, arena, DELIVER_METHOD, nack);
+    return cl_is_ok(status) ? send_message(delivery, arena, &digest, &said.message) : status;
 }
 
 struct cl_status cl_session_deliver_in_progress(struct cl_delivery *delivery, struct cl_arena *arena, uint64_t sequence)

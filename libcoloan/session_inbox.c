@@ -50,35 +50,15 @@ static struct cl_status answer(struct cl_bytes *out, struct cl_session *session,
 struct cl_status cl_session_notified_ack(struct cl_bytes *out, struct cl_session *session, struct cl_arena *arena,
                                          const struct cl_deliver_ack *ack)
 {
-    Coloan__V1__Ack body = COLOAN__V1__ACK__INIT;
-    body.sequence = ack->sequence;
-    body.level = ack->level;
-    body.bank_reference = cl_arena_text(arena, ack->reference == NULL ? "" : ack->reference);
-    if (body.bank_reference == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    return answer(out, session, arena,
-                  &(struct session_message){.method = NOTIFY_METHOD,
-                                            .direction = COLOAN__V1__DIRECTION__DIRECTION_ACK,
-                                            .body = &body.base,
-                                            .in_reply_to = &ack->digest,
-                                            .application_id = ack->application_id});
+    struct session_acknowledgement said;
+    struct cl_status status = session_write_ack(&said, arena, NOTIFY_METHOD, ack);
+    return cl_is_ok(status) ? answer(out, session, arena, &said.message) : status;
 }
 
 struct cl_status cl_session_notified_nack(struct cl_bytes *out, struct cl_session *session, struct cl_arena *arena,
                                           const struct cl_deliver_nack *nack)
 {
-    Coloan__V1__Nack body = COLOAN__V1__NACK__INIT;
-    body.sequence = nack->sequence;
-    body.delay_ms = nack->delay_ms;
-    body.reason = cl_arena_text(arena, nack->reason);
-    if (body.reason == NULL) {
-        return cl_fail(CL_MEMORY_LIMIT);
-    }
-    return answer(out, session, arena,
-                  &(struct session_message){.method = NOTIFY_METHOD,
-                                            .direction = COLOAN__V1__DIRECTION__DIRECTION_ACK,
-                                            .body = &body.base,
-                                            .in_reply_to = &nack->digest,
-                                            .application_id = nack->application_id});
+    struct session_acknowledgement said;
+    struct cl_status status = session_write_nack(&said, arena, NOTIFY_METHOD, nack);
+    return cl_is_ok(status) ? answer(out, session, arena, &said.message) : status;
 }
