@@ -156,6 +156,19 @@ struct cl_status delivery_recipient(const char **out, struct case_tx *tx, const 
     return cl_ok();
 }
 
+struct cl_status delivery_list(Coloan__V1__EventList **out, struct case_tx *tx, size_t max)
+{
+    Coloan__V1__EventList *list = cl_arena_alloc(tx->arena, sizeof *list);
+    Coloan__V1__EventState **events = cl_arena_array(tx->arena, max, sizeof(Coloan__V1__EventState *));
+    if (list == NULL || events == NULL) {
+        return cl_fail(CL_MEMORY_LIMIT);
+    }
+    coloan__v1__event_list__init(list);
+    list->events = events;
+    *out = list;
+    return cl_ok();
+}
+
 struct cl_status delivery_floors(Coloan__V1__EventList *out, struct case_tx *tx, const char *recipient)
 {
     struct outbox_state state;

@@ -30,6 +30,9 @@ CL_MUST_CHECK struct cl_status delivery_state_of(Coloan__V1__EventState **out, s
 CL_MUST_CHECK struct cl_status delivery_recipient(const char **out, struct case_tx *tx,
                                                   const struct case_request *request, const char *named);
 
+/* A list with room for `max` events and none in it, in the arena. MEMORY_LIMIT. */
+CL_MUST_CHECK struct cl_status delivery_list(Coloan__V1__EventList **out, struct case_tx *tx, size_t max);
+
 /* The list's head and floors. */
 CL_MUST_CHECK struct cl_status delivery_floors(Coloan__V1__EventList *out, struct case_tx *tx, const char *recipient);
 

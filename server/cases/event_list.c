@@ -81,17 +81,14 @@ struct cl_status case_list_events(ProtobufCMessage **reply_out, struct case_tx *
     if (query->limit == 0 || query->limit > LIST_MAX) {
         return case_blame(tx, CL_FIELD_INVALID, "limit");
     }
+    Coloan__V1__EventList *list = NULL;
     struct cl_status status = delivery_recipient(&reading.recipient, tx, request, query->recipient);
-    Coloan__V1__EventList *list = cl_arena_alloc(tx->arena, sizeof *list);
-    Coloan__V1__EventState **events = cl_arena_array(tx->arena, reading.limit, sizeof(Coloan__V1__EventState *));
-    if (cl_is_ok(status) && (list == NULL || events == NULL)) {
-        status = cl_fail(CL_MEMORY_LIMIT);
+    if (cl_is_ok(status)) {
+        status = delivery_list(&list, tx, reading.limit);
     }
     if (cl_failed(status)) {
         return status;
     }
-    coloan__v1__event_list__init(list);
-    list->events = events;
     status = reading.pending ? list_pending(list, tx, &reading) : list_all(list, tx, &reading);
     if (cl_is_ok(status)) {
         status = delivery_floors(list, tx, reading.recipient);

@@ -126,16 +126,13 @@ struct cl_status case_steer_events(ProtobufCMessage **reply_out, struct case_tx 
     if (cl_is_ok(status)) {
         status = check(tx, steering);
     }
-    Coloan__V1__EventList *list = cl_arena_alloc(tx->arena, sizeof *list);
-    Coloan__V1__EventState **events = cl_arena_array(tx->arena, STEERED_MAX, sizeof(Coloan__V1__EventState *));
-    if (cl_is_ok(status) && (list == NULL || events == NULL)) {
-        status = cl_fail(CL_MEMORY_LIMIT);
+    Coloan__V1__EventList *list = NULL;
+    if (cl_is_ok(status)) {
+        status = delivery_list(&list, tx, STEERED_MAX);
     }
     if (cl_failed(status)) {
         return status;
     }
-    coloan__v1__event_list__init(list);
-    list->events = events;
     for (uint64_t sequence = steering->from; cl_is_ok(status) && sequence <= steering->to; sequence++) {
         status = steer(list, tx, &order, sequence);
     }
