@@ -62,20 +62,10 @@ static const char *in_folder(const char *name)
     return pki_files_path(&world.files, name);
 }
 
+/* With the mode that a database has to have. */
 static bool copy_file(const char *from, const char *to)
 {
-    char block[65536];
-    FILE *in = fopen(in_folder(from), "rbe");
-    FILE *out = fopen(in_folder(to), "wbe");
-    bool copied = in != NULL && out != NULL;
-    size_t len = 0;
-    while (copied && (len = fread(block, 1, sizeof block, in)) > 0) {
-        copied = fwrite(block, 1, len, out) == len;
-    }
-    if (in != NULL) {
-        (void)fclose(in);
-    }
-    return out != NULL && fchmod(fileno(out), 0600) == 0 && fclose(out) == 0 && copied;
+    return pki_files_try_copy(&world.files, from, to) && chmod(in_folder(to), 0600) == 0;
 }
 
 /* As this copy has it; NULL: there is none. */

@@ -83,21 +83,7 @@ static void look(void)
 
 static bool copy_file(const char *from, const char *to)
 {
-    char block[65536];
-    FILE *in = fopen(pki_files_path(&files.world.files, from), "rbe");
-    FILE *out = fopen(pki_files_path(&files.world.files, to), "wbe");
-    bool copied = in != NULL && out != NULL;
-    size_t len = 0;
-    while (copied && (len = fread(block, 1, sizeof block, in)) > 0) {
-        copied = fwrite(block, 1, len, out) == len;
-    }
-    if (in != NULL) {
-        (void)fclose(in);
-    }
-    if (out != NULL) {
-        copied = fclose(out) == 0 && copied;
-    }
-    return copied;
+    return pki_files_try_copy(&files.world.files, from, to);
 }
 
 static bool plant(void)

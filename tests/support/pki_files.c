@@ -116,13 +116,27 @@ char *pki_files_text(const struct pki_files *files, const char *name)
     return text;
 }
 
+bool pki_files_try_copy(const struct pki_files *files, const char *from, const char *to)
+{
+    char block[65536];
+    FILE *in = fopen(pki_files_path(files, from), "rbe");
+    FILE *out = fopen(pki_files_path(files, to), "wbe");
+    bool copied = in != NULL && out != NULL;
+    size_t len = 0;
+    while (copied && (len = fread(block, 1, sizeof block, in)) > 0) {
+        copied = fwrite(block, 1, len, out) == len;
+    }
+    if (in != NULL) {
+        (void)fclose(in);
+    }
+    if (out != NULL) {
+        copied = fclose(out) == 0 && copied;
+    }
+    return copied;
+}
+
 void pki_files_copy(const struct pki_files *files, const char *from, const char *to)
 {
-    char *text = pki_files_text(files, from);
-    FILE *file = fopen(pki_files_path(files, to), "w");
-    assert(file != NULL);
-    size_t written = fwrite(text, 1, strlen(text), file);
-    assert(written == strlen(text));
-    (void)fclose(file);
-    free(text);
+    bool copied = pki_files_try_copy(files, from, to);
+    assert(copied);
 }

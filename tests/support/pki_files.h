@@ -17,6 +17,8 @@
 #ifndef COLOAN_TESTS_PKI_FILES_H
 #define COLOAN_TESTS_PKI_FILES_H
 
+#include <stdbool.h>
+
 #include "tests/support/pki.h"
 
 /* Certificates and lists are good so long, as the script says: a test's clock can run through a whole loan's beginning. */
@@ -32,7 +34,8 @@ void pki_files_remove(struct pki_files *files);
 /* "<folder>/<name>"; one of the thread's eight buffers in turn. */
 const char *pki_files_path(const struct pki_files *files, const char *name);
 
-/* Copies one file over another. */
+/* Copies one file over another; aborts, or is false, when it cannot. */
+bool pki_files_try_copy(const struct pki_files *files, const char *from, const char *to);
 void pki_files_copy(const struct pki_files *files, const char *from, const char *to);
 
 /* The text of a file; the caller's to free. Aborts when there is none. */
