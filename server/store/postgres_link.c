@@ -219,11 +219,6 @@ bool postgres_link_in_transaction(const struct postgres_link *link)
     return PQtransactionStatus(link->connection) != PQTRANS_IDLE;
 }
 
-int postgres_link_socket(const struct postgres_link *link)
-{
-    return PQsocket(link->connection);
-}
-
 /* -- Sorting failures ---------------------------------------------------------------------------------------- */
 
 struct sorted {

@@ -81,9 +81,6 @@ enum postgres_outcome postgres_link_script(struct postgres_link *link, const cha
  * `*out` is NULL or a text that is the caller's to free(). */
 enum postgres_outcome postgres_link_hear(char **out, struct postgres_link *link, int wait_ms);
 
-/* A descriptor that another thread may shut down (shutdown(2)) to end a wait; the link is gone then. */
-int postgres_link_socket(const struct postgres_link *link);
-
 /* -- Answers ------------------------------------------------------------------------------------------------- */
 
 void postgres_result_free(struct pg_result *result);          /* NULL is fine */

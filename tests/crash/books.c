@@ -347,14 +347,6 @@ void books_wait(struct books *books)
     (void)pthread_mutex_unlock(&books->mutex);
 }
 
-bool books_failed(struct books *books)
-{
-    (void)pthread_mutex_lock(&books->mutex);
-    bool failed = books->failed;
-    (void)pthread_mutex_unlock(&books->mutex);
-    return failed;
-}
-
 bool books_ok_after_failure(struct books *books)
 {
     (void)pthread_mutex_lock(&books->mutex);

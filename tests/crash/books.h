@@ -23,9 +23,8 @@ bool books_submit(struct books *books, struct store *store);
 /* Until all that were given are answered. */
 void books_wait(struct books *books);
 
-/* Whether something was answered with STORE_FAILED since the last comparison, and whether anything was answered OK
- * after that, which never may be. */
-bool books_failed(struct books *books);
+/* Whether anything was answered OK after something was answered with STORE_FAILED since the last comparison, which never
+ * may be. */
 bool books_ok_after_failure(struct books *books);
 
 /* Holds a store that was opened anew to the book; NULL, or what is wrong. `all`: looks at every command again, not only

@@ -49,11 +49,6 @@ int64_t agenda_now_ms(const struct agenda *agenda)
     return agenda->now_ms;
 }
 
-size_t agenda_count(const struct agenda *agenda)
-{
-    return agenda->count;
-}
-
 static bool is_before(const struct entry *a, const struct entry *b)
 {
     return a->at_ms < b->at_ms || (a->at_ms == b->at_ms && a->serial < b->serial);

@@ -23,7 +23,6 @@ struct agenda *agenda_create(int64_t now_ms);
 void agenda_free(struct agenda *agenda); /* NULL is fine; drops what is left */
 
 int64_t agenda_now_ms(const struct agenda *agenda);
-size_t agenda_count(const struct agenda *agenda);
 
 void agenda_add(struct agenda *agenda, int64_t in_ms, const struct agenda_item *item);
 

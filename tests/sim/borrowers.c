@@ -386,11 +386,6 @@ bool borrowers_turned_away(const struct borrowers *borrowers, unsigned index)
     return borrowers->list[index].turned_away;
 }
 
-int borrowers_saw(const struct borrowers *borrowers, unsigned index)
-{
-    return borrowers->list[index].state;
-}
-
 void borrowers_give_up(struct borrowers *borrowers)
 {
     for (unsigned i = 0; i < borrowers->count; i++) {

@@ -22,9 +22,6 @@ const char *borrowers_application(const struct borrowers *borrowers, unsigned in
 /* The submission was refused for good: there is no case. */
 bool borrowers_turned_away(const struct borrowers *borrowers, unsigned index);
 
-/* The state they saw last, of coloan.v1.CaseState; 0: none. */
-int borrowers_saw(const struct borrowers *borrowers, unsigned index);
-
 /* Nothing more will happen by itself: whoever may gives up. */
 void borrowers_give_up(struct borrowers *borrowers);
 

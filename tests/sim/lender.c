@@ -418,11 +418,6 @@ bool lender_is_idle(struct lender *lender)
     return !waits;
 }
 
-uint64_t lender_received(struct lender *lender)
-{
-    return lender->up ? bank_state_received(lender->state) : 0;
-}
-
 bool lender_believes(struct lender *lender, const char *application_id)
 {
     return lender_case_of(lender, application_id)->believes;

@@ -20,7 +20,6 @@ void lender_stream_over(struct lender *lender, unsigned stream, struct cl_status
 
 /* Nothing left to do, and everything received is applied. */
 bool lender_is_idle(struct lender *lender);
-uint64_t lender_received(struct lender *lender); /* the last event it has */
 
 /* Whether it believes that it lends: the last joint decision it was told said so, and nothing since ended it. */
 bool lender_believes(struct lender *lender, const char *application_id);

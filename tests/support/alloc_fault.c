@@ -63,11 +63,6 @@ bool alloc_fault_struck(void)
     return atomic_load(&struck);
 }
 
-uint64_t alloc_fault_count(void)
-{
-    return atomic_load(&counted);
-}
-
 /* -- Our own code --------------------------------------------------------------------------------------------- */
 
 void *__real_malloc(size_t size);

@@ -17,8 +17,6 @@ void alloc_fault_install(void);
 /* From now on the `at`-th allocation fails, once or with all that follow; 0: none does. Counting begins anew. */
 void alloc_fault_arm(uint64_t at, bool for_ever);
 bool alloc_fault_struck(void);
-/* How many allocations were counted since it was armed. */
-uint64_t alloc_fault_count(void);
 
 /* Whether the calling thread's allocations count, whatever its name. */
 void alloc_fault_here(bool on);
