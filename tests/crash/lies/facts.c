@@ -170,6 +170,18 @@ bool facts_pending(struct fact_event *out, struct facts *facts, const char *bank
     return sequence != 0 && facts_event(out, facts, bank, sequence);
 }
 
+bool facts_not_brought(struct fact_event *out, struct facts *facts, const char *bank, uint64_t after)
+{
+    /* PENDING_FRESH and PENDING_WAITING */
+    static const char text[] =
+        "SELECT mine.sequence FROM pending mine WHERE mine.recipient = ?1 AND mine.sequence > ?2"
+        " AND mine.state IN (0, 2) AND NOT EXISTS (SELECT 1 FROM pending earlier"
+        " WHERE earlier.recipient = mine.recipient AND earlier.application_id = mine.application_id"
+        " AND earlier.sequence < mine.sequence) ORDER BY mine.sequence LIMIT 1";
+    uint64_t sequence = take_number(ask(facts, text, bank, after));
+    return sequence != 0 && facts_event(out, facts, bank, sequence);
+}
+
 uint64_t facts_head(struct facts *facts, const char *bank)
 {
     return take_number(ask(facts, "SELECT head FROM outbox_heads WHERE recipient = ?1", bank, 0));

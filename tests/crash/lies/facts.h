@@ -43,6 +43,9 @@ bool facts_applied(struct fact_event *out, struct facts *facts, const char *bank
 bool facts_pending(struct fact_event *out, struct facts *facts, const char *bank, uint64_t dice);
 bool facts_event(struct fact_event *out, struct facts *facts, const char *bank, uint64_t sequence);
 
+/* The first one above `after` that the bank was not brought, with nothing of its case pending before it. */
+bool facts_not_brought(struct fact_event *out, struct facts *facts, const char *bank, uint64_t after);
+
 uint64_t facts_head(struct facts *facts, const char *bank);
 uint64_t facts_applied_floor(struct facts *facts, const char *bank);
 bool facts_is_received(struct facts *facts, const char *bank, uint64_t sequence);

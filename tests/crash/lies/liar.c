@@ -206,11 +206,11 @@ const char *liar_hasten(struct liar *liar, int64_t wait_ms)
     return NULL;
 }
 
-bool liar_steal(struct liar *liar)
+bool liar_steal(struct liar *liar, uint64_t after)
 {
     struct fact_event event;
     cl_arena_reset(liar->arena);
-    return facts_pending(&event, liar->options.facts, liar->bank, 0) &&
+    return facts_not_brought(&event, liar->options.facts, liar->bank, after) &&
            cl_is_ok(lie_acknowledge(liar, liar->session,
                                     &(struct lie_word){.sequence = event.sequence,
                                                        .digest = event.digest,

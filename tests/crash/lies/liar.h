@@ -40,8 +40,9 @@ const char *liar_tell(struct liar *liar, uint64_t dice, bool dead);
 /* Has what waits for long delivered at once, as an officer of the bank would. NULL, or what is wrong. */
 const char *liar_hasten(struct liar *liar, int64_t wait_ms);
 
-/* The fault to plant: acknowledges, in truth, the first pending event, which the bank does not have. */
-bool liar_steal(struct liar *liar);
+/* The fault to plant: acknowledges, in truth, an event above `after`, which arose since the bank died, so that it does not
+ * have it. */
+bool liar_steal(struct liar *liar, uint64_t after);
 
 struct liar_counts liar_counts(const struct liar *liar);
 

@@ -251,16 +251,19 @@ static void wait_for_an_event(size_t bank, int wait_ms)
     }
 }
 
-/* Of a bank that is called: on a stream every event is sent once, whatever was acknowledged. */
+/* The bank just died. It is one that is called: on a stream every event is sent once, whatever was acknowledged. */
 static void plant(size_t bank)
 {
-    enum { WAIT_MS = 5000 };
+    enum { WAIT_MS = 10000 };
     if (!is_planted(fault_ack) || stolen || banks[bank].way != BY_CALLS) {
         return;
     }
+    uint64_t known = facts_head(facts, banks[bank].program.role->party);
     applicants_allow(applicants, decisions);
-    wait_for_an_event(bank, WAIT_MS);
-    stolen = liar_steal(banks[bank].liar);
+    for (int waited_ms = 0; !stolen && waited_ms < WAIT_MS; waited_ms += LOOK_EVERY_MS) {
+        stolen = liar_steal(banks[bank].liar, known);
+        (void)poll(NULL, 0, LOOK_EVERY_MS);
+    }
 }
 
 static const char *crash(size_t bank, uint64_t *dice)
