@@ -38,9 +38,10 @@ static bool ended_well(pid_t pid)
 }
 
 /* The first line that the script prints goes to `out`. */
-static bool run(char out[CLUSTER_WORD_BYTES], const char *command, const char *folder, const char *node)
+static bool run(char out[CLUSTER_WORD_BYTES], const char *command, const char *folder, const char *node,
+                const char *peer)
 {
-    const char *const arguments[] = {SCRIPT, command, folder, node, NULL};
+    const char *const arguments[] = {SCRIPT, command, folder, node, peer, NULL};
     int ends[2];
     pid_t pid = 0;
     out[0] = '\0';
@@ -62,22 +63,22 @@ static bool run(char out[CLUSTER_WORD_BYTES], const char *command, const char *f
     return spawned && ended_well(pid);
 }
 
-bool cluster_start(struct cluster *out, const char *folder)
+bool cluster_start(struct cluster *out, const char *folder, bool hosts)
 {
     (void)snprintf(out->folder, sizeof out->folder, "%s", folder);
-    return run(out->address, "start", folder, NULL);
+    return run(out->address, "start", folder, hosts ? "hosts" : NULL, NULL);
 }
 
 void cluster_stop(const struct cluster *cluster)
 {
     char ignored[CLUSTER_WORD_BYTES];
-    (void)run(ignored, "stop", cluster->folder, NULL);
+    (void)run(ignored, "stop", cluster->folder, NULL, NULL);
 }
 
 static char node_of(const struct cluster *cluster, const char *role)
 {
     char name[CLUSTER_WORD_BYTES];
-    return run(name, role, cluster->folder, NULL) ? name[0] : '\0';
+    return run(name, role, cluster->folder, NULL, NULL) ? name[0] : '\0';
 }
 
 char cluster_primary(const struct cluster *cluster)
@@ -90,15 +91,15 @@ char cluster_standby(const struct cluster *cluster)
     return node_of(cluster, "standby");
 }
 
-bool cluster_do(const struct cluster *cluster, const char *what, char node)
+bool cluster_do(const struct cluster *cluster, const char *what, char node, const char *peer)
 {
     char ignored[CLUSTER_WORD_BYTES];
     const char name[2] = {node, '\0'};
-    return run(ignored, what, cluster->folder, name);
+    return run(ignored, what, cluster->folder, name, peer);
 }
 
 bool cluster_settle(const struct cluster *cluster)
 {
     char ignored[CLUSTER_WORD_BYTES];
-    return run(ignored, "settled", cluster->folder, NULL);
+    return run(ignored, "settled", cluster->folder, NULL, NULL);
 }

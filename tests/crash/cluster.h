@@ -14,15 +14,16 @@ struct cluster {
     char address[CLUSTER_WORD_BYTES]; /* of the store */
 };
 
-bool cluster_start(struct cluster *out, const char *folder);
+/* With `hosts` each node and etcd is on a host of its own, a network namespace: for root. */
+bool cluster_start(struct cluster *out, const char *folder, bool hosts);
 void cluster_stop(const struct cluster *cluster);
 
 /* 'a' or 'b'; '\0': nobody leads, or follows synchronously. */
 char cluster_primary(const struct cluster *cluster);
 char cluster_standby(const struct cluster *cluster);
 
-/* "kill", "crash", "revive", "pause", "resume" of a node. */
-bool cluster_do(const struct cluster *cluster, const char *what, char node);
+/* "kill", "crash", "revive", "restart", "pause", "resume", "heal" of a node; `peer`: NULL, or from whom "cut" cuts it off. */
+bool cluster_do(const struct cluster *cluster, const char *what, char node, const char *peer);
 
 /* Waits until one leads and the other follows. */
 bool cluster_settle(const struct cluster *cluster);
