@@ -63,6 +63,12 @@ static bool run(char out[CLUSTER_WORD_BYTES], const char *command, const char *f
     return spawned && ended_well(pid);
 }
 
+bool cluster_is_possible(bool hosts)
+{
+    char ignored[CLUSTER_WORD_BYTES];
+    return run(ignored, "check", "/tmp", hosts ? "hosts" : NULL, NULL);
+}
+
 bool cluster_start(struct cluster *out, const char *folder, bool hosts)
 {
     (void)snprintf(out->folder, sizeof out->folder, "%s", folder);

@@ -14,6 +14,9 @@ struct cluster {
     char address[CLUSTER_WORD_BYTES]; /* of the store */
 };
 
+/* Whether all is there that a cluster takes. */
+bool cluster_is_possible(bool hosts);
+
 /* With `hosts` each node and etcd is on a host of its own, a network namespace: for root. */
 bool cluster_start(struct cluster *out, const char *folder, bool hosts);
 void cluster_stop(const struct cluster *cluster);
@@ -22,7 +25,7 @@ void cluster_stop(const struct cluster *cluster);
 char cluster_primary(const struct cluster *cluster);
 char cluster_standby(const struct cluster *cluster);
 
-/* "kill", "crash", "revive", "restart", "pause", "resume", "heal" of a node; `peer`: NULL, or from whom "cut" cuts it off. */
+/* "kill", "crash", "revive", "pause", "resume", "heal" of a node; `peer`: NULL, or from whom "cut" cuts it off. */
 bool cluster_do(const struct cluster *cluster, const char *what, char node, const char *peer);
 
 /* Waits until one leads and the other follows. */

@@ -1,7 +1,8 @@
 /* failover_campaign: two coloand on a PostgreSQL cluster of two, under load, while what they stand on goes away: the
  * primary, its machine, the standby's machine, one coloand; or stands still for a while; or, with --partitions, is not
  * reached by some of the others, or all. Patroni and etcd elect and promote. Nothing acknowledged may be lost, and
- * nothing decided twice. */
+ * nothing decided twice. Without the packages of the group `cluster`, or with --partitions without root, it is skipped,
+ * with status 77. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ enum {
     AFTERWARDS_MS_MIN = 3000, /* a fault, or its end, shows within this time, or never */
     OUTAGE_MS_MAX = 90 * 1000,
     LASTS_MS_MAX = 30 * 1000,
+    STATUS_SKIPPED = 77,
 };
 
 static struct centre_files files;
@@ -85,7 +87,7 @@ static const struct fault {
 /* -- Counts --------------------------------------------------------------------------------------------------- */
 
 static struct bank_counts counts;
-static uint64_t failovers, of_kind[FAULT_KINDS], coloands_ended, patronis_restarted;
+static uint64_t failovers, of_kind[FAULT_KINDS], coloands_ended;
 static uint64_t *outages_ms;
 static size_t outage_count;
 static uint64_t outage_p50_ms, outage_max_ms;
@@ -105,7 +107,6 @@ static const struct campaign_count told[] = {
     {"standbys_cut_off", &of_kind[STANDBY_ALONE]},
     {"etcd_cut_off", &of_kind[ETCD_ALONE]},
     {"coloands_ended", &coloands_ended},
-    {"patronis_restarted", &patronis_restarted},
     {"applications", &counts.applications},
     {"acknowledged", &counts.requests.acknowledged},
     {"sent_again", &counts.requests.sent_again},
@@ -305,18 +306,6 @@ static const char *be_in_trouble(struct trouble *trouble)
     return flows || !node_runs(served_by) ? NULL : "nothing is acknowledged any more";
 }
 
-/* Patroni before 3.1 may keep an old state of etcd for ever after it stood still or was cut off (its issue 2779), and the
- * standby is no longer synchronous: what docs/OPERATIONS.md says is done then. */
-static bool settle(void)
-{
-    if (cluster_settle(&cluster)) {
-        return true;
-    }
-    char primary = cluster_primary(&cluster);
-    patronis_restarted++;
-    return primary != '\0' && cluster_do(&cluster, "restart", primary, NULL) && cluster_settle(&cluster);
-}
-
 static const char *run_once(void)
 {
     struct trouble trouble = {
@@ -333,7 +322,7 @@ static const char *run_once(void)
     if (!trouble_end(&trouble) && wrong == NULL) {
         wrong = "a fault does not end";
     }
-    if (wrong == NULL && !settle()) {
+    if (wrong == NULL && !cluster_settle(&cluster)) {
         wrong = "the cluster does not settle";
     }
     failovers += wrong == NULL && cluster_primary(&cluster) != trouble.primary ? 1 : 0;
@@ -387,6 +376,10 @@ int main(int argc, char **argv)
     char folder[] = "/tmp/coloan-failover-XXXXXX";
     if (!campaign_begin(&campaign, &result, &plan, argc, argv)) {
         return result;
+    }
+    if (!cluster_is_possible(partitions)) {
+        (void)printf("skipped: there can be no cluster here\n");
+        return STATUS_SKIPPED;
     }
     outages_ms = calloc(campaign.runs, sizeof *outages_ms);
     if (outages_ms == NULL || mkdtemp(folder) == NULL || !cluster_start(&cluster, folder, partitions)) {
