@@ -1,5 +1,4 @@
-// A folder of certificates and keys as certs/make-dev makes it, with a key directory beside them. As a program: fills the
-// folder it is given and prints the directory's public key, which a centre has to pin.
+// A folder of certificates and keys as certs/make-dev makes it, with a key directory beside them.
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -66,8 +65,4 @@ export function makeFolder() {
 
 export function removeFolder(folder) {
   fs.rmSync(folder, { recursive: true });
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  console.log(fillFolder(process.argv[2]));
 }
