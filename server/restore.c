@@ -17,7 +17,7 @@
 #include "server/store/durable.h"
 #include "server/store/rewind.h"
 #include "server/store/schema.h"
-#include "server/verify.h"
+#include "server/verify/verify.h"
 #include "server/whole_file.h"
 
 enum {

@@ -142,6 +142,44 @@ static void decide_one(const char *persona)
     journey_approve(&journey);
 }
 
+/* A call of the bank. */
+static const void *call(const struct cl_session_call *what)
+{
+    struct cl_answer answer;
+    struct cl_status status =
+        cl_session_call(&answer, journey.bank, journey.arena, what, (struct cl_patience){.total_ms = WAIT_MS});
+    assert_string_equal(cl_status_name(status), "OK");
+    return answer.body;
+}
+
+/* The bank applies its first events; the others stay pending. */
+static void acknowledge_two(void)
+{
+    enum { EVENTS = 2 };
+    Coloan__V1__EventListQuery query = COLOAN__V1__EVENT_LIST_QUERY__INIT;
+    query.limit = EVENTS;
+    const Coloan__V1__EventList *list = call(&(struct cl_session_call){
+        .method = "coloan.v1.JointApproval/ListEvents",
+        .body = &query.base,
+        .reply_type = &coloan__v1__event_list__descriptor,
+    });
+    assert_int_equal(list->n_events, EVENTS);
+    for (size_t i = 0; i < EVENTS; i++) {
+        struct cl_digest event;
+        Coloan__V1__Ack ack = COLOAN__V1__ACK__INIT;
+        memcpy(event.bytes, list->events[i]->digest.data, sizeof event.bytes);
+        ack.sequence = list->events[i]->sequence;
+        ack.level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED;
+        ack.bank_reference = cl_arena_text(journey.arena, "core");
+        (void)call(&(struct cl_session_call){
+            .method = "coloan.v1.JointApproval/AcknowledgeEvent",
+            .body = &ack.base,
+            .reply_type = &coloan__v1__event_state__descriptor,
+            .acknowledges = &event,
+        });
+    }
+}
+
 static int set_up_world(void **state)
 {
     (void)state;
@@ -155,6 +193,7 @@ static int set_up_world(void **state)
     world_start(&world);
     journey_begin(&journey, &world, "alpha", WORLD_KEY_ALPHA);
     decide_one("P01");
+    acknowledge_two();
     submit_with_document();
     config = world.config;
     return 0;
@@ -484,9 +523,9 @@ static void every_spoilt_row_is_found(void **state)
          " AND reply IS NOT NULL)",
          "is not the one that its request names"},
         {"an event less",
-         FREE("outbox") FREE("delivery_log") "DELETE FROM pending WHERE sequence = 2;"
-                                             "DELETE FROM delivery_log WHERE sequence = 2;"
-                                             "DELETE FROM outbox WHERE sequence = 2",
+         FREE("outbox") FREE("delivery_log") "DELETE FROM pending WHERE sequence = 5;"
+                                             "DELETE FROM delivery_log WHERE sequence = 5;"
+                                             "DELETE FROM outbox WHERE sequence = 5",
          "has a gap, or another head than"},
         {"a head too high", "UPDATE outbox_heads SET head = head + 1", "has a gap, or another head than"},
         {"two events changed places",
@@ -494,6 +533,20 @@ static void every_spoilt_row_is_found(void **state)
                         "UPDATE outbox SET sequence = 1 WHERE sequence = 2;"
                         "UPDATE outbox SET sequence = 2 WHERE sequence = 1000",
          "stands not in the outbox of"},
+        {"a chain's value", FREE("outbox") "UPDATE outbox SET chain = zeroblob(32) WHERE sequence = 2",
+         "breaks at event"},
+        {"a head's chain", "UPDATE outbox_heads SET chain = zeroblob(32)", "has another chain than its last event"},
+        {"an acknowledgement of another event",
+         FREE("outbox_acks") "UPDATE outbox_acks SET digest = (SELECT digest FROM outbox_acks b WHERE b.recipient ="
+                             " outbox_acks.recipient AND b.sequence <> outbox_acks.sequence)",
+         "is acknowledged by words about something else"},
+        {"a floor too high", "UPDATE outbox_heads SET received_floor = head", "has acknowledged other than its floors"},
+        {"a floor too low", "UPDATE outbox_heads SET applied_floor = 0, received_floor = 0",
+         "has acknowledged other than its floors"},
+        {"an event that is forgotten", "DELETE FROM pending", "not acknowledged, and not on its way either"},
+        {"an event of another case",
+         "UPDATE pending SET application_id = (SELECT id FROM applications WHERE id <> pending.application_id)",
+         "is on its way for another application"},
         {"a decision on another case's event",
          FREE("decisions") "UPDATE decisions SET event = (SELECT digest FROM messages WHERE direction = 1 LIMIT 1)",
          "has no event of its own"},

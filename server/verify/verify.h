@@ -1,11 +1,12 @@
 /* verify.h - whether a database is whole and says what was signed: pages, references, every message against its
- * signature, the outbox without a gap, decisions with their events, and every sealed value under the master key.
+ * signature, the outbox without a gap, each recipient's chain and acknowledgements, nothing that is neither acknowledged nor
+ * on its way, decisions with their events, and every sealed value under the master key.
  *
  * It reads one snapshot and changes nothing, so it may run beside the server; meanwhile the server's log is not taken
  * over past that snapshot and grows. The calling thread. Fails only when it cannot be done at all; what is wrong with the
  * database is in the report. */
-#ifndef COLOAN_SERVER_VERIFY_H
-#define COLOAN_SERVER_VERIFY_H
+#ifndef COLOAN_SERVER_VERIFY_VERIFY_H
+#define COLOAN_SERVER_VERIFY_VERIFY_H
 
 #include <stdbool.h>
 #include <stdio.h>
