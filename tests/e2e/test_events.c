@@ -292,6 +292,38 @@ static void test_an_event_refused_too_often_is_parked_and_let_go(void **state)
     cl_session_deliver_close(stream);
 }
 
+/* So much time goes by, as the server sees it; the frame has it look. */
+static void wait_long(struct cl_delivery *stream, int64_t wait_ms)
+{
+    (void)__atomic_add_fetch(&world.server_elapsed_ms, wait_ms, __ATOMIC_RELAXED);
+    assert_true(cl_is_ok(cl_session_deliver_credit(stream, arena, 1)));
+}
+
+/* Covers: COL-DEL-025 */
+static void test_progress_keeps_an_event_from_coming_again(void **state)
+{
+    (void)state;
+    enum { LEASE_MS = 30 * 1000, MOST_MS = 20 * 1000 };
+    cl_arena_reset(arena);
+    struct cl_delivery *stream = open_stream(5, 50);
+    char another[64];
+    submit(another, "P04"); /* event 6 */
+    struct cl_delivered event = next_event(stream, 6, false);
+    wait_long(stream, MOST_MS);
+    assert_quiet(stream);
+    assert_true(cl_is_ok(cl_session_deliver_in_progress(stream, arena, 6)));
+    assert_quiet(stream); /* and by now it was heard */
+    wait_long(stream, MOST_MS);
+    assert_quiet(stream);
+    wait_long(stream, LEASE_MS);
+    event = next_event(stream, 6, true);
+    receive(stream, &event);
+    assert_quiet(stream);
+    wait_long(stream, 2 * LEASE_MS);
+    assert_quiet(stream);
+    cl_session_deliver_close(stream);
+}
+
 /* -- Without a stream ----------------------------------------------------------------------------------------- */
 
 /* Covers: COL-DEL-027 */
@@ -318,29 +350,30 @@ static void test_a_replay_is_the_same_event(void **state)
 }
 
 /* Covers: COL-DEL-028 */
+/* Covers: COL-DEL-028 */
 static void test_events_are_fetched_and_acknowledged_without_a_stream(void **state)
 {
     (void)state;
     cl_arena_reset(arena);
     char fourth[64];
-    submit(fourth, "P02"); /* event 6 */
+    submit(fourth, "P02"); /* event 7 */
     const Coloan__V1__EventList *pending = list_pending();
     assert_int_equal(pending->n_events, 1);
     const Coloan__V1__EventState *event = pending->events[0];
-    assert_int_equal(event->sequence, 6);
+    assert_int_equal(event->sequence, 7);
     assert_string_equal(event->application_id, fourth);
     assert_true(event->envelope.len > 0);
 
     size_t disclosures = 0;
-    const Coloan__V1__EventView *fetched = view(alpha, "", 6, "OK", &disclosures);
+    const Coloan__V1__EventView *fetched = view(alpha, "", 7, "OK", &disclosures);
     assert_true(disclosures >= 4); /* as beside the event on a stream */
     assert_int_equal(fetched->event->envelope.len, event->envelope.len);
 
     Coloan__V1__Ack ack = COLOAN__V1__ACK__INIT;
     struct cl_digest digest;
-    ack.sequence = 6;
+    ack.sequence = 7;
     ack.level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_APPLIED;
-    ack.bank_reference = cl_arena_text(arena, "core-6");
+    ack.bank_reference = cl_arena_text(arena, "core-7");
     memcpy(digest.bytes, event->digest.data, sizeof digest.bytes);
     struct cl_session_call what = {.method = "coloan.v1.JointApproval/AcknowledgeEvent",
                                    .body = &ack.base,
@@ -348,12 +381,12 @@ static void test_events_are_fetched_and_acknowledged_without_a_stream(void **sta
                                    .acknowledges = &digest};
     const Coloan__V1__EventState *acked = (const Coloan__V1__EventState *)ask(alpha, &what, "OK");
     assert_int_equal(acked->state, COLOAN__V1__DELIVERY_STATE__DELIVERY_STATE_APPLIED);
-    assert_string_equal(acked->bank_reference, "core-6");
+    assert_string_equal(acked->bank_reference, "core-7");
     (void)ask(beta, &what, "EVENT_UNKNOWN");
     digest.bytes[0] ^= 1;
     (void)ask(alpha, &what, "ACK_WRONG");
     assert_int_equal(list_pending()->n_events, 0);
-    fetched = view(alpha, "", 6, "OK", &disclosures);
+    fetched = view(alpha, "", 7, "OK", &disclosures);
     assert_true(fetched->applied_envelope.len > 0 && fetched->received_envelope.len > 0);
     fetched = view(officer, WORLD_ALPHA, 5, "OK", &disclosures);
     assert_int_equal(disclosures, 0);
@@ -427,7 +460,7 @@ static void test_the_chain_tells_where_both_differ(void **state)
         size_t count;
         const char *expected;
     } rows[] = {
-        {{1, 3, 6}, 3, "OK"},         {{1}, 0, "FIELD_MISSING"},     {{3, 3}, 2, "FIELD_INVALID"},
+        {{1, 3, 7}, 3, "OK"},         {{1}, 0, "FIELD_MISSING"},     {{3, 3}, 2, "FIELD_INVALID"},
         {{3, 1}, 2, "FIELD_INVALID"}, {{1, 99}, 2, "EVENT_UNKNOWN"}, {{0}, 1, "EVENT_UNKNOWN"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -444,7 +477,7 @@ static void test_the_chain_tells_where_both_differ(void **state)
         if (answer == NULL) {
             continue;
         }
-        assert_int_equal(answer->head->sequence, 6);
+        assert_int_equal(answer->head->sequence, 7);
         assert_memory_equal(answer->head->chain.data, chain.bytes, CL_DIGEST_BYTES);
         assert_int_equal(answer->n_marks, 3);
         assert_memory_equal(answer->marks[1]->chain.data, events->events[2]->chain.data, CL_DIGEST_BYTES);
@@ -464,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_refusals_that_do_not_fit_end_the_stream),
         cmocka_unit_test(test_an_event_refused_too_often_is_parked_and_let_go),
         cmocka_unit_test(test_a_replay_is_the_same_event),
+        cmocka_unit_test(test_progress_keeps_an_event_from_coming_again),
         cmocka_unit_test(test_events_are_fetched_and_acknowledged_without_a_stream),
         cmocka_unit_test(test_nobody_sees_or_steers_anothers_events),
         cmocka_unit_test(test_the_chain_tells_where_both_differ),

@@ -51,6 +51,12 @@ static int64_t monotonic_ms(void *user)
     return cl_clock_monotonic_ms(cl_clock_system());
 }
 
+static int64_t server_monotonic_ms(void *user)
+{
+    const struct world *world = user;
+    return monotonic_ms(user) + __atomic_load_n(&world->server_elapsed_ms, __ATOMIC_RELAXED);
+}
+
 int64_t world_now_ms(const struct world *world)
 {
     return cl_clock_unix_ms(&world->clock);
@@ -266,7 +272,8 @@ void world_prepare(struct world *world, const struct world_options *options)
     memset(world, 0, sizeof *world);
     only_world = world;
     world->clock = (struct cl_clock){.unix_ms = unix_ms, .monotonic_ms = monotonic_ms, .user = world};
-    world->server_clock = (struct cl_clock){.unix_ms = server_unix_ms, .monotonic_ms = monotonic_ms, .user = world};
+    world->server_clock =
+        (struct cl_clock){.unix_ms = server_unix_ms, .monotonic_ms = server_monotonic_ms, .user = world};
     int made = pki_files_create(&world->files);
     assert(made == 0);
     cl_log_set_level(CL_LOG_ERROR);

@@ -60,6 +60,7 @@ struct world {
     int64_t ahead_ms;
     struct cl_clock server_clock; /* the same, moved further by server_ahead_ms; or it stands still there */
     int64_t server_ahead_ms, server_stands_ms; /* 0: it goes */
+    int64_t server_elapsed_ms;                 /* so much more went by on its monotonic clock; it only grows */
 };
 
 /* With COLOAN_TEST_CUTS in the environment, on PostgreSQL: the server's transactions are cut, again and again, by ending the
