@@ -29,8 +29,8 @@ struct cl_rpc_call;
 enum cl_rpc_shape { CL_RPC_UNARY = 1, CL_RPC_SERVER_STREAM, CL_RPC_CLIENT_STREAM, CL_RPC_BIDI };
 
 /* UNARY, SERVER_STREAM: runs once, with the request. CLIENT_STREAM, BIDI: once per message, in order; message.data NULL
- * means that the peer sends no more (an empty message has data and a length of zero). The next message is read only after
- * it returned, and of a CLIENT_STREAM only when cl_rpc_next asks for it: a peer cannot bring more than is dealt with. */
+ * means that the peer sends no more (an empty message has data and a length of zero). The next message is read only
+ * when cl_rpc_next asks for it: a peer cannot bring more than is dealt with. */
 typedef void cl_rpc_handler(struct cl_rpc_call *call, struct cl_bytes message, void *user);
 
 struct cl_rpc_method {
@@ -123,7 +123,7 @@ enum cl_rpc_sent { CL_RPC_QUEUED, CL_RPC_FULL, CL_RPC_ENDED };
  * ENDED: the call is over or has its outcome. For streams. */
 enum cl_rpc_sent cl_rpc_send(struct cl_rpc_call *call, struct cl_bytes message);
 
-/* CLIENT_STREAM: reads the next message; once for each message that the handler was given, from it or from any thread
+/* CLIENT_STREAM, BIDI: reads the next message; once for each message that the handler was given, from it or from any thread
  * later. Without effect on a call that is over or has its outcome. */
 void cl_rpc_next(struct cl_rpc_call *call);
 

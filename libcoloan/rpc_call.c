@@ -377,16 +377,12 @@ static void receive_done(struct rpc_tag *tag, bool ok)
     }
     grpc_byte_buffer_destroy(buffer);
     (void)pthread_mutex_lock(&call->mutex);
-    /* Without a message no more will come: half-closed, or failed, and then core closes the call itself. */
-    if (buffer != NULL && call->method->shape == CL_RPC_BIDI) {
-        receive_next(call);
-    }
     land(call);
 }
 
 void cl_rpc_next(struct cl_rpc_call *call)
 {
-    assert(call->method->shape == CL_RPC_CLIENT_STREAM);
+    assert(!rpc_has_one_request(call->method->shape));
     (void)pthread_mutex_lock(&call->mutex);
     receive_next(call);
     (void)pthread_mutex_unlock(&call->mutex);

@@ -2,6 +2,7 @@
 
 #include <coloan/v1/push.pb-c.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +12,42 @@
 #include "server/store/pending.h"
 #include "server/store/sessions.h"
 
+/* A bank may send acknowledgements faster than they are written. So many of a stream wait for the writer; the next frame is
+ * read when one of them is through, and the bank's own sending waits: it fills no queue that others need, too. */
+enum { UNSETTLED_MAX = 256 };
+
+/* The call's own, from Open to its end, and each waiting acknowledgement's. */
+struct stream {
+    struct push_stream *push;
+    atomic_uint unsettled;
+    atomic_uint refs;
+};
+
 /* What a frame's handling leaves: the reason to end the stream for, and the field to blame. */
 struct frame {
     struct api *api;
     struct cl_rpc_call *call;
     struct api_request request;
     const char *field;
+    bool full; /* the next frame is read later */
 };
 
-static struct push_stream **stream_of(struct cl_rpc_call *call)
+static struct stream **stream_of(struct cl_rpc_call *call)
 {
-    return (struct push_stream **)cl_rpc_call_state(call);
+    return (struct stream **)cl_rpc_call_state(call);
+}
+
+static struct stream *stream_ref(struct stream *stream)
+{
+    (void)atomic_fetch_add(&stream->refs, 1);
+    return stream;
+}
+
+static void stream_unref(struct stream *stream)
+{
+    if (atomic_fetch_sub(&stream->refs, 1) == 1) {
+        free(stream);
+    }
 }
 
 /* -- Open ---------------------------------------------------------------------------------------------------- */
@@ -30,7 +56,8 @@ static void ended(struct cl_rpc_call *call, bool cancelled, void *user)
 {
     (void)cancelled;
     (void)user;
-    push_end(*stream_of(call));
+    push_end((*stream_of(call))->push);
+    stream_unref(*stream_of(call));
     *stream_of(call) = NULL;
 }
 
@@ -111,16 +138,18 @@ static struct cl_status take_open(struct frame *frame)
         .epoch = open->epoch,
         .max_outstanding = open->max_outstanding,
     };
-    struct push_stream *stream = NULL;
-    struct cl_status status = push_open(&stream, frame->api->push, &opening);
+    struct stream *stream = calloc(1, sizeof *stream);
+    struct cl_status status =
+        stream == NULL ? cl_fail(CL_MEMORY_LIMIT) : push_open(&stream->push, frame->api->push, &opening);
     if (cl_failed(status)) {
+        free(stream);
         return status;
     }
+    atomic_init(&stream->refs, 1);
     *stream_of(frame->call) = stream;
     number_stream(frame);
     if (!cl_rpc_call_on_end(frame->call, ended, NULL)) {
-        push_end(stream); /* over already */
-        *stream_of(frame->call) = NULL;
+        ended(frame->call, true, NULL); /* over already */
     }
     return cl_ok();
 }
@@ -130,11 +159,17 @@ static struct cl_status take_open(struct frame *frame)
 /* What the end of an acknowledgement needs. */
 struct acknowledged {
     struct api *api;
-    struct cl_rpc_call *call; /* referenced */
+    struct cl_rpc_call *call; /* referenced, as the stream */
+    struct stream *stream;
 };
 
+/* A stream that was full goes on. */
 static void acknowledged_free(struct acknowledged *acknowledged)
 {
+    if (atomic_fetch_sub(&acknowledged->stream->unsettled, 1) == UNSETTLED_MAX) {
+        cl_rpc_next(acknowledged->call);
+    }
+    stream_unref(acknowledged->stream);
     cl_rpc_call_unref(acknowledged->call);
     free(acknowledged);
 }
@@ -152,7 +187,8 @@ static void acknowledgement_ended(void *user, const struct api_request *request,
 /* On success the request has been taken over. */
 static struct cl_status take_ack(struct frame *frame)
 {
-    if (*stream_of(frame->call) == NULL) {
+    struct stream *stream = *stream_of(frame->call);
+    if (stream == NULL) {
         return cl_fail(CL_STATE_CONFLICT);
     }
     struct acknowledged *acknowledged = calloc(1, sizeof *acknowledged);
@@ -161,6 +197,8 @@ static struct cl_status take_ack(struct frame *frame)
     }
     acknowledged->api = frame->api;
     acknowledged->call = cl_rpc_call_ref(frame->call);
+    acknowledged->stream = stream_ref(stream);
+    frame->full = atomic_fetch_add(&stream->unsettled, 1) + 1 == UNSETTLED_MAX;
     struct cl_status status = acknowledge_begin(frame->api, &frame->request, acknowledgement_ended, acknowledged);
     if (cl_failed(status)) {
         acknowledged_free(acknowledged);
@@ -190,10 +228,11 @@ static struct cl_status take_frame(struct frame *frame)
         return cl_fail(CL_STATE_CONFLICT);
     }
     if (opened->body_type == &coloan__v1__in_progress__descriptor) {
-        push_in_progress(*stream_of(frame->call), ((const Coloan__V1__InProgress *)frame->request.body)->sequence);
+        push_in_progress((*stream_of(frame->call))->push,
+                         ((const Coloan__V1__InProgress *)frame->request.body)->sequence);
         return cl_ok();
     }
-    status = push_credit(*stream_of(frame->call), ((const Coloan__V1__Credit *)frame->request.body)->more);
+    status = push_credit((*stream_of(frame->call))->push, ((const Coloan__V1__Credit *)frame->request.body)->more);
     frame->field = cl_failed(status) ? "more" : "";
     return status;
 }
@@ -222,4 +261,7 @@ void api_deliver(struct cl_rpc_call *call, struct cl_bytes message, void *user)
         api_finish_refused(frame.api, call, proven ? &frame.request : NULL, status, frame.field);
     }
     api_request_free(&frame.request);
+    if (!frame.full) {
+        cl_rpc_next(call);
+    }
 }

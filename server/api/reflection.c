@@ -142,4 +142,5 @@ void reflection_info(struct cl_rpc_call *call, struct cl_bytes message, void *us
     if (cl_failed(status)) {
         cl_rpc_finish(call, status, cl_bytes(NULL, 0));
     }
+    cl_rpc_next(call);
 }

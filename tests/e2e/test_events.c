@@ -8,6 +8,10 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 #include "libcoloan/chain.h"
 #include "server/cases/delivery.h"
@@ -95,7 +99,11 @@ static struct cl_delivered next_event(struct cl_delivery *delivery, uint64_t seq
 
 static void assert_quiet(struct cl_delivery *delivery)
 {
-    assert_int_equal(next(delivery, QUIET_MS).kind, CL_DELIVERED_NOTHING);
+    struct cl_delivered delivered = next(delivery, QUIET_MS);
+    if (delivered.kind == CL_DELIVERED_END) {
+        fail_msg("the stream was ended: %s", cl_status_name(delivered.ended));
+    }
+    assert_int_equal(delivered.kind, CL_DELIVERED_NOTHING);
 }
 
 static void receive(struct cl_delivery *delivery, const struct cl_delivered *event)
@@ -324,6 +332,49 @@ static void test_progress_keeps_an_event_from_coming_again(void **state)
     cl_session_deliver_close(stream);
 }
 
+/* Holds the writer back until everything was sent, or what was sent has to wait. */
+static struct {
+    sqlite3 *database;
+    atomic_bool all_sent;
+} hold;
+
+static void *hold_back(void *argument)
+{
+    enum { LONGEST_MS = 3000, STEP_MS = 50 };
+    (void)argument;
+    for (int ms = 0; ms < LONGEST_MS && !atomic_load(&hold.all_sent); ms += STEP_MS) {
+        (void)usleep(STEP_MS * 1000);
+    }
+    (void)usleep(10 * STEP_MS * 1000); /* all of it arrives */
+    assert(sqlite3_exec(hold.database, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK);
+    return NULL;
+}
+
+/* Covers: COL-DEL-010 */
+static void test_acknowledgements_wait_for_the_writer(void **state)
+{
+    (void)state;
+    enum { ACKNOWLEDGEMENTS = 6000 }; /* the writer's queue holds fewer */
+    pthread_t thread;
+    cl_arena_reset(arena);
+    struct cl_delivery *stream = open_stream(5, 60);
+    struct cl_delivered event = next_event(stream, 6, false);
+    assert_int_equal(sqlite3_open(pki_files_path(&world.files, "coloan.db"), &hold.database), SQLITE_OK);
+    assert_int_equal(sqlite3_busy_timeout(hold.database, WAIT_MS), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(hold.database, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(pthread_create(&thread, NULL, hold_back, NULL), 0);
+    struct cl_arena_mark mark = cl_arena_mark(arena);
+    for (int i = 0; i < ACKNOWLEDGEMENTS; i++) {
+        receive(stream, &event);
+        cl_arena_rewind(arena, &mark);
+    }
+    atomic_store(&hold.all_sent, true);
+    (void)pthread_join(thread, NULL);
+    assert_int_equal(sqlite3_close(hold.database), SQLITE_OK);
+    assert_quiet(stream);
+    cl_session_deliver_close(stream);
+}
+
 /* -- Without a stream ----------------------------------------------------------------------------------------- */
 
 /* Covers: COL-DEL-027 */
@@ -486,7 +537,7 @@ static void test_the_chain_tells_where_both_differ(void **state)
 
 int main(void)
 {
-    struct world_options options = {0};
+    struct world_options options = {.extra = "calls_per_second: 1000000\nburst: 1000000\n"};
     world_open(&world, &options);
     bool made = cl_is_ok(cl_arena_create(&arena, ARENA_BYTES));
     connect_all();
@@ -498,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_an_event_refused_too_often_is_parked_and_let_go),
         cmocka_unit_test(test_a_replay_is_the_same_event),
         cmocka_unit_test(test_progress_keeps_an_event_from_coming_again),
+        cmocka_unit_test(test_acknowledgements_wait_for_the_writer),
         cmocka_unit_test(test_events_are_fetched_and_acknowledged_without_a_stream),
         cmocka_unit_test(test_nobody_sees_or_steers_anothers_events),
         cmocka_unit_test(test_the_chain_tells_where_both_differ),

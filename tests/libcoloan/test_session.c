@@ -432,6 +432,7 @@ static void deliver(struct cl_rpc_call *call, struct cl_bytes message, void *use
         atomic_fetch_add(&centre.credits, 1);
     }
     cl_arena_free(arena);
+    cl_rpc_next(call);
 }
 
 /* -- Reconciling; the centre's chain(n) is n, but for what it has otherwise ------------------------------------ */

@@ -162,6 +162,7 @@ static void chat(struct cl_rpc_call *call, struct cl_bytes message, void *user)
         atomic_fetch_add(&echo_full, 1);
         cl_rpc_finish(call, cl_fail(CL_SLOW_READER), cl_bytes(NULL, 0));
     }
+    cl_rpc_next(call);
 }
 
 static void *take_later(void *argument)
