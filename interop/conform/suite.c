@@ -30,7 +30,7 @@ struct conform_suite {
 
 static struct cl_status refuse(struct cl_setting_error *error, const char *name, const char *what, const char *mend)
 {
-    (void)snprintf(error->text, sizeof error->text, "%s: %s. %s", name, what, mend);
+    (void)snprintf(error->text, sizeof error->text, "%.250s: %.100s. %.100s", name, what, mend);
     return cl_fail(CL_CONFIG_INVALID);
 }
 
@@ -47,8 +47,11 @@ static bool read_id(struct known_id *out, char *line)
         *behind = '\0';
     }
     size_t len = strlen(line);
-    (void)snprintf(out->text, sizeof out->text, "%s", line);
-    return len >= ID_BYTES_MIN && len <= ID_BYTES_MAX;
+    if (len < ID_BYTES_MIN || len > ID_BYTES_MAX) {
+        return false;
+    }
+    memcpy(out->text, line, len + 1);
+    return true;
 }
 
 static struct known_id *find_id(const struct conform_suite *suite, const char *text)

@@ -329,8 +329,8 @@ static const struct kind kinds[] = {
 
 static struct cl_status refuse(struct cl_setting_error *error, const char *what, const char *detail)
 {
-    (void)snprintf(error->text, sizeof error->text, "%s: %s. Name the folder of the golden vectors with --vectors.",
-                   what, detail);
+    (void)snprintf(error->text, sizeof error->text,
+                   "%.250s: %.150s. Name the folder of the golden vectors with --vectors.", what, detail);
     return cl_fail(CL_CONFIG_INVALID);
 }
 
