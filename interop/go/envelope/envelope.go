@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -24,6 +25,21 @@ const SpecVersion = "1.0"
 
 // Digest names a message in replies, acknowledgements and evidence.
 type Digest [sha256.Size]byte
+
+// String gives it as people and logs write it.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// MarshalText writes it into journals.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText takes what MarshalText gave.
+func (d *Digest) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(d)) {
+		return hex.ErrLength
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
 
 // PAE is what is signed: the DSSE v1 pre-authentication encoding.
 func PAE(payloadType string, payload []byte) []byte {

@@ -41,4 +41,5 @@ const (
 const (
 	Outstanding    = 100
 	OutstandingMax = 1000
+	HeldMax        = 1 << 16 // of ours: how many may be named to come later at once
 )

@@ -141,9 +141,13 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Reason }
 
 // Is tells whether an error is a refusal at all, and not a fault of ours.
-func Is(err error) bool {
+func Is(err error) bool { return ReasonOf(err) != "" }
+
+// ReasonOf gives the reason of a refusal; empty for any other error.
+func ReasonOf(err error) Reason {
 	var reason Reason
-	return errors.As(err, &reason)
+	errors.As(err, &reason)
+	return reason
 }
 
 // Again tells whether the same bytes are to be sent again, and after which delay.
