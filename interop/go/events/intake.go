@@ -156,7 +156,7 @@ func (in *Intake) takeAll(ctx context.Context) (all bool) {
 		if waiting[application] {
 			continue
 		}
-		if err := in.take(ctx, event, opened); err != nil {
+		if err := in.take(ctx, event, opened); err != nil && ctx.Err() == nil {
 			in.say(fmt.Sprintf("event %d: %v", event.Sequence, err))
 			waiting[application], all = true, false
 		}

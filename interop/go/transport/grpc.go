@@ -54,12 +54,14 @@ func Dial(target, peer string, identity Identity, more ...grpc.DialOption) (*grp
 }
 
 // NewServer makes a server for one peer.
-func NewServer(peer string, identity Identity) *grpc.Server {
-	return grpc.NewServer(
+func NewServer(peer string, identity Identity, more ...grpc.ServerOption) *grpc.Server {
+	options := []grpc.ServerOption{
 		grpc.Creds(credentials.NewTLS(identity.serverConfig(peer))),
 		grpc.ForceServerCodec(rawCodec{}),
 		grpc.MaxRecvMsgSize(limits.MessageBytes),
-		grpc.MaxSendMsgSize(limits.MessageBytes))
+		grpc.MaxSendMsgSize(limits.MessageBytes),
+	}
+	return grpc.NewServer(append(options, more...)...)
 }
 
 // Call makes one unary call of bytes.

@@ -35,6 +35,8 @@ func (w *world) callBack() []step {
 		}
 		return equal("the outcome", known.Joint.Outcome, pb.Outcome_OUTCOME_APPROVED_COMBINED)
 	}
+	delivered := func(ctx context.Context) error { return w.delivered(ctx, other) }
+	isWhole := func(context.Context) error { return w.isWhole(other) }
 	return []step{
 		{"the inbox of the other bank opens", func(ctx context.Context) (err error) {
 			if err := w.giveUp(ctx, w.main); err != nil {
@@ -47,10 +49,7 @@ func (w *world) callBack() []step {
 			return err
 		}},
 		{"a whole approval comes by calls of the centre, each event once", func(ctx context.Context) error {
-			if err := decided(ctx); err != nil {
-				return err
-			}
-			return first(w.delivered(ctx, other), w.isWhole(other))
+			return inTurn(ctx, decided, delivered, isWhole)
 		}},
 		{"the centre knows that each was taken over, under the bank's reference", func(ctx context.Context) error {
 			return w.allApplied(ctx, other)
@@ -72,10 +71,10 @@ func (w *world) callBack() []step {
 			if stream, err = other.listen(ctx, nil); err != nil {
 				return err
 			}
-			return until(ctx, "the event", func() bool { return other.journal.Last() > before })
+			return until(ctx, "the event", func() bool { return len(other.journal.After(before)) > 0 })
 		}},
 		{"a whole approval comes by the stream, behind what came by calls", func(ctx context.Context) error {
-			return first(decided(ctx), w.delivered(ctx, other), w.isWhole(other))
+			return inTurn(ctx, decided, delivered, isWhole)
 		}},
 		{"and by calls again when the stream is closed", func(ctx context.Context) (err error) {
 			if err := stream.stop(); err != nil {
@@ -84,12 +83,13 @@ func (w *world) callBack() []step {
 			if inbox, err = w.openInbox(ctx, other); err != nil {
 				return err
 			}
-			return first(decided(ctx), w.delivered(ctx, other), w.isWhole(other))
+			return inTurn(ctx, decided, delivered, isWhole)
 		}},
 		{"the inbox closes", func(ctx context.Context) error {
-			err := first(w.giveUp(ctx, other), w.delivered(ctx, other), inbox.stop())
-			other.close()
-			return err
+			defer other.close()
+			givenUp := func(ctx context.Context) error { return w.giveUp(ctx, other) }
+			applied := func(ctx context.Context) error { return w.allApplied(ctx, other) }
+			return inTurn(ctx, givenUp, delivered, applied, func(context.Context) error { return inbox.stop() })
 		}},
 	}
 }

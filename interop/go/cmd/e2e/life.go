@@ -446,7 +446,7 @@ func (w *world) delivered(ctx context.Context, p *party) error {
 		failed = err
 		return err != nil || len(list.Events) == 0
 	})
-	return first(failed, err)
+	return first(failed, err) // an error ends the waiting, too
 }
 
 // chainOf computes what stands for all events of a journal (COL-DEL-029).

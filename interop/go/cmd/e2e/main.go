@@ -125,6 +125,16 @@ func equal[T comparable](what string, got, want T) error {
 	return nil
 }
 
+// inTurn runs one after the other, up to the first that fails.
+func inTurn(ctx context.Context, checks ...func(context.Context) error) error {
+	for _, check := range checks {
+		if err := check(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // first gives the first error there is.
 func first(errs ...error) error {
 	for _, err := range errs {
