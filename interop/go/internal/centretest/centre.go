@@ -131,7 +131,7 @@ func (c *Centre) unary(method string, request []byte) ([]byte, error) {
 	if len(c.busy) > 0 {
 		reason := c.busy[0]
 		c.busy = c.busy[1:]
-		return nil, Failure(c.t, reason, nil)
+		return nil, failure(c.t, reason, nil)
 	}
 	known, found := contract.Lookup(method)
 	if !found || c.answers[method] == nil {
@@ -143,7 +143,7 @@ func (c *Centre) unary(method string, request []byte) ([]byte, error) {
 	}
 	opened, err := envelope.Open(request, c.expect(method, envelope.Body{Message: known.Request, Direction: direction}))
 	if err != nil {
-		return nil, Failure(c.t, refusal.ReasonOf(err), nil)
+		return nil, failure(c.t, refusal.ReasonOf(err), nil)
 	}
 	reply, err := c.answer(method, opened)
 	if err == nil && c.lost > 0 {
@@ -165,7 +165,7 @@ func (c *Centre) answer(method string, opened *envelope.Message) ([]byte, error)
 	}
 	body, err := c.answers[method](opened)
 	if err != nil {
-		return nil, Failure(c.t, refusal.ReasonOf(err), c.refuse(method, opened, err))
+		return nil, failure(c.t, refusal.ReasonOf(err), c.refuse(method, opened, err))
 	}
 	c.stored[id] = c.Reply(c.t, method, opened.Digest, body).Envelope
 	return c.stored[id], nil
@@ -189,27 +189,23 @@ func (c *Centre) refuse(method string, opened *envelope.Message, err error) []by
 	}).Envelope
 }
 
-// Failure is a failed call, with a delay where the same bytes may go again, and with the signed refusal if there is one.
-func Failure(t *testing.T, reason refusal.Reason, signed []byte) error {
-	details := []*anypb.Any{Detail(t, &errdetails.ErrorInfo{Reason: string(reason), Domain: "coloan.v1"})}
+// failure is a failed call, with a delay where the same bytes may go again, and with the signed refusal if there is one.
+func failure(t *testing.T, reason refusal.Reason, signed []byte) error {
+	t.Helper()
+	details := []*anypb.Any{detail(t, &errdetails.ErrorInfo{Reason: string(reason), Domain: "coloan.v1"})}
 	if reason == "OVERLOADED" || reason == "IN_PROGRESS" {
-		details = append(details, Detail(t, &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Millisecond)}))
+		details = append(details, detail(t, &errdetails.RetryInfo{RetryDelay: durationpb.New(time.Millisecond)}))
 	}
 	if signed != nil {
 		details = append(details, &anypb.Any{TypeUrl: "type.googleapis.com/coloan.v1.Envelope", Value: signed})
 	}
-	return FailureOf(details...)
-}
-
-// FailureOf is a failed call with these details.
-func FailureOf(details ...*anypb.Any) error {
 	said := status.New(codes.FailedPrecondition, "refused").Proto()
 	said.Details = details
 	return status.FromProto(said).Err()
 }
 
-// Detail packs a detail.
-func Detail(t *testing.T, message proto.Message) *anypb.Any {
-	detail, err := anypb.New(message)
-	return Must(t, detail, err)
+func detail(t *testing.T, message proto.Message) *anypb.Any {
+	t.Helper()
+	packed, err := anypb.New(message)
+	return Must(t, packed, err)
 }

@@ -43,17 +43,28 @@ func (c *Centre) BeforeEvents(frames ...proto.Message) {
 	c.frames = frames
 }
 
-// Forget drops the events, so that their numbers are given again.
+// Forget drops the events and their acknowledgements, so that their numbers are given again.
 func (c *Centre) Forget() {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	c.outbox = nil
+	c.outbox, c.acks = nil, nil
 }
+
+// Restore puts an event back as the next one, without sending it.
+func (c *Centre) Restore(bytes []byte, digest envelope.Digest) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.outbox = append(c.outbox, &envelope.Sealed{Envelope: bytes, Digest: digest})
+}
+
+// Fence ends the stream as if a newer process of the bank had taken over.
+func (c *Centre) Fence() { c.End(failure(c.t, refusal.StreamFenced, nil)) }
 
 // End ends the stream: nil in good order.
 func (c *Centre) End(err error) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	c.stream = nil
 	c.ending <- err
 }
 
@@ -100,7 +111,7 @@ func (c *Centre) read(stream grpc.ServerStream, ending chan error) error {
 			return err
 		}
 		if err := c.take(stream, frame, ending); err != nil {
-			return Failure(c.t, refusal.ReasonOf(err), nil)
+			return failure(c.t, refusal.ReasonOf(err), nil)
 		}
 	}
 }
