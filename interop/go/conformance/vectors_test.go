@@ -28,7 +28,7 @@ const folder = "../../vectors"
 // files are all files with cases, and how many each has: a case that is not run is seen.
 var files = map[string]struct {
 	cases int
-	run   func(*testing.T, row)
+	run   func(*testing.T, world, row)
 }{
 	"pae":        {6, makePAE},
 	"keyid":      {9, makeKeyID},
@@ -96,6 +96,7 @@ func readJSON(t *testing.T, name string, into any) {
 }
 
 func TestVectors(t *testing.T) {
+	parties := readParties(t)
 	found, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil || len(found) != len(files)+1 { // and parties.json
 		t.Fatalf("the vectors are %v, %v", found, err)
@@ -108,7 +109,7 @@ func TestVectors(t *testing.T) {
 				t.Fatalf("%d cases, %d were known", len(content.Cases), file.cases)
 			}
 			for _, one := range content.Cases {
-				t.Run(one.Name, func(t *testing.T) { file.run(t, one) })
+				t.Run(one.Name, func(t *testing.T) { file.run(t, parties, one) })
 			}
 		})
 	}
@@ -123,7 +124,7 @@ func same(t *testing.T, what string, got, want []byte) {
 	}
 }
 
-func makePAE(t *testing.T, one row) {
+func makePAE(t *testing.T, _ world, one row) {
 	text := envelope.PAE(one.PayloadType, one.Payload)
 	digest := envelope.DigestOf(one.PayloadType, one.Payload)
 	signer, err := keys.NewSigner("fund:cn-example", ed25519.NewKeyFromSeed(one.Seed))
@@ -140,7 +141,7 @@ func makePAE(t *testing.T, one row) {
 	same(t, "signature", signature, one.Signature)
 }
 
-func makeKeyID(t *testing.T, one row) {
+func makeKeyID(t *testing.T, _ world, one row) {
 	key, err := keys.ParsePublicKey(one.PublicKey)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +151,7 @@ func makeKeyID(t *testing.T, one row) {
 	}
 }
 
-func makeCommitment(t *testing.T, one row) {
+func makeCommitment(t *testing.T, _ world, one row) {
 	same(t, "commitment", personal.Commit(one.Path, one.Salt, one.Value), one.Commitment)
 }
 
@@ -178,12 +179,12 @@ func verifies(publicKey, message, signature []byte, otherwise refusal.Reason) er
 	return nil
 }
 
-func judgePossession(t *testing.T, one row) {
+func judgePossession(t *testing.T, _ world, one row) {
 	text := keys.Possession(one.Party, one.Environment, one.PublicKey)
 	judge(t, one.Expect, verifies(one.PublicKey, text, one.Possession, refusal.KeyPossession))
 }
 
-func judgeSignature(t *testing.T, one row) {
+func judgeSignature(t *testing.T, _ world, one row) {
 	err := verifies(one.PublicKey, one.Message, one.Signature, refusal.SignatureInvalid)
 	if errors.Is(err, refusal.KeyWeak) {
 		err = refusal.SignatureInvalid // the file asks whether the signature holds: by a weak key none does
@@ -191,7 +192,10 @@ func judgeSignature(t *testing.T, one row) {
 	judge(t, one.Expect, err)
 }
 
-func parties(t *testing.T) (directory.Trust, *directory.Directory) {
+// world is the parties of the cases.
+type world struct{ *directory.Directory }
+
+func readParties(t *testing.T) world {
 	t.Helper()
 	var content struct {
 		Environment  string
@@ -209,28 +213,26 @@ func parties(t *testing.T) (directory.Trust, *directory.Directory) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return trust, loaded
+	return world{loaded}
 }
 
-func judgeDirectory(t *testing.T, one row) {
-	trust, _ := parties(t)
-	_, err := directory.Load(one.Directory, trust, one.HeldNumber)
+func judgeDirectory(t *testing.T, known world, one row) {
+	_, err := directory.Load(one.Directory, known.Trust, one.HeldNumber)
 	judge(t, one.Expect, err)
 }
 
 var bodies = map[string]proto.Message{"Application": &pb.Application{}, "BankDecision": &pb.BankDecision{}}
 
 // receive does all checks of a receiver but duplicates and business.
-func receive(t *testing.T, one row) (*envelope.Message, error) {
+func receive(t *testing.T, known world, one row) (*envelope.Message, error) {
 	t.Helper()
-	_, keyring := parties(t)
-	body, known := bodies[one.BodyType]
-	direction, declared := pb.Direction_value["DIRECTION_"+one.Direction]
-	if !known || !declared || one.Environment != keyring.Environment() {
+	body, hasBody := bodies[one.BodyType]
+	direction, hasDirection := pb.Direction_value["DIRECTION_"+one.Direction]
+	if !hasBody || !hasDirection || one.Environment != known.Environment() {
 		t.Fatalf("the case is about %s %s %s", one.Environment, one.BodyType, one.Direction)
 	}
 	expected := envelope.Expected{
-		Keyring:   keyring,
+		Keyring:   known,
 		Sender:    one.Sender,
 		Recipient: one.Recipient,
 		Method:    one.Method,
@@ -254,8 +256,8 @@ func receive(t *testing.T, one row) (*envelope.Message, error) {
 	return opened, err
 }
 
-func judgeEnvelope(t *testing.T, one row) {
-	opened, err := receive(t, one)
+func judgeEnvelope(t *testing.T, known world, one row) {
+	opened, err := receive(t, known, one)
 	judge(t, one.Expect, err)
 	if one.Digest == nil || err != nil {
 		return
@@ -270,7 +272,7 @@ func judgeEnvelope(t *testing.T, one row) {
 }
 
 // judgeBatch: this bank does not have the batch profile, so that a proof is refused whatever it proves.
-func judgeBatch(t *testing.T, one row) {
+func judgeBatch(t *testing.T, known world, one row) {
 	sent := &pb.Envelope{}
 	if err := proto.Unmarshal(one.Envelope, sent); err != nil {
 		t.Fatal(err)
@@ -280,6 +282,6 @@ func judgeBatch(t *testing.T, one row) {
 			one.Expect = string(refusal.ProfileUnsupported)
 		}
 	}
-	_, err := receive(t, one)
+	_, err := receive(t, known, one)
 	judge(t, one.Expect, err)
 }

@@ -10,7 +10,6 @@ import (
 	"coloan.example/interop/go/directory"
 	"coloan.example/interop/go/internal/centretest"
 	pb "coloan.example/interop/go/internal/coloanv1"
-	"coloan.example/interop/go/limits"
 	"coloan.example/interop/go/refusal"
 )
 
@@ -71,18 +70,6 @@ func TestNewerOnly(t *testing.T) {
 		if reason == "" && err != nil || reason != "" && !errors.Is(err, reason) {
 			t.Errorf("over %d: got %v, not %q", held, err, reason)
 		}
-	}
-}
-
-// TestFull: as many keys as there may be are more fields than any other message may have.
-func TestFull(t *testing.T) {
-	scheme := centretest.NewScheme(t)
-	listed := []*pb.Key{}
-	for i := 0; i < limits.Keys; i++ {
-		listed = append(listed, centretest.Entry(t, centretest.NewSigner(t, centretest.OtherParty)))
-	}
-	if _, err := directory.Load(scheme.Issue(t, 2, listed), scheme.Trust, 1); err != nil {
-		t.Errorf("got %v", err)
 	}
 }
 

@@ -89,6 +89,18 @@ func TestScanLimits(t *testing.T) {
 	expect(t, refusal.WireTooDeep, s.message(nil, query, limits.Nesting+1)) // no message of the contract goes so deep
 }
 
+// TestFullDirectory: as many keys as there may be are more fields than any other message may have.
+func TestFullDirectory(t *testing.T) {
+	full := &pb.KeyDirectory{Number: 1, Environment: "test", IssuedMs: 1}
+	for i := 0; i < limits.Keys; i++ {
+		full.Keys = append(full.Keys, &pb.Key{Party: "bank:x", Purpose: 1, Environment: "test", Algorithm: 1, PublicKey: []byte{1},
+			ValidFromMs: 1, ValidUntilMs: 2, Status: 1, Possession: []byte{1}})
+	}
+	bytes := unhex(t, encoded(t, full))
+	expect(t, "", DecodeDirectory(bytes, &pb.KeyDirectory{}))
+	expect(t, refusal.WireTooManyFields, Decode(bytes, &pb.KeyDirectory{}))
+}
+
 // TestEveryPrefix: what is cut off anywhere is refused or read as the shorter message, and nothing panics.
 func TestEveryPrefix(t *testing.T) {
 	whole := unhex(t, encoded(t, &pb.OfferTerms{ApplicationId: "a", Version: 1, Bank: "bank:x", Fund: &pb.LoanPart{AmountFen: 1 << 40}}))

@@ -17,11 +17,11 @@ import (
 )
 
 // Push adds an event to those of the bank, and sends it when there is a stream.
-func (c *Centre) Push(event *pb.Event) *envelope.Sealed {
+func (c *Centre) Push(event *pb.Event, disclosures ...*pb.Disclosure) *envelope.Sealed {
 	c.t.Helper()
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	sealed := c.Event(c.t, uint64(len(c.outbox)+1), event)
+	sealed := c.Event(c.t, uint64(len(c.outbox)+1), event, disclosures...)
 	c.outbox = append(c.outbox, sealed)
 	if c.stream != nil {
 		c.stream.SendMsg(sealed.Envelope)
