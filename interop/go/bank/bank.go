@@ -87,7 +87,8 @@ func (b *Bank) update(application string, change func(*Case)) {
 
 // Send makes a request that changes something: kept before it is sent, and sent until its outcome is known. One that is on its
 // way for the same purpose goes again instead: nothing new is said for it before (COL-DUP-006).
-func (b *Bank) Send(ctx context.Context, purpose string, method contract.Method, body proto.Message, options client.Options) (*client.Reply, error) {
+func (b *Bank) Send(ctx context.Context, purpose string, method contract.Method, body proto.Message,
+	options client.Options) (*client.Reply, error) {
 	if pending, found := b.journal.Pending(purpose); found {
 		return b.settle(ctx, pending)
 	}
@@ -145,7 +146,8 @@ func (b *Bank) Submit(ctx context.Context, application *pb.Application, disclosu
 
 // Report tells what the bank did after the approval: a contract signed, a leg paid or repaid. The reference is used once for
 // each kind and leg of a case, so that it names the purpose, too.
-func (b *Bank) Report(ctx context.Context, application string, milestone *pb.Milestone, disclosures []*pb.Disclosure) (*pb.ApplicationStatus, error) {
+func (b *Bank) Report(ctx context.Context, application string, milestone *pb.Milestone,
+	disclosures []*pb.Disclosure) (*pb.ApplicationStatus, error) {
 	purpose := fmt.Sprintf("milestone %s %s %s %s", application, milestone.Kind, milestone.Leg, milestone.Reference)
 	options := client.Options{ApplicationID: application, Disclosures: disclosures}
 	reply, err := b.Send(ctx, purpose, contract.ReportMilestone, milestone, options)

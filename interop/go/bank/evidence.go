@@ -171,7 +171,8 @@ func openFundSide(joint *pb.JointDecision, known *directory.Directory, bank stri
 }
 
 // checkBankSide: the bank's own decision is there exactly when the outcome needs it, and names the terms that the fund offered.
-func checkBankSide(joint *pb.JointDecision, agreed agreement, offer *pb.Offer, terms *pb.OfferTerms, known *directory.Directory, bank string) error {
+func checkBankSide(joint *pb.JointDecision, agreed agreement, offer *pb.Offer, terms *pb.OfferTerms, known *directory.Directory,
+	bank string) error {
 	needed := agreed.bank != pb.BankVerdict_BANK_VERDICT_UNSPECIFIED
 	if (len(joint.BankEnvelope) > 0) != needed {
 		return refusal.FieldMissing.At("bank_envelope")

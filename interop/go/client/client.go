@@ -102,7 +102,8 @@ func (c *Client) Seal(method string, body proto.Message, options Options) (*enve
 
 // Open verifies what the centre says. An unknown key may stand in a newer directory, which is asked for once before the message
 // is refused.
-func (c *Client) Open(ctx context.Context, b []byte, method string, inReplyTo *envelope.Digest, bodies ...envelope.Body) (*envelope.Message, error) {
+func (c *Client) Open(ctx context.Context, b []byte, method string, inReplyTo *envelope.Digest,
+	bodies ...envelope.Body) (*envelope.Message, error) {
 	opened, err := c.openNow(b, method, inReplyTo, bodies)
 	if !errors.Is(err, refusal.KeyUnknown) && !errors.Is(err, refusal.KeyNotValid) || method == contract.GetKeys {
 		return opened, err

@@ -25,16 +25,15 @@ const (
 
 // Times.
 const (
-	ClockAhead     = 30 * time.Second
-	Life           = 10 * time.Minute
-	Deadline       = 30 * time.Second
-	RetryDefault   = time.Second
-	Heartbeat      = 15 * time.Second
-	Silence        = 3 * Heartbeat
-	BackoffMin     = 500 * time.Millisecond
-	BackoffMax     = 30 * time.Second
-	NotifyDeadline = 10 * time.Second
-	DirectoryAge   = time.Hour
+	ClockAhead   = 30 * time.Second
+	Life         = 10 * time.Minute
+	Deadline     = 30 * time.Second
+	RetryDefault = time.Second
+	Heartbeat    = 15 * time.Second
+	Silence      = 3 * Heartbeat
+	BackoffMin   = 500 * time.Millisecond
+	BackoffMax   = 30 * time.Second
+	DirectoryAge = time.Hour
 )
 
 // Events that may be sent and not yet acknowledged: at first, and at most.

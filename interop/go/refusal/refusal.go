@@ -21,7 +21,6 @@ const (
 
 	Internal       Reason = "INTERNAL"
 	StreamFenced   Reason = "STREAM_FENCED"
-	StoreFailed    Reason = "STORE_FAILED"
 	KeyFileMissing Reason = "KEY_FILE_MISSING"
 	KeyFileMode    Reason = "KEY_FILE_MODE"
 	KeyFileInvalid Reason = "KEY_FILE_INVALID"
