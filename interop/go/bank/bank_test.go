@@ -3,6 +3,8 @@ package bank_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -214,6 +216,42 @@ func TestWholeCase(t *testing.T) {
 	check()
 	if len(w.Calls()) != before {
 		t.Error("something was said again")
+	}
+}
+
+// TestCrashAtEveryStep: wherever the process died, the next one ends up with the same case, and takes no event over twice.
+func TestCrashAtEveryStep(t *testing.T) {
+	w := newWorld(t)
+	w.applicationEvent()
+	w.decide(t)
+	done := func() bool { return len(w.journal.After(0)) == 3 && w.settled() }
+	stop := w.live()
+	centretest.Until(t, "the whole case", done)
+	stop()
+	whole, err := os.ReadFile(w.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	for length := 0; length < len(whole); length += 4 + int(binary.BigEndian.Uint32(whole[length:])) { // from record to record
+		w.name = filepath.Join(t.TempDir(), "bank.journal")
+		if err := os.WriteFile(w.name, whole[:length], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.reboot()
+		if err := w.bank.Resume(background); err != nil {
+			t.Fatal(err)
+		}
+		stop := w.live()
+		centretest.Until(t, "the whole case", done)
+		stop()
+		if known, _ := w.bank.Case(caseID); !known.Approved || w.journal.Last() != 3 {
+			t.Errorf("after %d records: approved %v, the last event is %d", steps, known.Approved, w.journal.Last())
+		}
+		steps++
+	}
+	if steps < 13 { // three events with three records each, two requests with two
+		t.Errorf("only %d steps", steps)
 	}
 }
 
