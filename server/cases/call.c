@@ -5,6 +5,7 @@
 
 #include "server/cases/delivery.h"
 #include "server/cases/retry.h"
+#include "server/store/sessions.h"
 
 /* What was asked for again stays so; all else holds its application's later events back from here on. */
 static struct cl_status put_on_call(struct case_tx *tx, const char *recipient, struct pending_row *row,
@@ -36,6 +37,10 @@ static struct cl_status take(bool *taken_out, struct case_call *out, struct case
         return may_pass ? status : park(tx, event->recipient, row, status);
     }
     *out = (struct case_call){.sequence = event->sequence, .digest = event->digest, .envelope = bytes};
+    status = sessions_newest(&out->stream, tx->sql, event->recipient);
+    if (cl_failed(status)) {
+        return status;
+    }
     *taken_out = true;
     return put_on_call(tx, event->recipient, row, until_ms);
 }
@@ -74,7 +79,11 @@ struct cl_status case_call_failed(struct case_tx *tx, const char *recipient, con
 {
     struct pending_row row;
     bool found = false;
+    uint64_t stream = 0;
     struct cl_status status = pending_find(&found, &row, tx->sql, tx->arena, recipient, failure->sequence);
+    if (cl_is_ok(status)) {
+        status = sessions_newest(&stream, tx->sql, recipient);
+    }
     if (cl_failed(status) || !found || row.state == PENDING_PARKED) {
         return status; /* acknowledged another way meanwhile, or parked by somebody */
     }
@@ -83,7 +92,11 @@ struct cl_status case_call_failed(struct case_tx *tx, const char *recipient, con
     row.first_ms = row.first_ms == 0 ? tx->now_ms : row.first_ms;
     row.cause = failure->unreachable ? PENDING_NO_WAY : PENDING_REFUSED;
     row.note = failure->note;
-    row.next_ms = tx->now_ms + retry_delay_ms(row.tries, failure->random);
+    bool is_there = failure->unreachable && stream != failure->stream;
+    row.next_ms = tx->now_ms + (is_there ? 0 : retry_delay_ms(row.tries, failure->random));
+    if (is_there) {
+        tx->effect->delivery = (struct case_delivery){.said = CASE_STEERED, .recipient = recipient};
+    }
     row.state = again ? PENDING_ASKED : PENDING_WAITING;
     if (retry_over(row.first_ms, tx->now_ms)) {
         row.state = PENDING_PARKED;

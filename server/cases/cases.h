@@ -212,6 +212,7 @@ struct case_call {
     uint64_t sequence;
     struct cl_digest digest;
     struct cl_bytes envelope; /* with the values that the bank may see now */
+    uint64_t stream;          /* the number of the bank's newest stream; for the outcome */
 };
 
 /* Takes the next event that may go out, for a call whose outcome is written before `until_ms`; nobody else takes it so long.
@@ -227,6 +228,7 @@ CL_MUST_CHECK struct cl_status case_call_answered(struct case_tx *tx, const stru
 struct case_call_failure {
     uint64_t sequence;
     bool unreachable; /* the bank, or the way to it; else what it answered */
+    uint64_t stream;  /* as the event was taken: a bank that opened one since is there, and the event is due */
     const char *note; /* the name of a reason */
     uint32_t random;
 };

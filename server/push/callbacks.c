@@ -285,6 +285,7 @@ static struct cl_status write_failure(struct job *job, struct cl_status why, boo
     cl_random_fill(job->worker->inbox->callbacks->options.cases->centre->random, (uint8_t *)&random, sizeof random);
     job->failure = (struct case_call_failure){.sequence = job->event.sequence,
                                               .unreachable = unreachable,
+                                              .stream = job->event.stream,
                                               .note = cl_reason_info(why.reason)->name,
                                               .random = random};
     return run_job(job, failed);

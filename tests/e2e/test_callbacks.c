@@ -431,13 +431,46 @@ static void test_a_bank_that_comes_by_stream_is_not_kept_waiting(void **state)
     open_inbox("inbox");
 }
 
+/* The call that was under way when it came had an end that nobody could hasten. Covers: COL-CAL-004 */
+static void test_a_call_under_way_does_not_keep_it_waiting(void **state)
+{
+    (void)state;
+    cl_arena_reset(arena);
+    behave(HANGS, "");
+    (void)submit("P11"); /* 12 */
+    for (int tries = 0; tries < WAIT_MS / 20 && seen_count() == 0; tries++) {
+        nap();
+    }
+    assert_int_equal(seen_count(), 1);
+    struct cl_deliver_options options = {.resume_after = 11, .epoch = 3, .max_outstanding = 10};
+    struct cl_delivery *delivery = NULL;
+    struct cl_delivered delivered;
+    assert_true(cl_is_ok(cl_session_deliver_open(&delivery, alpha, &options)));
+    assert_true(cl_is_ok(cl_session_deliver_next(&delivered, delivery, arena, WAIT_MS)));
+    assert_int_equal(delivered.kind, CL_DELIVERED_HEARTBEAT);
+    assert_true(cl_is_ok(cl_session_deliver_next(&delivered, delivery, arena, WAIT_MS)));
+    assert_int_equal(delivered.kind, CL_DELIVERED_HELD);
+    close_inbox();          /* the call fails */
+    enum { SOON_MS = 800 }; /* the first wait of the schedule is a second at least */
+    assert_true(cl_is_ok(cl_session_deliver_next(&delivered, delivery, arena, SOON_MS)));
+    assert_int_equal(delivered.kind, CL_DELIVERED_EVENT);
+    assert_int_equal(delivered.sequence, 12);
+    const struct cl_deliver_ack ack = {
+        .sequence = 12, .digest = delivered.opened.digest, .level = COLOAN__V1__ACK_LEVEL__ACK_LEVEL_RECEIVED};
+    assert_true(cl_is_ok(cl_session_deliver_ack(delivery, arena, &ack)));
+    (void)wait_for(12, RECEIVED);
+    cl_session_deliver_close(delivery);
+    open_inbox("inbox");
+    (void)__atomic_add_fetch(&world.server_elapsed_ms, 60 * 1000, __ATOMIC_RELAXED); /* it is left alone no longer */
+}
+
 /* Stopping does not wait for a bank that does not answer. */
 static void test_a_hanging_bank_does_not_delay_the_stop(void **state)
 {
     (void)state;
     cl_arena_reset(arena);
     behave(HANGS, "");
-    (void)submit("P11"); /* 12 */
+    (void)submit("P12"); /* 13 */
     for (int tries = 0; tries < WAIT_MS / 20 && seen_count() == 0; tries++) {
         nap();
     }
@@ -467,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_a_bank_that_is_away_is_left_alone_and_caught_up),
         cmocka_unit_test(test_after_five_working_days_it_is_parked),
         cmocka_unit_test(test_a_bank_that_comes_by_stream_is_not_kept_waiting),
+        cmocka_unit_test(test_a_call_under_way_does_not_keep_it_waiting),
         cmocka_unit_test(test_a_hanging_bank_does_not_delay_the_stop),
     };
     int failed = made ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
