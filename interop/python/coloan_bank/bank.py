@@ -184,13 +184,14 @@ class Bank:
             case push_pb2.EVENT_KIND_APPLICATION if case.submission:
                 results = self._core.verify(case.submission.application, case.submission.values)
                 self._tell(REPORT_VERIFICATIONS, VerificationReport(results=results), application_id)
-            case push_pb2.EVENT_KIND_FUND_DECISION if case.fund_decision and case.terms and case.submission:
-                if case.terms.commercial.amount_fen == 0:
-                    return  # the fund lends alone
+            case push_pb2.EVENT_KIND_FUND_DECISION if case.terms and case.terms.commercial.amount_fen > 0:
+                if case.submission is None:
+                    self._say(f"{application_id} waits for a decision, and its submission never came here")
+                    return
                 decision = self._core.decide(case.terms, case.submission.application)
                 decision.offer_version = case.terms.version
                 decision.bank_epoch = case.terms.bank_epoch
-                decision.terms_digest = case.fund_decision.offer.terms_digest
+                decision.terms_digest = incoming.event.fund_decision.offer.terms_digest
                 self._tell(REPORT_BANK_DECISION, decision, application_id)
 
     def _tell(self, method: Method[Q, A], body: Q, application_id: str) -> None:

@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 
 from coloan_bank.client import Client, with_jitter
 from coloan_bank.envelope import Sealed
-from coloan_bank.intake import Intake, applied, received
+from coloan_bank.intake import Intake, acknowledgement, applied, received
 from coloan_bank.journal import KeptEvent
 from coloan_bank.limits import OUTSTANDING_MAX, RECONNECT_MS_MAX, RECONNECT_MS_MIN, SILENCE_MS_MAX
 from coloan_bank.methods import DELIVER
@@ -185,17 +185,13 @@ class Session:
         check(first == self._journal.last_sequence + 1 and last >= first, "SEQUENCE_WRONG")
 
     def _beat(self, heartbeat: Heartbeat) -> None:
-        """The first one of a stream says which acknowledgements the centre has ([COL-DEL-015])."""
+        """After the first one of a stream what the centre may have missed is acknowledged again ([COL-DEL-015])."""
         is_first, self.heartbeat = self.heartbeat is None, heartbeat
         if is_first:
-            self._acknowledge_above(heartbeat.received_floor)
+            for kept in self._intake.owed():
+                self._acknowledge(acknowledgement(kept), kept)
         behind = heartbeat.head - self._journal.last_sequence
         more = min(behind, OUTSTANDING_MAX) - self._outstanding
         if more > 0:
             self._outstanding += more
             self._send(Credit(more=more))
-
-    def _acknowledge_above(self, floor: int) -> None:
-        for kept in list(self._journal.events.values()):
-            if kept.sequence > floor:
-                self._acknowledge(applied(kept) if kept.reference else received(kept), kept)

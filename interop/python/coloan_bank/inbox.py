@@ -10,12 +10,10 @@ from concurrent import futures
 
 import grpc
 from coloan.v1.envelope_pb2 import DIRECTION_ACK
-from coloan.v1.push_pb2 import EventListQuery
 
 from coloan_bank.client import Client
-from coloan_bank.intake import Intake, applied, received
-from coloan_bank.journal import KeptEvent
-from coloan_bank.methods import ACKNOWLEDGE_EVENT, LIST_EVENTS, NOTIFY
+from coloan_bank.intake import Intake, acknowledgement
+from coloan_bank.methods import ACKNOWLEDGE_EVENT, NOTIFY
 from coloan_bank.refused import Refused
 from coloan_bank.transport import SERVER_OPTIONS, TlsFiles, check_caller, listen
 
@@ -67,14 +65,14 @@ class Inbox:
         except Refused as refused:
             self._say(f"a call was refused: {refused}")
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, refused.reason)
-            raise
 
     def _take(self, data: bytes) -> bytes:
         incoming = self._intake.verify(data)
         kept = self._intake.keep(incoming, data, in_order=False)
-        ack = applied(kept) if kept.reference else received(kept)
         self._work.set()
-        return self._client.seal(NOTIFY, ack, direction=DIRECTION_ACK, in_reply_to=kept.digest).envelope
+        return self._client.seal(
+            NOTIFY, acknowledgement(kept), direction=DIRECTION_ACK, in_reply_to=kept.digest
+        ).envelope
 
     # -- Applied ---------------------------------------------------------------------------------------------------
 
@@ -92,11 +90,6 @@ class Inbox:
     def _take_over_all(self) -> None:
         for kept in self._intake.journal.unapplied():
             self._intake.take_over(kept)
-        # The centre is asked which it knows of: a crash or a break may have swallowed the one or other.
-        told = self._client.call(LIST_EVENTS, EventListQuery(limit=1)).applied_floor
-        for kept in list(self._intake.journal.events.values()):
-            if kept.sequence > told and kept.reference:
-                self._tell(kept)
-
-    def _tell(self, kept: KeptEvent) -> None:
-        self._client.call(ACKNOWLEDGE_EVENT, applied(kept), direction=DIRECTION_ACK, in_reply_to=kept.digest)
+        for kept in self._intake.owed():
+            ack = acknowledgement(kept)
+            self._client.call(ACKNOWLEDGE_EVENT, ack, direction=DIRECTION_ACK, in_reply_to=kept.digest)

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coloan.v1.envelope_pb2 import DIRECTION_EVENT
-from coloan.v1.push_pb2 import ACK_LEVEL_APPLIED, ACK_LEVEL_RECEIVED, Ack, Event
+from coloan.v1.push_pb2 import ACK_LEVEL_APPLIED, ACK_LEVEL_RECEIVED, Ack, Event, EventListQuery
 
 from coloan_bank.client import Client
 from coloan_bank.envelope import Opened
 from coloan_bank.journal import Journal, KeptEvent
-from coloan_bank.methods import DELIVER
+from coloan_bank.methods import DELIVER, LIST_EVENTS
 from coloan_bank.refused import check
 
 Apply = Callable[["Incoming"], str]
@@ -77,6 +77,17 @@ class Intake:
             if not kept.reference:
                 self.journal.applied(kept.sequence, self._apply(self.verify(kept.envelope)))
             return kept.reference
+
+    def owed(self) -> list[KeptEvent]:
+        """Events that the centre does not know to be applied: an acknowledgement is not answered, and a break or a
+        crash may have swallowed it. The centre takes the same one twice ([COL-DEL-010])."""
+        known = self._client.call(LIST_EVENTS, EventListQuery(limit=1)).applied_floor
+        return [kept for kept in list(self.journal.events.values()) if kept.sequence > known]
+
+
+def acknowledgement(kept: KeptEvent) -> Ack:
+    """As far as we have come with it; APPLIED includes RECEIVED."""
+    return applied(kept) if kept.reference else received(kept)
 
 
 def received(kept: KeptEvent) -> Ack:

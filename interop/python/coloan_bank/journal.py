@@ -48,6 +48,7 @@ class Journal:
         self.held: set[int] = set()  # sequences below it that come later
         self.starts = 0
         self._lock = threading.Lock()
+        self._intact = True
         self._fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _sync_folder(file.parent)
@@ -66,13 +67,18 @@ class Journal:
         os.ftruncate(self._fd, whole)
 
     def _write(self, **record: Any) -> None:
-        """Returns when the record is durable."""
+        """Returns when the record is durable. When that fails nobody knows what the file holds, and it is not written
+        again."""
         with self._lock:
+            if not self._intact:
+                raise OSError("the journal could not be written before")
+            self._intact = False
             line = _pack(record)
             if os.write(self._fd, line) != len(line):
                 raise OSError("the journal could not be written whole")
             os.fdatasync(self._fd)
             self._remember(record)
+            self._intact = True
 
     def _remember(self, record: Record) -> None:
         match record:

@@ -1,14 +1,10 @@
-"""Mutual TLS 1.3 for both roles: who calls the centre, and who is called by it (chapter 2).
+"""Mutual TLS 1.3 for both roles: who calls the centre, and who is called by it (chapter 2). Where the older versions go
+is told in __init__.py.
 
-Two things that Python's gRPC has no option for:
-
-- The oldest TLS version ([COL-TLS-002]). The suites below are for TLS 1.2 and need a secret agreed beforehand, which
-  nobody has: what remains on offer, and is accepted, is TLS 1.3, whose suites are always there.
-- The name of the server ([COL-TLS-005]). It is compared with every alternative name of the certificate, and so with the
-  one URI that is the identity. From 1.78 on grpcio compares DNS names only, and would not connect.
+The name of the server ([COL-TLS-005]) is compared with every alternative name of its certificate, and so with the one
+URI that is the identity. From 1.78 on grpcio compares DNS names only, and would not connect.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +14,6 @@ import grpc
 
 from coloan_bank.limits import MESSAGE_BYTES_MAX, METADATA_BYTES_MAX
 from coloan_bank.refused import check
-
-os.environ["GRPC_SSL_CIPHER_SUITES"] = (
-    "ECDHE-PSK-AES128-CBC-SHA"  # read with the first connection, for the whole process
-)
 
 _URN = "urn:coloan:party:"
 _KEEPALIVE_MS = 60_000

@@ -49,6 +49,7 @@ def asked_again(bank: BankUnderTest, step: Steps, way: str) -> None:
     """One event once more, by whichever way this bank has now ([COL-DEL-027])."""
     journal, last = bank.journal, bank.journal.last_sequence
     with step(f"an event that is asked for again comes by {way}, is acknowledged, and is not taken over twice"):
+        until("its reference", lambda: journal.events[last].reference)
         reference, count = journal.events[last].reference, len(journal.events)
         steering = EventSteering(action=STEERING_ACTION_REPLAY, to=last, note="try it", **{"from": last})  # type: ignore[arg-type]  # a keyword of Python
         sealed = bank.client.seal(STEER_EVENTS.name, steering)
