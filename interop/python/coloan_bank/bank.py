@@ -46,7 +46,8 @@ from coloan_bank.methods import (
 from coloan_bank.personal import PERSON_FIELDS, conceal
 from coloan_bank.refused import Action, OutcomeUnknown, Refused, check
 
-_ANSWERED_BEFORE = ("STATE_CONFLICT", "STALE_EPOCH")
+# An answer that comes too late: it was given before, or the case has gone on meanwhile and later events tell how.
+_TOO_LATE = ("STATE_CONFLICT", "STALE_EPOCH", "OFFER_STALE", "OFFER_EXPIRED")
 
 
 class Core(Protocol):
@@ -195,12 +196,11 @@ class Bank:
                 self._tell(REPORT_BANK_DECISION, decision, application_id)
 
     def _tell(self, method: Method[Q, A], body: Q, application_id: str) -> None:
-        """An event may be taken over again after a crash: then the centre has our answer to it already. Or the case
-        went to another bank meanwhile, and a RELEASED event is on its way."""
+        """An event may be taken over again after a crash, or long after it was made."""
         try:
             self.send(method, body, application_id=application_id)
         except Refused as refused:
-            if refused.reason not in _ANSWERED_BEFORE:
+            if refused.reason not in _TOO_LATE:
                 raise
             self._say(f"{method.name} {application_id}: {refused.reason}")
 

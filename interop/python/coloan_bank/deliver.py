@@ -109,6 +109,7 @@ class Session:
         self._outstanding = opening.max_outstanding
         self._drain: Drain | None = None
         self._cut = False
+        self._heard = time.monotonic()
         self._frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._open = self._send(opening)
         self._call = client.stream(DELIVER, iter(self._frames.get, None))
@@ -120,7 +121,6 @@ class Session:
     def run(self) -> Drain | None:
         """Gives the Drain that ended the stream in good order; None when it was cut here."""
         ended = threading.Event()
-        self._heard = time.monotonic()
         threading.Thread(target=self._watch, args=(ended,), daemon=True).start()
         try:
             self._take_over_left()
@@ -162,27 +162,26 @@ class Session:
 
     def _take(self, data: bytes) -> None:
         opened = self._client.open(data, DELIVER, _FRAMES, self._open.digest)
-        match opened.message.DESCRIPTOR.name:
-            case "Event":
+        match opened.read_body(opened.message):
+            case Event():
                 kept = self._intake.keep(self._intake.incoming(opened), data, in_order=True)
                 self._acknowledge(received(kept), kept)
                 self._take_over(kept)
-            case "Heartbeat":
-                self._beat(opened.read_body(Heartbeat))
-            case "Held":
-                held = opened.read_body(Held)
-                self._check_range(getattr(held, "from"), held.to)
-                self._journal.hold(getattr(held, "from"), held.to)
-            case "Gap":
-                gap = opened.read_body(Gap)
-                self._check_range(getattr(gap, "from"), gap.to)
-                self._say(f"events to {gap.to} cannot be delivered: ask with GetApplication, and call the centre")
-                self._journal.gap(getattr(gap, "from"), gap.to)
-            case _:
-                self._drain = opened.read_body(Drain)
+            case Heartbeat() as heartbeat:
+                self._beat(heartbeat)
+            case Held() as held:
+                self._journal.hold(*self._next_range(held))
+            case Gap() as gap:
+                first, last = self._next_range(gap)
+                self._say(f"events {first} to {last} cannot be delivered: ask with GetApplication, and call the centre")
+                self._journal.gap(first, last)
+            case Drain() as drain:
+                self._drain = drain
 
-    def _check_range(self, first: int, last: int) -> None:
-        check(first == self._journal.last_sequence + 1 and last >= first, "SEQUENCE_WRONG")
+    def _next_range(self, named: Gap | Held) -> tuple[int, int]:
+        first: int = getattr(named, "from")
+        check(first == self._journal.last_sequence + 1 and named.to >= first, "SEQUENCE_WRONG")
+        return first, named.to
 
     def _beat(self, heartbeat: Heartbeat) -> None:
         """After the first one of a stream what the centre may have missed is acknowledged again ([COL-DEL-015])."""

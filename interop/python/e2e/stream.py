@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from contextlib import closing
 
 from coloan.v1.push_pb2 import (
     STEERING_ACTION_REPLAY,
@@ -89,8 +90,8 @@ def fencing(world: World, step: Steps) -> None:
     def never(incoming: Incoming) -> str:
         raise AssertionError(f"event {incoming.sequence} for the old session")
 
-    with step("an older session is fenced off"), refused("STREAM_FENCED"):
-        journal = Journal(world.work / "older.journal")
+    older = closing(Journal(world.work / "older.journal"))
+    with step("an older session is fenced off"), refused("STREAM_FENCED"), older as journal:
         journal.last_sequence = world.bank.journal.last_sequence
-        # Lower than any that a journal counts.
-        Deliver(world.client, Intake(world.client, journal, never), world.bank.said.append, epoch=0).run()
+        intake = Intake(world.client, journal, never)
+        Deliver(world.client, intake, world.bank.said.append, epoch=0).run()  # lower than any that a journal counts
