@@ -17,7 +17,7 @@ from coloan_bank.methods import ACKNOWLEDGE_EVENT, NOTIFY
 from coloan_bank.refused import Refused
 from coloan_bank.transport import SERVER_OPTIONS, TlsFiles, check_caller, listen
 
-_CALLS_AT_ONCE = 8
+_CALLS_AT_ONCE = 16
 _RETRY_S = 5.0
 _GRACE_S = 1.0
 

@@ -84,6 +84,10 @@ def run(options: Options, work: Path) -> int:
     if options.inbox_port:
         callback(world, step)
     delivering.stop()
+    with step("nothing of a person stands in what the banks told their operators"):
+        told = "\n".join(bank.said + other.said)
+        assert told
+        assert not any(value in told for value in persona.personal_values() + refused_persona.personal_values())
     return step.passed
 
 

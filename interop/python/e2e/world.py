@@ -83,6 +83,9 @@ class Persona:
         address, income_fen = data["home"].pop("address"), int(data.pop("income_fen"))
         return cls(ParseDict(data, Application()), persons, address, income_fen)
 
+    def personal_values(self) -> list[str]:
+        return [self.address, *(value for person in self.persons for value in person.values())]
+
     def apply(self, bank: str, centre: str, prefix: str) -> tuple[Application, list[Disclosure]]:
         """A fresh application. Its reference says what the bank will decide."""
         reference = f"{prefix}-{uuid7(now_ms()).hex()[:24]}"
