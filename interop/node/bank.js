@@ -91,6 +91,9 @@ export function verifyJointDecision(joint, directory, bank) {
   return { approved: outcome.approved, terms };
 }
 
+/** Why the centre does not take an answer any more that was right when it was due. */
+const TOO_LATE = ['STATE_CONFLICT', 'STALE_EPOCH', 'OFFER_STALE', 'OFFER_EXPIRED'];
+
 // -- Applications ------------------------------------------------------------------------------------------------
 
 /** An Application from plain values: persons and address become commitments, with their disclosures beside them. */
@@ -237,12 +240,12 @@ export class Bank {
   }
 
   /** An event may be taken over again after a crash; then the centre has our answer to it already. Or the case went to
-   * another bank meanwhile, and a RELEASED event is on its way. */
+   * another bank meanwhile, or the offer was replaced or has ended: then an event that says so is on its way. */
   async tell(call, applicationId, body) {
     try {
       await this.send(call, body, { applicationId });
     } catch (error) {
-      if (!(error instanceof Refused) || !['STATE_CONFLICT', 'STALE_EPOCH'].includes(error.reason)) {
+      if (!(error instanceof Refused) || !TOO_LATE.includes(error.reason)) {
         throw error;
       }
       this.say(`${call} ${applicationId}: ${error.reason}`);

@@ -49,10 +49,15 @@ function transportFailure(code) {
     [grpc.status.DEADLINE_EXCEEDED]: 'DEADLINE_EXCEEDED',
     [grpc.status.CANCELLED]: 'CALL_CANCELLED',
   };
-  if (code in unknown) {
-    return new Refused(unknown[code], { code, retryAfterMs: RETRY_MS_DEFAULT });
+  if (code === grpc.status.UNIMPLEMENTED) {
+    return new Refused('METHOD_UNKNOWN', { code });
   }
-  return new Refused(code === grpc.status.UNIMPLEMENTED ? 'METHOD_UNKNOWN' : 'PEER_ANSWER_INVALID', { code });
+  return new Refused(unknown[code] ?? 'PEER_ANSWER_INVALID', { code, retryAfterMs: RETRY_MS_DEFAULT });
+}
+
+/** What is no answer says nothing of what became of the message ([COL-ERR-006]): the same bytes again. */
+function noAnswer(fault, code) {
+  return new Refused('PEER_ANSWER_INVALID', { code, detail: fault.message, retryAfterMs: RETRY_MS_DEFAULT });
 }
 
 function readDetails(details) {
@@ -92,7 +97,7 @@ export function refusalOf(error, openRefusal) {
     }
     return new Refused(reason, { code: error.code, signed, envelope, ...more });
   } catch (fault) {
-    return new Refused('PEER_ANSWER_INVALID', { code: error.code, detail: fault.message });
+    return noAnswer(fault, error.code);
   }
 }
 
@@ -147,6 +152,15 @@ export class Client {
     return this.open(bytes, method, { Refusal: 'DIRECTION_REFUSAL' }, inReplyTo).body;
   }
 
+  openReply(bytes, call, inReplyTo) {
+    const { name, reply } = METHODS[call];
+    try {
+      return this.open(bytes, name, { [reply]: 'DIRECTION_REPLY' }, inReplyTo);
+    } catch (fault) {
+      throw noAnswer(fault);
+    }
+  }
+
   /** One try; gives the reply's bytes. */
   sendOnce(call, sealed, deadlineMs = DEADLINE_MS_DEFAULT) {
     const { name } = METHODS[call];
@@ -168,8 +182,7 @@ export class Client {
     for (let left = tries; ; left--) {
       try {
         const reply = await this.sendOnce(call, sealed, deadlineMs);
-        const { name, reply: body } = METHODS[call];
-        return { bytes: reply, ...this.open(reply, name, { [body]: 'DIRECTION_REPLY' }, sealed.digest) };
+        return { bytes: reply, ...this.openReply(reply, call, sealed.digest) };
       } catch (error) {
         if (!(error instanceof Refused) || error.retryAfterMs === undefined || left <= 1) {
           throw error;
