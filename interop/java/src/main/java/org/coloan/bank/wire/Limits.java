@@ -20,6 +20,7 @@ public final class Limits {
     public static final int ERROR_DETAILS_BYTES_MAX = 4096;
     public static final int METADATA_BYTES_MAX = 8192;
     public static final int OUTSTANDING_MAX = 1000;
+    public static final long AMOUNT_FEN_MAX = 1_000_000_000_000L;
 
     public static final long CLOCK_AHEAD_MS_MAX = 30_000;
     public static final long MESSAGE_LIFE_MS_MAX = 600_000;
