@@ -6,10 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Message;
 import java.io.IOException;
-import java.security.GeneralSecurityException;
-import java.security.KeyFactory;
-import java.security.PrivateKey;
-import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -22,6 +18,7 @@ import org.coloan.bank.key.KeyDirectory;
 import org.coloan.bank.key.Possession;
 import org.coloan.bank.key.SigningKey;
 import org.coloan.bank.key.VerifyKey;
+import org.coloan.bank.support.Keys;
 import org.coloan.bank.support.Vectors;
 import org.coloan.bank.support.Vectors.Case;
 import org.coloan.bank.wire.Contract;
@@ -62,19 +59,9 @@ class VectorsTest {
             ByteString pae = Digests.pae(one.text("payload_type"), one.bytes("payload"));
             assertEquals(one.text("pae"), Hex.of(pae));
             assertEquals(one.text("digest"), Hex.of(Digests.sha256(pae)));
-            VerifyKey publicKey = VerifyKey.of(one.bytes("public_key"));
-            SigningKey key = new SigningKey("bank:cn-alpha-js", privateKey(one.bytes("seed")), publicKey);
+            SigningKey key = Keys.of("bank:cn-alpha-js", one.bytes("seed"), one.bytes("public_key"));
             assertEquals(one.text("signature"), Hex.of(key.sign(pae)));
         });
-    }
-
-    private static PrivateKey privateKey(ByteString seed) {
-        try {
-            ByteString pkcs8 = Hex.parse("302e020100300506032b657004220420").concat(seed);
-            return KeyFactory.getInstance("Ed25519").generatePrivate(new PKCS8EncodedKeySpec(pkcs8.toByteArray()));
-        } catch (GeneralSecurityException impossible) {
-            throw new AssertionError(impossible);
-        }
     }
 
     @TestFactory
