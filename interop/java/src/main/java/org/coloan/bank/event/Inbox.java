@@ -116,9 +116,7 @@ public final class Inbox implements AutoCloseable {
     private void sayAgain() {
         EventListQuery anything = EventListQuery.newBuilder().setLimit(1).build();
         long floor = centre.ask(Method.LIST_EVENTS, anything).getAppliedFloor();
-        journal.eventsAfter(floor).stream()
-                .filter(event -> event.reference().isPresent())
-                .forEach(this::sayApplied);
+        journal.eventsAfter(floor).stream().filter(KeptEvent::isApplied).forEach(this::sayApplied);
     }
 
     /** Answers what it took, and takes no more. */

@@ -80,7 +80,7 @@ public final class Intake {
     public void applyAll(Consumer<KeptEvent> applied) {
         synchronized (applying) {
             for (KeptEvent event : journal.eventsAfter(0)) {
-                if (event.reference().isEmpty()) {
+                if (!event.isApplied()) {
                     String reference = handler.apply(centre.openEvent(event.envelope()));
                     journal.applied(event.sequence(), reference);
                     applied.accept(journal.event(event.sequence()).orElseThrow());

@@ -121,7 +121,7 @@ final class StreamSession {
         intake.receive(event, bytes, Intake.Way.STREAM);
         acknowledgeReceived(event.header().getSequence(), event.digest());
         journal.event(event.header().getSequence())
-                .filter(known -> known.reference().isPresent())
+                .filter(KeptEvent::isApplied)
                 .ifPresent(this::acknowledgeApplied); // it came again
         intake.applyAll(this::acknowledgeApplied);
     }
@@ -136,7 +136,7 @@ final class StreamSession {
         long sure = Math.min(beat.getReceivedFloor(), journal.lastSequence() - OUTSTANDING);
         for (KeptEvent event : journal.eventsAfter(sure)) {
             acknowledgeReceived(event.sequence(), event.digest());
-            if (event.reference().isPresent()) {
+            if (event.isApplied()) {
                 acknowledgeApplied(event);
             }
         }

@@ -53,7 +53,7 @@ public final class Bank implements EventHandler {
         this.core = core;
         this.operator = operator;
         journal.eventsAfter(0).stream()
-                .filter(event -> event.reference().isPresent())
+                .filter(KeptEvent::isApplied)
                 .map(KeptEvent::envelope)
                 .forEach(envelope -> learn(centre.openEvent(envelope)));
     }
