@@ -40,8 +40,8 @@ import org.coloan.v1.Refusal;
 import org.coloan.v1.SignedHeader;
 
 /**
- * The fund centre, as a bank talks to it: signs what we say, verifies what it answers, and sends a message again, as the same
- * bytes, until its outcome is known (chapters 4.1 and 6). For any number of threads.
+ * The fund centre, as a bank talks to it: signs what we say, verifies what it answers, and sends a message
+ * again, as the same bytes, until its outcome is known (chapters 4.1 and 6). For any number of threads.
  */
 public final class Centre implements AutoCloseable {
     private static final int TRIES = 8;
@@ -55,7 +55,7 @@ public final class Centre implements AutoCloseable {
     private final boolean batches;
     private volatile KeyDirectory directory;
 
-    /** {@code batches}: whether we told the centre that we take batch signatures (chapter 11). */
+    /** {@code batches}: whether it was agreed that the centre may send us batch signatures (chapter 11). */
     public Centre(ManagedChannel channel, SigningKey key, KeyDirectory directory, Clock clock, boolean batches) {
         this.channel = channel;
         this.key = key;
@@ -65,7 +65,7 @@ public final class Centre implements AutoCloseable {
     }
 
     public Centre(ManagedChannel channel, SigningKey key, KeyDirectory directory) {
-        this(channel, key, directory, Clock.systemUTC(), true);
+        this(channel, key, directory, Clock.systemUTC(), false);
     }
 
     public String party() {
@@ -93,7 +93,10 @@ public final class Centre implements AutoCloseable {
                 .setExpiresMs(nowMs + Limits.MESSAGE_LIFE_MS_MAX);
     }
 
-    /** Keep the bytes durably before they are first sent, and send no others for the same purpose ([COL-DUP-001]). */
+    /**
+     * Keep the bytes durably before they are first sent, and send no others for the same purpose
+     * ([COL-DUP-001]).
+     */
     public Sealed seal(SignedHeader.Builder header, Message body, List<Disclosure> disclosures) {
         return Sealer.seal(key, header.build(), body, disclosures);
     }
@@ -192,7 +195,10 @@ public final class Centre implements AutoCloseable {
         });
     }
 
-    /** The centre may have a new key: the directory is asked for once, before its message is refused (chapter 5). */
+    /**
+     * The centre may have a new key: the directory is asked for once, before its message is refused (chapter
+     * 5).
+     */
     private <T> T withCurrentKeys(String method, Supplier<T> open) {
         try {
             return open.get();

@@ -19,7 +19,10 @@ public record Credentials(Path ca, Path certificate, Path privateKey) {
     private static final String TLS = "TLSv1.3";
     private static final Duration KEEPALIVE = Duration.ofMinutes(1);
 
-    /** One connection to {@code peer}, for all calls. It is made with the first call and made anew when it breaks. */
+    /**
+     * One connection to {@code peer}, for all calls. It is made with the first call and made anew when it
+     * breaks.
+     */
     public ManagedChannel connect(String target, String peer) throws IOException, GeneralSecurityException {
         SslContextBuilder tls = GrpcSslContexts.forClient()
                 .protocols(TLS)

@@ -15,8 +15,9 @@ import java.util.stream.Stream;
 import org.coloan.v1.*;
 
 /**
- * What a bank may call (chapter 6): the body that a method takes and the one it gives. Both travel in envelopes, which gRPC carries
- * as the bytes they are: a generated stub would decode them before anybody could scan them.
+ * What a bank may call (chapter 6): the body that a method takes and the one it gives. Both travel in
+ * envelopes, which gRPC carries as the bytes they are: a generated stub would decode them before anybody
+ * could scan them.
  */
 public record Method<Q extends Message, R extends Message>(String name, Q request, R reply) {
     private static final String JOINT = "coloan.v1.JointApproval/";

@@ -21,9 +21,9 @@ import javax.net.ssl.X509TrustManager;
 import org.coloan.bank.key.Party;
 
 /**
- * Trusts one party: whose certificate the scheme's CA signed, and whose only URI name says so ([COL-TLS-003], [COL-TLS-005]). CN and
- * host names are not looked at. The JDK's own manager checks the chain; the methods that are handed an engine or a socket, in which
- * it would look for a host name, lead to those without.
+ * Trusts one party: whose certificate the scheme's CA signed, and whose only URI name says so ([COL-TLS-003],
+ * [COL-TLS-005]). CN and host names are not looked at. The JDK's own manager checks the chain; the methods
+ * that are handed an engine or a socket, in which it would look for a host name, lead to those without.
  */
 final class PeerTrustManager extends X509ExtendedTrustManager {
     private static final int SAN_URI = 6; // GeneralName of RFC 5280

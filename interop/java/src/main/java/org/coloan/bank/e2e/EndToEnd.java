@@ -16,8 +16,9 @@ import java.util.stream.Stream;
 import org.coloan.bank.event.DeliverStream;
 
 /**
- * A bank's whole day against a running centre, then everything that must be refused, then events over the stream and by calls.
- * Prints a line for each step; ends with 1 at the first that is wrong, and with 2 when it is not called as it has to be.
+ * A bank's whole day against a running centre, then everything that must be refused, then events over the
+ * stream and by calls. Prints a line for each step; ends with 1 at the first that is wrong, and with 2 when
+ * it is not called as it has to be.
  */
 public final class EndToEnd {
     private static final int WRONG_STEP = 1;

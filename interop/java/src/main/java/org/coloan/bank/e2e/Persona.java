@@ -43,7 +43,10 @@ record Persona(Properties values) {
         return Long.parseLong(text(name));
     }
 
-    /** A fresh submission; its reference begins with {@code prefix}, by which {@link TestCore} knows what to decide. */
+    /**
+     * A fresh submission; its reference begins with {@code prefix}, by which {@link TestCore} knows what to
+     * decide.
+     */
     Submission.Outgoing submission(String prefix, String centre, String bank) {
         String reference = prefix + "-"
                 + Hex.of(MessageId.next(System.currentTimeMillis())).substring(0, 24);

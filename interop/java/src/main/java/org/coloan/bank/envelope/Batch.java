@@ -7,7 +7,10 @@ import org.coloan.bank.wire.Hex;
 import org.coloan.bank.wire.Limits;
 import org.coloan.v1.BatchProof;
 
-/** Several messages under one signature (chapter 11): the proof leads from one of them to the root that was signed. */
+/**
+ * Several messages under one signature (chapter 11): the proof leads from one of them to the root that was
+ * signed.
+ */
 final class Batch {
     private static final ByteString DOMAIN = ByteString.copyFromUtf8("coloan batch v1\n");
     private static final ByteString LEAF = Hex.parse("00");
@@ -26,7 +29,10 @@ final class Batch {
                 : Optional.empty();
     }
 
-    /** Up through the levels as RFC 6962 has them: an odd last node goes up as it is, and takes no sibling from the path. */
+    /**
+     * Up through the levels as RFC 6962 has them: an odd last node goes up as it is, and takes no sibling
+     * from the path.
+     */
     private static Optional<ByteString> root(ByteString leaf, BatchProof proof) {
         ByteString node = leaf;
         int taken = 0;

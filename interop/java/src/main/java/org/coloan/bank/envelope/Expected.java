@@ -9,7 +9,8 @@ import org.coloan.bank.wire.Contract;
 import org.coloan.v1.Direction;
 
 /**
- * What a receiver knows before it opens a message: from the connection, from the call, and from what it asked itself.
+ * What a receiver knows before it opens a message: from the connection, from the call, and from what it asked
+ * itself.
  *
  * @param sender the party of the certificate on the other side
  * @param recipient we

@@ -24,8 +24,9 @@ import org.coloan.v1.SignedHeader;
 import org.coloan.v1.SignedPayload;
 
 /**
- * Opens what others say, with every check in the order of chapter 4; the first that fails names the reason. The bytes of the
- * payload that arrived are the bytes that are verified and hashed: nothing is ever encoded again from what was decoded.
+ * Opens what others say, with every check in the order of chapter 4; the first that fails names the reason.
+ * The bytes of the payload that arrived are the bytes that are verified and hashed: nothing is ever encoded
+ * again from what was decoded.
  */
 public final class Opener {
     private Opener() {}
@@ -69,8 +70,8 @@ public final class Opener {
     }
 
     /**
-     * A kept message against a directory alone ([COL-CHK-007]): its keys are those that were in force when it was made. Sender,
-     * recipient and method are for the caller to compare with what the message is used for.
+     * A kept message against a directory alone ([COL-CHK-007]): its keys are those that were in force when it
+     * was made. Sender, recipient and method are for the caller to compare with what the message is used for.
      */
     public static <M extends Message> Opened<M> openKept(ByteString bytes, M type, KeyDirectory directory) {
         Envelope envelope = Contract.readEnvelope(bytes);
@@ -89,7 +90,10 @@ public final class Opener {
 
     // ---- Steps 5 and 6: signatures ---------------------------------------------------------------------------------
 
-    /** Every signature verifies, each by a key of its own. All keys are found before the first signature costs anything. */
+    /**
+     * Every signature verifies, each by a key of its own. All keys are found before the first signature costs
+     * anything.
+     */
     private static Makers verify(
             Envelope envelope,
             KeyDirectory directory,
@@ -190,7 +194,10 @@ public final class Opener {
         check(nowMs <= header.getExpiresMs() || isTied(header), Reason.EXPIRED);
     }
 
-    /** A reply or refusal is tied to its request by digest, and repeated byte for byte however late ([COL-TIM-004]). */
+    /**
+     * A reply or refusal is tied to its request by digest, and repeated byte for byte however late
+     * ([COL-TIM-004]).
+     */
     private static boolean isTied(SignedHeader header) {
         return header.getDirection() == Direction.DIRECTION_REPLY
                 || header.getDirection() == Direction.DIRECTION_REFUSAL;

@@ -14,9 +14,9 @@ import org.coloan.v1.Drain;
 import org.coloan.v1.Heartbeat;
 
 /**
- * Events by one stream that comes back by itself and goes on where it was (chapter 8.1). Each is verified, written to the journal,
- * acknowledged RECEIVED, taken over, acknowledged APPLIED. Acknowledgements are not answered; those that a break may have
- * swallowed are sent again, and the centre takes the same one twice.
+ * Events by one stream that comes back by itself and goes on where it was (chapter 8.1). Each is verified,
+ * written to the journal, acknowledged RECEIVED, taken over, acknowledged APPLIED. Acknowledgements are not
+ * answered; those that a break may have swallowed are sent again, and the centre takes the same one twice.
  */
 public final class DeliverStream {
     private static final int SESSION_ID_BYTES = 16;

@@ -10,8 +10,8 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The frames of one stream, taken one at a time: the next is asked for when the last was dealt with, so a slow bank slows the centre
- * down and fills no memory.
+ * The frames of one stream, taken one at a time: the next is asked for when the last was dealt with, so a
+ * slow bank slows the centre down and fills no memory.
  */
 final class Frames extends ClientCall.Listener<ByteString> {
     /** What comes from the other side. */

@@ -26,8 +26,9 @@ import org.coloan.v1.Event;
 import org.coloan.v1.EventListQuery;
 
 /**
- * Events by calls of the centre, for a bank that keeps no stream open (chapter 8.2). A call is answered RECEIVED as soon as its event
- * is durable, for the centre waits 10 s only; another thread takes the events over and says APPLIED by AcknowledgeEvent.
+ * Events by calls of the centre, for a bank that keeps no stream open (chapter 8.2). A call is answered
+ * RECEIVED as soon as its event is durable, for the centre waits 10 s only; another thread takes the events
+ * over and says APPLIED by AcknowledgeEvent.
  */
 public final class Inbox implements AutoCloseable {
     private static final String SERVICE = "coloan.v1.BankInbox";
@@ -100,6 +101,8 @@ public final class Inbox implements AutoCloseable {
             if (!applier.isShutdown()) {
                 applier.schedule(() -> untilItWorks(work), AGAIN_AFTER.toMillis(), TimeUnit.MILLISECONDS);
             }
+        } catch (RuntimeException fault) {
+            operator.accept("events are not taken over any more until the next start: " + fault);
         }
     }
 

@@ -13,8 +13,8 @@ import org.coloan.bank.wire.Reason;
 import org.coloan.v1.Event;
 
 /**
- * The one place where events arrive, whichever way they come: each is made durable once, and taken over once. What comes again is
- * acknowledged again and changes nothing ([COL-DEL-008], [COL-DEL-011], [COL-DEL-012]).
+ * The one place where events arrive, whichever way they come: each is made durable once, and taken over once.
+ * What comes again is acknowledged again and changes nothing ([COL-DEL-008], [COL-DEL-011], [COL-DEL-012]).
  */
 public final class Intake {
     /** No centre holds back so many. */
@@ -79,12 +79,10 @@ public final class Intake {
     /** Takes over everything that is here and was not yet; {@code applied} hears of each when that is durable. */
     public void applyAll(Consumer<KeptEvent> applied) {
         synchronized (applying) {
-            for (KeptEvent event : journal.eventsAfter(0)) {
-                if (!event.isApplied()) {
-                    String reference = handler.apply(centre.openEvent(event.envelope()));
-                    journal.applied(event.sequence(), reference);
-                    applied.accept(journal.event(event.sequence()).orElseThrow());
-                }
+            for (KeptEvent event : journal.unappliedEvents()) {
+                String reference = handler.apply(centre.openEvent(event.envelope()));
+                journal.applied(event.sequence(), reference);
+                applied.accept(journal.event(event.sequence()).orElseThrow());
             }
         }
     }

@@ -24,9 +24,10 @@ import java.util.zip.CRC32C;
 import org.coloan.bank.envelope.Sealed;
 
 /**
- * What a bank must not forget, in one append-only file: requests before they are first sent, events before they are acknowledged.
- * A line is an entry and its checksum. Whoever wrote one goes on only when it is durable; so a last line that a crash cut off was
- * relied on by nobody, and is dropped. A real bank keeps the same in tables of its core, in the transaction that it belongs to.
+ * What a bank must not forget, in one append-only file: requests before they are first sent, events before
+ * they are acknowledged. A line is an entry and its checksum. Whoever wrote one goes on only when it is
+ * durable; so a last line that a crash cut off was relied on by nobody, and is dropped. A real bank keeps the
+ * same in tables of its core, in the transaction that it belongs to.
  */
 public final class Journal implements AutoCloseable {
     private static final String FIELD_END = " ";
@@ -38,6 +39,7 @@ public final class Journal implements AutoCloseable {
     private long lastSequence; // the highest that came or was named
     private final Map<ByteString, Request> open = new LinkedHashMap<>(); // by message id
     private final NavigableMap<Long, KeptEvent> events = new TreeMap<>();
+    private final NavigableSet<Long> unapplied = new TreeSet<>();
     private final NavigableSet<Long> held = new TreeSet<>(); // below the last one, still to come
 
     private Journal(FileChannel file) {
@@ -116,7 +118,10 @@ public final class Journal implements AutoCloseable {
         return String.format("%08x", sum.getValue());
     }
 
-    /** Returns when the entry is durable. After a failure nobody knows what stands in the file: nothing more is taken. */
+    /**
+     * Returns when the entry is durable. After a failure nobody knows what stands in the file: nothing more
+     * is taken.
+     */
     private void write(Entry entry) {
         if (failed) {
             throw new IllegalStateException("the journal failed before; start again");
@@ -146,9 +151,11 @@ public final class Journal implements AutoCloseable {
             open.remove(settled.messageId());
         } else if (entry instanceof Entry.Received it) {
             events.put(it.sequence(), new KeptEvent(it.sequence(), it.digest(), it.envelope(), Optional.empty()));
+            unapplied.add(it.sequence());
             held.remove(it.sequence());
             lastSequence = Math.max(lastSequence, it.sequence());
         } else if (entry instanceof Entry.Applied applied) {
+            unapplied.remove(applied.sequence());
             events.computeIfPresent(applied.sequence(), (sequence, event) -> event.appliedAs(applied.reference()));
         } else if (entry instanceof Entry.Held range) {
             for (long sequence = range.from(); sequence <= range.to(); sequence++) {
@@ -206,6 +213,11 @@ public final class Journal implements AutoCloseable {
     /** In the order of their numbers. */
     public synchronized List<KeptEvent> eventsAfter(long sequence) {
         return List.copyOf(events.tailMap(sequence, false).values());
+    }
+
+    /** Those that the core has not taken over yet, in the order of their numbers. */
+    public synchronized List<KeptEvent> unappliedEvents() {
+        return unapplied.stream().map(events::get).toList();
     }
 
     public synchronized boolean isHeld(long sequence) {

@@ -5,8 +5,9 @@ import java.math.BigInteger;
 import java.util.Optional;
 
 /**
- * A point of edwards25519, as far as it takes to judge public keys and R of signatures: the JDK decodes points but does not
- * refuse those of small order. Everything here is public, so nothing has to run in constant time.
+ * A point of edwards25519, as far as it takes to judge public keys and R of signatures: the JDK decodes
+ * points but does not refuse those of small order. Everything here is public, so nothing has to run in
+ * constant time.
  */
 record EdwardsPoint(BigInteger x, BigInteger y, BigInteger z) {
     static final int BYTES = 32;

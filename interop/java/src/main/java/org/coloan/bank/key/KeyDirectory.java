@@ -4,7 +4,6 @@ import static org.coloan.bank.wire.Refused.check;
 
 import com.google.protobuf.ByteString;
 import java.util.List;
-import java.util.Optional;
 import org.coloan.bank.wire.Contract;
 import org.coloan.bank.wire.Digests;
 import org.coloan.bank.wire.Limits;
@@ -18,7 +17,8 @@ import org.coloan.v1.SignedHeader;
 import org.coloan.v1.SignedPayload;
 
 /**
- * The signed key directory: whose keys verify what ([COL-KEY-006] to [COL-KEY-010]). One with a single wrong key is refused whole.
+ * The signed key directory: whose keys verify what ([COL-KEY-006] to [COL-KEY-010]). One with a single wrong
+ * key is refused whole.
  */
 public final class KeyDirectory {
     private static final String METHOD = "coloan.v1.Directory/GetKeys";
@@ -38,7 +38,10 @@ public final class KeyDirectory {
         return load(bytes, trust, 0);
     }
 
-    /** One that replaces the directory numbered {@code heldNumber}: an older one must not bring back a withdrawn key. */
+    /**
+     * One that replaces the directory numbered {@code heldNumber}: an older one must not bring back a
+     * withdrawn key.
+     */
     public static KeyDirectory load(ByteString bytes, Trust trust, long heldNumber) {
         Envelope envelope = Contract.readEnvelope(bytes);
         org.coloan.v1.KeyDirectory type = org.coloan.v1.KeyDirectory.getDefaultInstance();
@@ -111,9 +114,5 @@ public final class KeyDirectory {
                 .filter(key -> key.party().equals(party) && key.purpose() == KeyPurpose.KEY_PURPOSE_SIGN)
                 .filter(key -> keyId.isEmpty() || keyId.equals(key.key().id()))
                 .toList();
-    }
-
-    public Optional<DirectoryKey> find(VerifyKey wanted) {
-        return keys.stream().filter(key -> key.key().equals(wanted)).findFirst();
     }
 }

@@ -31,7 +31,10 @@ public final class SigningKey {
     private final PrivateKey privateKey;
     private final VerifyKey publicKey;
 
-    /** KEY_FILE_INVALID when the two are not halves of one key. The JDK does not compute the public half of a private key. */
+    /**
+     * KEY_FILE_INVALID when the two are not halves of one key. The JDK does not compute the public half of a
+     * private key.
+     */
     public SigningKey(String party, PrivateKey privateKey, VerifyKey publicKey) {
         check(Party.isParty(party), Reason.FIELD_INVALID, "party");
         this.party = party;
@@ -41,8 +44,8 @@ public final class SigningKey {
     }
 
     /**
-     * The two files that {@code openssl genpkey -algorithm ED25519} and {@code openssl pkey -pubout} write (chapter 5);
-     * the private one may be read by its owner only.
+     * The two files that {@code openssl genpkey -algorithm ED25519} and {@code openssl pkey -pubout} write
+     * (chapter 5); the private one may be read by its owner only.
      */
     public static SigningKey load(String party, Path privateFile, Path publicFile) throws IOException {
         boolean ownerOnly = OWNER_ONLY.containsAll(Files.getPosixFilePermissions(privateFile));

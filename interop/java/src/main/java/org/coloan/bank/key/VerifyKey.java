@@ -17,8 +17,9 @@ import org.coloan.bank.wire.Reason;
 import org.coloan.bank.wire.Refused;
 
 /**
- * A public Ed25519 key that is strong enough to verify with ([COL-KEY-002], [COL-KEY-003], [COL-KEY-005]). A weak one cannot be
- * made. Verification is as strict as libsodium's: the JDK refuses S that is not below the order of the group, and R is looked at here.
+ * A public Ed25519 key that is strong enough to verify with ([COL-KEY-002], [COL-KEY-003], [COL-KEY-005]). A
+ * weak one cannot be made. Verification is as strict as libsodium's: the JDK refuses S that is not below the
+ * order of the group, and R is looked at here.
  */
 public final class VerifyKey {
     private static final ByteString ALGORITHM_ED25519 = Hex.parse("01"); // KEY_ALGORITHM_ED25519

@@ -36,8 +36,9 @@ import org.coloan.v1.SignedHeader;
 import org.coloan.v1.VerificationReport;
 
 /**
- * A bank's side of the joint approval (chapter 7): hands applications in, answers for its own items, decides on its own money, and
- * believes nothing that it has not checked itself. It acts on its events, which come in order, and not on replies.
+ * A bank's side of the joint approval (chapter 7): hands applications in, answers for its own items, decides
+ * on its own money, and believes nothing that it has not checked itself. It acts on its events, which come in
+ * order, and not on replies.
  */
 public final class Bank implements EventHandler {
     private final Centre centre;
@@ -190,8 +191,9 @@ public final class Bank implements EventHandler {
     }
 
     /**
-     * An event may be taken over again after a crash, and the centre has our answer to it already; or the case has moved on or gone
-     * to another bank meanwhile, and an event about that is on its way. Neither is a reason to hold anything up.
+     * An event may be taken over again after a crash, and the centre has our answer to it already; or the
+     * case has moved on or gone to another bank meanwhile, and an event about that is on its way. Neither is
+     * a reason to hold anything up.
      */
     private <Q extends Message> void tell(Method<Q, ?> method, String id, Q body) {
         try {

@@ -7,7 +7,10 @@ import org.coloan.bank.wire.Reason;
 import org.coloan.bank.wire.Refused;
 import org.coloan.v1.LoanPart;
 
-/** The first monthly instalment of a loan part ([COL-OFR-010]): exact in whole numbers, rounded once, half up to the fen. */
+/**
+ * The first monthly instalment of a loan part ([COL-OFR-010]): exact in whole numbers, rounded once, half up
+ * to the fen.
+ */
 public final class Instalment {
     private static final BigInteger UNIT = BigInteger.valueOf(12 * 1_000_000); // the rate of a month is rate / UNIT
 

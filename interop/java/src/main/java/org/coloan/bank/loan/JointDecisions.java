@@ -20,8 +20,8 @@ import org.coloan.v1.OfferTerms;
 import org.coloan.v1.Outcome;
 
 /**
- * Both signatures of a joint decision, and that both mean the same terms ([COL-JNT-004]). Anyone who holds the key directory can
- * do this, without asking the centre or the bank.
+ * Both signatures of a joint decision, and that both mean the same terms ([COL-JNT-004]). Anyone who holds
+ * the key directory can do this, without asking the centre or the bank.
  */
 public final class JointDecisions {
     private JointDecisions() {}

@@ -12,7 +12,10 @@ import org.coloan.v1.LoanPart;
 import org.coloan.v1.Offer;
 import org.coloan.v1.OfferTerms;
 
-/** The terms of an offer, believed only when digest, application, bank, sum and instalments are right ([COL-OFR-001] to [COL-OFR-003]). */
+/**
+ * The terms of an offer, believed only when digest, application, bank, sum and instalments are right
+ * ([COL-OFR-001] to [COL-OFR-003]).
+ */
 public final class Offers {
     private static final ByteString DOMAIN = ByteString.copyFromUtf8("coloan terms v1\n");
 

@@ -21,7 +21,10 @@ import org.coloan.v1.Disclosure;
 import org.coloan.v1.Event;
 import org.coloan.v1.Person;
 
-/** An application with the personal values beside it: as we hand it in, and as it comes back in an APPLICATION event. */
+/**
+ * An application with the personal values beside it: as we hand it in, and as it comes back in an APPLICATION
+ * event.
+ */
 public final class Submission {
     /** How the application that a case stands on was handed in. */
     private static final List<String> HANDED_IN_BY =
@@ -35,7 +38,10 @@ public final class Submission {
     /** What is sent: the application commits to the values that are disclosed beside it. */
     public record Outgoing(Application application, List<Disclosure> disclosures) {}
 
-    /** What came: verified as its sender signed it, with the values that the persons' consents let us see, by their paths. */
+    /**
+     * What came: verified as its sender signed it, with the values that the persons' consents let us see, by
+     * their paths.
+     */
     public record Incoming(Application application, Map<String, String> values, ByteString digest) {}
 
     // ---- Handed in -------------------------------------------------------------------------------------------------
@@ -62,7 +68,10 @@ public final class Submission {
         return concealed.commitment();
     }
 
-    /** The four consents that each person gives ([COL-CON-001]); ids begin with {@code prefix}, which is used once. */
+    /**
+     * The four consents that each person gives ([COL-CON-001]); ids begin with {@code prefix}, which is used
+     * once.
+     */
     public static List<Consent> consents(
             int persons, String centre, String bank, long untilMs, ByteString letterSha256, String prefix) {
         List<Consent> consents = new ArrayList<>();
@@ -85,8 +94,8 @@ public final class Submission {
     // ---- Come back -------------------------------------------------------------------------------------------------
 
     /**
-     * The submission in an APPLICATION event ([COL-SUB-009]). It names the bank of its time: after a change of bank that is another
-     * one, and the status names us.
+     * The submission in an APPLICATION event ([COL-SUB-009]). It names the bank of its time: after a change
+     * of bank that is another one, and the status names us.
      */
     public static Incoming read(Opened<Event> event, KeyDirectory directory, String bank) {
         Event body = event.body();

@@ -8,7 +8,10 @@ import com.google.protobuf.Message;
 import org.coloan.v1.Envelope;
 import org.coloan.v1.SignedPayload;
 
-/** The messages of proto/coloan/v1: foreign bytes are scanned, then decoded. A message type is named by its default instance. */
+/**
+ * The messages of proto/coloan/v1: foreign bytes are scanned, then decoded. A message type is named by its
+ * default instance.
+ */
 public final class Contract {
     public static final String SPEC_VERSION = "1.0";
     private static final String TYPE_BEFORE = "application/vnd.coloan.v1.";

@@ -11,8 +11,8 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * Every reason of docs/REASONS.md with its number, which tells who must act, and whether the same bytes may be sent again. A
- * later centre may know more of them.
+ * Every reason of docs/REASONS.md with its number, which tells who must act, and whether the same bytes may
+ * be sent again. A later centre may know more of them.
  */
 public enum Reason {
     METHOD_UNKNOWN(1001, FIX),

@@ -5,15 +5,19 @@ import java.util.Objects;
 import java.util.Optional;
 
 /**
- * Something that must not be: a check of ours that failed, or a refusal of the centre. It is named by a reason of
- * docs/REASONS.md. Everything that a peer can cause is thrown as this; any other exception is a fault of ours or of the machine.
+ * Something that must not be: a check of ours that failed, or a refusal of the centre. It is named by a
+ * reason of docs/REASONS.md. Everything that a peer can cause is thrown as this; any other exception is a
+ * fault of ours or of the machine.
  */
 public final class Refused extends RuntimeException {
     private static final long serialVersionUID = 1;
 
     /** What the sender of the refused message does now. */
     public enum Action {
-        /** The outcome is open, or the centre could not take the message now: the same bytes again, after {@link #retryAfter}. */
+        /**
+         * The outcome is open, or the centre could not take the message now: the same bytes again, after
+         * {@link #retryAfter}.
+         */
         SEND_AGAIN,
         /** Nothing was processed: mend what {@link #field} names and make a new message. */
         MEND,

@@ -10,9 +10,9 @@ import java.util.HashSet;
 import java.util.Set;
 
 /**
- * Protobuf bytes checked before they are decoded ([COL-SCN-001] to [COL-SCN-008]). A decoder takes the last of several single
- * fields, keeps or drops unknown ones and cuts numbers off, so two receivers of the same signed bytes could read two messages.
- * What passes here is read alike by every decoder.
+ * Protobuf bytes checked before they are decoded ([COL-SCN-001] to [COL-SCN-008]). A decoder takes the last
+ * of several single fields, keeps or drops unknown ones and cuts numbers off, so two receivers of the same
+ * signed bytes could read two messages. What passes here is read alike by every decoder.
  */
 public final class Scan {
     private static final int WIRE_TYPE_BITS = 3;

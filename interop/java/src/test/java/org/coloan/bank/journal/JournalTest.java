@@ -73,7 +73,10 @@ class JournalTest {
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
     }
 
-    /** Each kind of record as the last one, cut off at every byte: what was before is there, and the next one is written well. */
+    /**
+     * Each kind of record as the last one, cut off at every byte: what was before is there, and the next one
+     * is written well.
+     */
     @TestFactory
     Stream<DynamicTest> cutOffAtEveryByte() {
         return Stream.of(

@@ -11,6 +11,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.ServerCalls;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
@@ -54,7 +55,10 @@ import org.coloan.v1.KeysQuery;
 import org.coloan.v1.Open;
 import org.coloan.v1.SignedHeader;
 
-/** A small centre for one bank, without TLS, rules or store: messages with all their checks, and one stream. It is no reference. */
+/**
+ * A small centre for one bank, without TLS, rules or store: messages with all their checks, and one stream.
+ * It is no reference.
+ */
 public final class TestCentre implements AutoCloseable {
     private static final String APPLICATION = "01900000-0000-7000-8000-000000000000";
     private static final List<Body> FRAMES = List.of(
@@ -306,6 +310,7 @@ public final class TestCentre implements AutoCloseable {
     }
 
     private synchronized StreamObserver<ByteString> onStream(StreamObserver<ByteString> toBank) {
+        ((ServerCallStreamObserver<ByteString>) toBank).setOnCancelHandler(() -> forget(toBank));
         stream = toBank;
         open = null;
         streams++;

@@ -49,7 +49,10 @@ public final class Vectors {
         }
     }
 
-    /** One test for each case, by its name. A file that grew or shrank is to be looked at: {@code count} is checked. */
+    /**
+     * One test for each case, by its name. A file that grew or shrank is to be looked at: {@code count} is
+     * checked.
+     */
     public static Stream<DynamicTest> each(String file, int count, Consumer<Case> judge) {
         List<Case> cases = cases(file);
         assertEquals(count, cases.size(), file);
