@@ -1,0 +1,2 @@
+/** This bank behind the questions of coloan-conform (interop/conform). */
+package org.coloan.bank.conform;

@@ -1,0 +1,2 @@
+/** What must survive a crash, in one file. */
+package org.coloan.bank.journal;

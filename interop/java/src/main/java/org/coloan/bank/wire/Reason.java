@@ -1,0 +1,170 @@
+package org.coloan.bank.wire;
+
+import static org.coloan.bank.wire.Reason.Retry.DELAY;
+import static org.coloan.bank.wire.Reason.Retry.FIX;
+import static org.coloan.bank.wire.Reason.Retry.NEVER;
+
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/**
+ * Every reason of docs/REASONS.md with its number, which tells who must act, and whether the same bytes may
+ * be sent again. A later centre may know more of them.
+ */
+public enum Reason {
+    METHOD_UNKNOWN(1001, FIX),
+    DEADLINE_MISSING(1002, FIX),
+    DEADLINE_TOO_SHORT(1003, FIX),
+    DEADLINE_EXCEEDED(1004, DELAY),
+    PEER_UNKNOWN(1005, FIX),
+    CERTIFICATE_REVOKED(1006, FIX),
+    CERTIFICATE_EXPIRED(1007, FIX),
+    CERTIFICATE_IDENTITY(1008, FIX),
+    PEER_UNREACHABLE(1009, DELAY),
+    MESSAGE_COMPRESSED(1010, FIX),
+    CALL_CANCELLED(1011, DELAY),
+    SERVICE_UNKNOWN(1012, FIX),
+    PEER_ANSWER_INVALID(1013, DELAY),
+    INTERNAL(2001, DELAY),
+    OVERLOADED(2002, DELAY),
+    RATE_LIMITED(2003, DELAY),
+    SHUTTING_DOWN(2004, DELAY),
+    STORE_FAILED(2005, DELAY),
+    SLOW_READER(2006, DELAY),
+    CONFIG_INVALID(2007, FIX),
+    MEMORY_LIMIT(2008, FIX),
+    STREAM_FENCED(2009, FIX),
+    SYSTEM(2010, DELAY),
+    STORE_UNREACHABLE(2011, DELAY),
+    KEY_FILE_MISSING(2020, FIX),
+    KEY_FILE_MODE(2021, FIX),
+    KEY_FILE_INVALID(2022, FIX),
+    VAULT_CORRUPT(2023, DELAY),
+    DIRECTORY_FULL(2024, FIX),
+    MESSAGE_TOO_LARGE(3001, FIX),
+    MESSAGE_EMPTY(3002, FIX),
+    WIRE_MALFORMED(3003, FIX),
+    WIRE_TYPE(3004, FIX),
+    WIRE_VARINT(3005, FIX),
+    WIRE_DUPLICATE(3006, FIX),
+    WIRE_UNKNOWN_FIELD(3007, FIX),
+    WIRE_TOO_DEEP(3008, FIX),
+    WIRE_TOO_MANY_FIELDS(3009, FIX),
+    TEXT_ENCODING(3010, FIX),
+    TEXT_CONTROL(3011, FIX),
+    ENUM_UNKNOWN(3012, FIX),
+    PAYLOAD_TYPE_WRONG(3020, FIX),
+    SIGNATURE_COUNT(3021, FIX),
+    KEY_UNKNOWN(3022, FIX),
+    KEY_NOT_VALID(3023, FIX),
+    SIGNATURE_INVALID(3024, FIX),
+    KEY_WEAK(3025, FIX),
+    KEY_POSSESSION(3026, FIX),
+    DIRECTORY_INVALID(3027, FIX),
+    PROFILE_UNSUPPORTED(3028, FIX),
+    KEY_KNOWN(3029, FIX),
+    HEADER_INCOMPLETE(3030, FIX),
+    SPEC_VERSION(3031, FIX),
+    ENVIRONMENT_WRONG(3032, FIX),
+    SENDER_WRONG(3033, FIX),
+    RECIPIENT_WRONG(3034, FIX),
+    METHOD_WRONG(3035, FIX),
+    DIRECTION_WRONG(3036, FIX),
+    MESSAGE_ID_INVALID(3037, FIX),
+    IN_REPLY_TO_WRONG(3038, FIX),
+    SEQUENCE_WRONG(3039, FIX),
+    MESSAGE_ID_REUSED(3040, FIX),
+    IN_PROGRESS(3041, DELAY),
+    EXPIRED(3042, FIX),
+    CREATED_IN_FUTURE(3043, FIX),
+    LIFETIME_WRONG(3044, FIX),
+    CALLER_NOT_ALLOWED(3050, NEVER),
+    KEY_NOT_OWNED(3051, FIX),
+    DISCLOSURE_MISSING(3060, FIX),
+    DISCLOSURE_MISMATCH(3061, FIX),
+    DISCLOSURE_UNEXPECTED(3062, FIX),
+    FIELD_MISSING(4001, FIX),
+    FIELD_INVALID(4002, FIX),
+    ID_NUMBER_INVALID(4003, FIX),
+    USCC_INVALID(4004, FIX),
+    UNIT_NUMBER_INVALID(4005, FIX),
+    AMOUNT_INVALID(4006, FIX),
+    TERM_INVALID(4007, FIX),
+    PERSONS_INVALID(4008, FIX),
+    CONSENT_MISSING(4009, FIX),
+    CONSENT_INVALID(4010, FIX),
+    APPLICATION_UNKNOWN(4011, FIX),
+    BANK_UNKNOWN(4012, FIX),
+    JSON_INVALID(4013, FIX),
+    ITEM_NOT_OWNED(4014, FIX),
+    PAGE_TOKEN_INVALID(4015, FIX),
+    RULE_SET_UNKNOWN(4016, FIX),
+    BANK_UNCHANGED(4017, FIX),
+    CONSENT_UNKNOWN(4020, FIX),
+    TASK_UNKNOWN(4031, FIX),
+    OVERRIDE_UNKNOWN(4032, FIX),
+    NOTE_UNKNOWN(4033, FIX),
+    DECISION_UNKNOWN(4034, FIX),
+    LETTER_FORM(4024, FIX),
+    LETTER_SIGNATURE(4025, FIX),
+    LETTER_SIGNER(4026, FIX),
+    LETTER_SIGNER_EXPIRED(4027, FIX),
+    LETTER_OTHER(4028, FIX),
+    DOCUMENT_UNKNOWN(4021, FIX),
+    DOCUMENT_SIZE(4022, FIX),
+    DOCUMENT_DIGEST(4023, FIX),
+    STATE_CONFLICT(5001, FIX),
+    STALE_EPOCH(5002, NEVER),
+    OFFER_STALE(5003, FIX),
+    TERMS_DIGEST_WRONG(5004, FIX),
+    OPEN_CASE_EXISTS(5005, FIX),
+    OFFER_EXPIRED(5006, FIX),
+    EVENT_UNKNOWN(5007, FIX),
+    ACK_WRONG(5008, FIX),
+    RULE_SET_NOT_OPEN(5009, FIX),
+    BANK_CHANGES_USED(5010, NEVER),
+    CONSENT_WITHDRAWN(5020, FIX),
+    REFERENCE_USED(5021, FIX),
+    TASK_ENDED(5031, NEVER),
+    TASK_CLAIMED(5032, FIX),
+    TASK_NOT_CLAIMED(5033, FIX),
+    OVERRIDE_PENDING(5034, FIX),
+    OVERRIDE_ENDED(5035, NEVER),
+    FOUR_EYES(5036, NEVER),
+    ROTATIONS_PENDING(5022, FIX),
+    DOCUMENT_OFFSET(5050, FIX),
+    UPLOADS_UNFINISHED(5051, DELAY);
+
+    /** What a sender may do: send the same bytes later, mend and make a new message, or give up. */
+    public enum Retry {
+        DELAY,
+        FIX,
+        NEVER
+    }
+
+    private static final Map<String, Reason> BY_NAME =
+            Arrays.stream(values()).collect(Collectors.toMap(Reason::name, Function.identity()));
+
+    private final int number;
+    private final Retry retry;
+
+    Reason(int number, Retry retry) {
+        this.number = number;
+        this.retry = retry;
+    }
+
+    public static Optional<Reason> named(String name) {
+        return Optional.ofNullable(BY_NAME.get(name));
+    }
+
+    public int number() {
+        return number;
+    }
+
+    public Retry retry() {
+        return retry;
+    }
+}
