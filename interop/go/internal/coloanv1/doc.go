@@ -2,4 +2,4 @@
 // module builds with the go command alone; ../../run checks that they are what generate makes of the contract.
 package coloanv1
 
-//go:generate ./generate .
+//go:generate ../generate ..
