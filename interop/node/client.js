@@ -12,6 +12,7 @@ import { checkTime, open, openBody, seal, uuid7 } from './envelope.js';
 
 const RETRY_MS_DEFAULT = 1000;
 const TRIES_DEFAULT = 8;
+const KEY_REASONS = ['KEY_UNKNOWN', 'KEY_NOT_VALID'];
 const same = (bytes) => bytes; // gRPC carries our bytes as they are
 
 // -- Connection --------------------------------------------------------------------------------------------------
@@ -148,14 +149,28 @@ export class Client {
     return { ...opened, body: openBody(opened) };
   }
 
+  /** As open, but fetches the directory once before it refuses a message for its key (chapter 5). */
+  async openFresh(...message) {
+    try {
+      return this.open(...message);
+    } catch (error) {
+      const before = this.directory.number;
+      if (!KEY_REASONS.includes(error.reason) || await this.refreshDirectory() === before) {
+        throw error;
+      }
+      return this.open(...message);
+    }
+  }
+
   openRefusal(bytes, method, inReplyTo) {
     return this.open(bytes, method, { Refusal: 'DIRECTION_REFUSAL' }, inReplyTo).body;
   }
 
-  openReply(bytes, call, inReplyTo) {
+  async openReply(bytes, call, inReplyTo) {
     const { name, reply } = METHODS[call];
+    const message = [bytes, name, { [reply]: 'DIRECTION_REPLY' }, inReplyTo];
     try {
-      return this.open(bytes, name, { [reply]: 'DIRECTION_REPLY' }, inReplyTo);
+      return call === 'GetKeys' ? this.open(...message) : await this.openFresh(...message);
     } catch (fault) {
       throw noAnswer(fault);
     }
@@ -182,7 +197,7 @@ export class Client {
     for (let left = tries; ; left--) {
       try {
         const reply = await this.sendOnce(call, sealed, deadlineMs);
-        return { bytes: reply, ...this.openReply(reply, call, sealed.digest) };
+        return { bytes: reply, ...await this.openReply(reply, call, sealed.digest) };
       } catch (error) {
         if (!(error instanceof Refused) || error.retryAfterMs === undefined || left <= 1) {
           throw error;

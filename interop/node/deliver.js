@@ -122,7 +122,7 @@ export class Deliver {
   }
 
   async frame(bytes) {
-    const opened = this.client.open(bytes, DELIVER, FRAMES, this.open.digest);
+    const opened = await this.client.openFresh(bytes, DELIVER, FRAMES, this.open.digest);
     switch (opened.name) {
       case 'Event':
         await this.event(opened, bytes);

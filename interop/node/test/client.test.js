@@ -8,11 +8,12 @@ import { Directory } from '../directory.js';
 import { decode, encode } from '../contract.js';
 import { sha256 } from '../envelope.js';
 import { loadPublicKey, Signer } from '../keys.js';
+import { METHODS } from '../methods.js';
 import { Refused } from '../refused.js';
 import { Deliver } from '../deliver.js';
 import { Journal } from '../journal.js';
 import { Bank, readOffer, verifyJointDecision } from '../bank.js';
-import { CENTRE, issueDirectory, makeFolder, removeFolder } from './support/folder.js';
+import { CENTRE, describeKey, issueDirectory, makeFolder, removeFolder } from './support/folder.js';
 import { Centre } from './support/centre.js';
 import { REASONS } from './support/reasons.js';
 
@@ -123,6 +124,27 @@ test('a newer directory is taken over, an older one is not', async () => {
   await assert.rejects(client.refreshDirectory(), (error) => error.reason === 'SEQUENCE_WRONG');
 });
 
+test('a key that is not known is looked for once in a newer directory', async () => {
+  const [older, newer, stranger] = [centre.signer, 1, 2].map((key) =>
+    (typeof key === 'number' ? Signer.fromSeed(CENTRE, Buffer.alloc(32, key)) : key));
+  const keys = directory.keys.map(({ keyId: _computed, ...key }) => key);
+  const bytes = issueDirectory(Signer.load(CENTRE, path.join(folder, 'directory.key')),
+    [...keys, describeKey(newer, 'test', Date.now())], { number: 2n });
+  const asked = sha256(Buffer.from('a request'));
+  const said = (signer) => {
+    centre.signer = signer;
+    const { envelope } = centre.say('Capabilities', { party: CENTRE }, BANK, METHODS.GetCapabilities.name, 'DIRECTION_REPLY',
+      { inReplyTo: asked });
+    centre.signer = older;
+    return [envelope, METHODS.GetCapabilities.name, { Capabilities: 'DIRECTION_REPLY' }, asked];
+  };
+  await assert.rejects(client.openFresh(...said(newer)), (error) => error.reason === 'KEY_UNKNOWN');
+  centre.directory = Directory.load(bytes, directory.trust);
+  assert.equal((await client.openFresh(...said(newer))).body.party, CENTRE);
+  assert.equal(client.directory.number, 2n);
+  await assert.rejects(client.openFresh(...said(stranger)), (error) => error.reason === 'KEY_UNKNOWN');
+});
+
 // Covers: COL-ERR-007
 test('busy means the same bytes again, with the answer of the first that arrived', async () => {
   centre.failNext = ['OVERLOADED', 'IN_PROGRESS'];
@@ -159,7 +181,7 @@ test('a reply that answers something else is refused', async () => {
   client.open(bytes, 'coloan.v1.Directory/GetCapabilities', bodies, first.digest);
   assert.throws(() => client.open(bytes, 'coloan.v1.Directory/GetCapabilities', bodies, second.digest),
     (error) => error.reason === 'IN_REPLY_TO_WRONG');
-  assert.throws(() => client.openReply(bytes, 'GetCapabilities', second.digest), // the outcome of the second is unknown
+  await assert.rejects(client.openReply(bytes, 'GetCapabilities', second.digest), // the outcome of the second is unknown
     (error) => error.reason === 'PEER_ANSWER_INVALID' && error.retryAfterMs > 0);
 });
 
